@@ -1,0 +1,68 @@
+# Two commands are enough: `make run` and `make test`. Everything else is listed by `make help`.
+# Needs Python >= 3.11 and make, nothing more: each target prepares its own virtual environment.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-slow soak lint format lock clean
+
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.base ## Run everything on this machine: service, sandbox with a phone inbox, Valkey
+	@$(BIN)/otp-service run
+
+test: $(VENV)/.dev ## Run the quick tests (real Valkey, real HTTP, the sandbox as gateways)
+	@$(BIN)/python -m pytest -q $(T)
+
+test-slow: $(VENV)/.slow ## Run the slow tests: API fuzzing, browser, long races
+	@$(BIN)/python -m pytest -q -m slow $(T)
+
+soak: $(VENV)/.dev ## Send, check and cancel for ten minutes and look for leaks (SECONDS_TO_RUN=600)
+	@$(BIN)/python -m tests.soak --seconds $(or $(SECONDS_TO_RUN),600)
+
+lint: $(VENV)/.dev ## Check style, types and the direction of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.dev ## Let ruff format and fix what it can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
+lock: $(VENV)/.dev ## Renew the locked requirements (UPGRADE=--upgrade for newer versions)
+	@$(PIP) install uv
+	@$(UV) $(UPGRADE) requirements/build.in -o requirements/build.txt
+	@$(UV) $(UPGRADE) pyproject.toml --extra embedded -c requirements/build.txt -o requirements/base.txt
+	@$(UV) $(UPGRADE) --group dev -c requirements/base.txt -o requirements/dev.txt
+	@$(UV) $(UPGRADE) --group slow -c requirements/base.txt -c requirements/dev.txt -o requirements/slow.txt
+
+clean: ## Remove the virtual environment and caches (data/ stays)
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+
+# Each stamp is one layer of the environment, made anew when its lock changes.
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed; $(PYTHON) is older or missing. Try: make PYTHON=python3.12 run" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "Python's venv module is missing. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Preparing $(VENV) (once) ..."
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(VENV)/.base: requirements/base.txt requirements/build.txt pyproject.toml | $(VENV)/bin/python
+	@$(PIP) install --require-hashes -r requirements/build.txt -r requirements/base.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.base
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.slow: requirements/slow.txt $(VENV)/.dev
+	@$(PIP) install --require-hashes -r requirements/slow.txt
+	@touch $@

@@ -1,0 +1,82 @@
+"""A message: one thing handed to one gateway for a verification, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class MessageStatus(StrEnum):
+    """Where a message is. The order of `RANK` is the order in which it may move."""
+
+    QUEUED = "queued"
+    """Recorded; the gateway has not answered yet."""
+    UNCLEAR = "unclear"
+    """The request may have reached the gateway, its answer did not reach us: the message may have left."""
+    SCHEDULED = "scheduled"
+    HELD = "held"
+    """Taken, but sent only after the account is topped up."""
+    ACCEPTED = "accepted"
+    UNKNOWN = "unknown"
+    """Final: the gateway itself never learned the end."""
+    EXPIRED = "expired"
+    UNDELIVERED = "undelivered"
+    REJECTED = "rejected"
+    CANCELED = "canceled"
+    DELIVERED = "delivered"
+
+    @property
+    def final(self) -> bool:
+        return RANK[self] >= RANK[MessageStatus.UNKNOWN]
+
+    def may_become(self, later: MessageStatus) -> bool:
+        """Statuses never go back; a late `delivered` may still overwrite a failed one."""
+        return RANK[later] > RANK[self]
+
+
+RANK = {
+    MessageStatus.QUEUED: 0,
+    MessageStatus.UNCLEAR: 1,
+    MessageStatus.SCHEDULED: 2,
+    MessageStatus.HELD: 2,
+    MessageStatus.ACCEPTED: 3,
+    MessageStatus.UNKNOWN: 4,
+    MessageStatus.EXPIRED: 5,
+    MessageStatus.UNDELIVERED: 5,
+    MessageStatus.REJECTED: 5,
+    MessageStatus.CANCELED: 5,
+    MessageStatus.DELIVERED: 6,
+}
+
+
+class CodeSource(StrEnum):
+    """Who made the code that a message carries."""
+
+    GATEWAY = "gateway"
+    LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a verification, as stored.
+
+    `number` counts from 1 within the verification. `client_id` is ours, drawn before the call; `provider_id` is the
+    gateway's. Times are milliseconds of Redis time; `sent_at` is 0 until the gateway took it.
+    """
+
+    number: int
+    gateway: str
+    channel: str
+    code_source: CodeSource
+    status: MessageStatus
+    updated_at: int
+    sent_at: int = 0
+    parts: int = 0
+    client_id: str = ""
+    provider_id: str = ""
+    reason: str = ""
+
+    @property
+    def may_have_left(self) -> bool:
+        """Whether its code can be in a person's hands: everything but a clear refusal."""
+        return self.status not in (MessageStatus.REJECTED, MessageStatus.CANCELED)

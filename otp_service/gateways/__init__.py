@@ -1,0 +1,1 @@
+"""Provider APIs: each adapter knows one wire format and nothing of routing, storage or limits."""

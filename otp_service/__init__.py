@@ -2,3 +2,5 @@
 
 Start reading at `verifications.py`; docs/architecture.md has the map.
 """
+
+__version__ = "0.1.0"

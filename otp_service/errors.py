@@ -1,11 +1,11 @@
 """Every error this service raises on purpose.
 
-    OtpError                        has a stable `code`; a person can act on its sentence
-    ├── SettingsError               refused at start; names the key
-    ├── Refused                     the caller's request is answered with a problem (api/problems.py: code → status)
-    └── StorageUnavailable          Redis is away, out of memory, or not the primary: nothing was promised
+OtpError                        has a stable `code`; a person can act on its sentence
+├── SettingsError               refused at start; names the key
+├── Refused                     the caller's request is answered with a problem (api/problems.py: code → status)
+└── StorageUnavailable          Redis is away, out of memory, or not the primary: nothing was promised
 
-    gateways.base.GatewayError      never leaves delivery; becomes a message's status and the walk's next step
+gateways.base.GatewayError      never leaves delivery; becomes a message's status and the walk's next step
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class SettingsError(OtpError):
     code = "settings"
 
 
-class Refused(OtpError):
+class Refused(OtpError):  # noqa: N818  a refusal is an answer, not a fault
     """The request is refused with a reason that the caller can act upon.
 
     code: stable, documented in docs/errors.md. retry_after: seconds, rounded up by the API. extra: members of the

@@ -29,9 +29,10 @@ class MessageStatus(StrEnum):
     def final(self) -> bool:
         return RANK[self] >= RANK[MessageStatus.UNKNOWN]
 
-    def may_become(self, later: MessageStatus) -> bool:
-        """Statuses never go back; a late `delivered` may still overwrite a failed one."""
-        return RANK[later] > RANK[self]
+    @property
+    def predecessors(self) -> list[MessageStatus]:
+        """The statuses it may follow. They never go back; a late `delivered` may still overwrite a failed one."""
+        return [status for status in MessageStatus if RANK[status] < RANK[self]]
 
 
 RANK = {
@@ -77,6 +78,18 @@ class Message:
     reason: str = ""
 
     @property
-    def may_have_left(self) -> bool:
-        """Whether its code can be in a person's hands: everything but a clear refusal."""
-        return self.status not in (MessageStatus.REJECTED, MessageStatus.CANCELED)
+    def may_arrive(self) -> bool:
+        """Nobody said that it was sent, yet an SMS may come, and its code is one that we can check."""
+        return self.status is MessageStatus.UNCLEAR and self.code_source is CodeSource.LOCAL
+
+    @property
+    def may_be_out(self) -> bool:
+        """A code that we can check is on its way, or may be."""
+        return self.may_arrive or (
+            RANK[self.status] >= RANK[MessageStatus.ACCEPTED]
+            and self.status
+            not in (
+                MessageStatus.REJECTED,
+                MessageStatus.CANCELED,
+            )
+        )

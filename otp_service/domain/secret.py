@@ -27,3 +27,18 @@ class Secret:
         return "Secret(…)"
 
     __str__ = __repr__
+
+
+class Secrets:
+    """One secret or, during a rotation, several: the first is in use, the others are still understood."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, *values: Secret) -> None:
+        self.values = values
+
+    def reveal(self) -> tuple[str, ...]:
+        return tuple(secret.reveal() for secret in self.values)
+
+    def __repr__(self) -> str:
+        return f"Secrets({len(self.values)})"

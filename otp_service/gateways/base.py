@@ -98,7 +98,10 @@ class GatewayError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What a gateway says became of a message when asked. `changed_at` is as the gateway wrote it, `price` is per part."""
+    """What a gateway says became of a message when asked.
+
+    changed_at: as the gateway wrote it. price: of one part.
+    """
 
     provider_id: str
     status: MessageStatus
@@ -127,12 +130,20 @@ class Gateway(Protocol):
     repeatable: bool
     """A repeat with the same `client_id` sends nothing new, so an unclear attempt may be repeated."""
 
-    async def send(self, message: Outgoing, timeout: float) -> Accepted:
-        """Hand over one message within `timeout` seconds, or raise `GatewayError`. Nothing else escapes."""
+    account: str
+    """Names the provider account: within it client ids are unique. Holds no password."""
+    attempt_seconds: float
+    """The longest that one attempt may take."""
+
+    async def send(self, message: Outgoing, seconds: float) -> Accepted:
+        """Hand over one message within `seconds`, or raise `GatewayError`. Nothing else escapes."""
         ...
 
     async def withdraw(self, provider_id: str) -> bool:
-        """Take back a held or scheduled message; False where the provider offers no way or it is too late."""
+        """Take back a held or scheduled message; False where the provider offers no way or it is too late.
+
+        Raises `GatewayError`.
+        """
         ...
 
     async def deliveries(self, provider_ids: Sequence[str]) -> list[Delivery]:

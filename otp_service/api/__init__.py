@@ -1,0 +1,1 @@
+"""HTTP in: translates requests into the words of `verifications` and back. Decides nothing."""

@@ -1,0 +1,157 @@
+"""Every error leaves as a problem document (RFC 9457) with a stable `code`. docs/errors.md explains each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi.datastructures import ResponseSpec
+
+from otp_service.errors import Refused
+
+MEDIA_TYPE = "application/problem+json"
+log = structlog.get_logger()
+
+# code → HTTP status. The sentence is written where the refusal is raised.
+STATUSES: Mapping[str, int] = {
+    "malformed_request": 400,
+    "unauthorized": 401,
+    "country_not_allowed": 403,
+    "phone_disabled": 403,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "request_timeout": 408,
+    "not_pending": 409,
+    "request_in_progress": 409,
+    "length_required": 411,
+    "body_too_large": 413,
+    "unsupported_media_type": 415,
+    "validation_failed": 422,
+    "invalid_phone": 422,
+    "phone_rejected": 422,
+    "channel_not_available": 422,
+    "idempotency_key_reused": 422,
+    "too_soon": 429,
+    "no_sends_left": 429,
+    "too_many_failures": 429,
+    "internal_error": 500,
+    "no_gateway_available": 502,
+    "busy": 503,
+    "storage_unavailable": 503,
+    "confirmation_pending": 503,
+}
+# What the framework raises by itself: the code that stands for its status.
+_OF_FRAMEWORK: Mapping[int, str] = {
+    400: "malformed_request",
+    401: "unauthorized",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+}
+
+
+class FieldError(msgspec.Struct, kw_only=True):
+    """One field that was not understood."""
+
+    field: str
+    message: str
+
+
+class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """RFC 9457. Programs go by `code`; `detail` is for people and may change."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: list[FieldError] | None = None
+    reason: str | None = None
+    country: str | None = None
+    verification_id: str | None = None
+    verification_status: str | None = None
+
+
+def document(code: str, detail: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    status = STATUSES[code]
+    return {
+        "type": f"urn:otp-service:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        **(extra or {}),
+    }
+
+
+def headers(refusal: Refused) -> dict[str, str]:
+    """Retry-After in whole seconds, rounded up, on whatever passes by itself; the scheme on 401 (RFC 9110)."""
+    found = {}
+    if refusal.retry_after is not None:
+        found["Retry-After"] = str(max(1, math.ceil(refusal.retry_after)))
+    if refusal.code == "unauthorized":
+        found["WWW-Authenticate"] = "Bearer"
+    return found
+
+
+def encode(refusal: Refused) -> bytes:
+    return msgspec.json.encode(document(refusal.code, refusal.detail, refusal.extra))
+
+
+def on_refused(_: Request[Any, Any, Any], refusal: Refused) -> Response[bytes]:
+    return Response(
+        encode(refusal), status_code=STATUSES[refusal.code], media_type=MEDIA_TYPE, headers=headers(refusal)
+    )
+
+
+def on_validation(request: Request[Any, Any, Any], error: ValidationException) -> Response[bytes]:
+    """The framework names the fields; we say it in our own shape."""
+    raw = error.extra if isinstance(error.extra, list) else []
+    errors = [
+        {"field": str(item.get("key") or "body"), "message": str(item.get("message", ""))}
+        for item in raw
+        if isinstance(item, dict)
+    ]
+    fields = ", ".join(item["field"] for item in errors) or "the request"
+    return on_refused(request, Refused("validation_failed", f"Not understood: {fields}.", extra={"errors": errors}))
+
+
+def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    code = _OF_FRAMEWORK.get(error.status_code, "malformed_request" if error.status_code < 500 else "internal_error")
+    response = on_refused(request, Refused(code, HTTPStatus(STATUSES[code]).description or "Refused."))
+    if "Allow" in (error.headers or {}):
+        response.headers["Allow"] = (error.headers or {})["Allow"]
+    return response
+
+
+def on_crash(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    log.error("request_failed", exc_info=error)
+    return on_refused(request, Refused("internal_error", "Something went wrong here; the log knows more."))
+
+
+HANDLERS: Mapping[int | type[Exception], Any] = {
+    Refused: on_refused,
+    ValidationException: on_validation,
+    HTTPException: on_http,
+    Exception: on_crash,
+}
+
+
+def documented(*codes: str) -> dict[int, ResponseSpec]:
+    """For the OpenAPI document: the statuses that a route may answer with."""
+    always = ("malformed_request", "unauthorized", "validation_failed", "internal_error", "storage_unavailable",
+              "request_timeout", "body_too_large", "unsupported_media_type")  # fmt: skip
+    by_status: dict[int, list[str]] = {}
+    for code in (*codes, *always):
+        by_status.setdefault(STATUSES[code], []).append(f"`{code}`")
+    return {
+        status: ResponseSpec(Problem, description=", ".join(names), media_type=MEDIA_TYPE, generate_examples=False)
+        for status, names in by_status.items()
+    }

@@ -1,0 +1,158 @@
+"""Every public field, in and out. Types of the domain never leave by themselves."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from otp_service.domain.lifecycle import Verification
+from otp_service.verifications import Judgement
+
+Channel = Literal["sms", "viber"]
+END = r"$(?!\n)"
+"""End of a pattern: Python's `$` alone also matches before a trailing newline; JSON Schema knows no `\\Z`."""
+PhoneText = Annotated[
+    str,
+    Meta(
+        min_length=5,
+        max_length=40,
+        description="A phone as people write it; national forms are read in the application's region.",
+        examples=["+79161234567"],
+    ),
+]
+Purpose = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-z0-9_.-]{0,31}" + END,
+        description="What the code is good for: lower-case letters, digits, `_`, `.`, `-`.",
+        examples=["login"],
+    ),
+]
+Code = Annotated[str, Meta(pattern=r"^[0-9]{4,10}" + END, description="4 to 10 ASCII digits.")]
+Reference = Annotated[
+    str,
+    Meta(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*" + END, description="Yours; comes back in every answer."),
+]
+
+
+class Incoming(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A request body. Unknown fields are refused, so that a misspelt one is not silently lost."""
+
+
+class Client(Incoming):
+    """About the person's device, for limits and for the form of the text."""
+
+    ip: Annotated[str, Meta(max_length=45, description="IPv4 or IPv6.", examples=["203.0.113.7"])] | None = None
+    platform: Literal["web", "android", "ios"] | None = None
+
+
+class StartVerification(Incoming):
+    to: PhoneText
+    channel: Channel = "sms"
+    purpose: Purpose = "verification"
+    locale: Literal["ru", "en"] | None = None
+    reference: Reference | None = None
+    client: Client | None = None
+
+
+class CheckCode(Incoming):
+    """`to` and `purpose`, where given, must be those of the verification; else it is not found and costs nothing."""
+
+    code: Code
+    to: PhoneText | None = None
+    purpose: Purpose | None = None
+
+
+class Resend(Incoming):
+    channel: Channel | None = None
+
+
+class MessageView(msgspec.Struct, kw_only=True):
+    id: str
+    gateway: str
+    channel: str
+    status: str
+    sent_at: datetime | None
+    updated_at: datetime
+    parts: int | None
+    reason: str | None
+
+
+class VerificationView(msgspec.Struct, kw_only=True):
+    id: str
+    status: str
+    to: str
+    channel: str
+    purpose: str
+    locale: str
+    reference: str | None
+    created_at: datetime
+    expires_at: datetime
+    attempts_left: int
+    sends_left: int
+    resend_at: datetime
+    messages: list[MessageView]
+
+
+class CheckResult(msgspec.Struct, kw_only=True):
+    """The caller must compare `to` with the phone that it wants proved."""
+
+    id: str
+    outcome: str
+    approved: bool
+    status: str
+    attempts_left: int
+    to: str
+    purpose: str
+    reference: str | None
+
+
+def view(found: Verification) -> VerificationView:
+    return VerificationView(
+        id=found.id,
+        status=found.status,
+        to=found.phone,
+        channel=found.channel,
+        purpose=found.purpose,
+        locale=found.locale,
+        reference=found.reference or None,
+        created_at=_time(found.created_at),
+        expires_at=_time(found.expires_at),
+        attempts_left=found.attempts_left,
+        sends_left=found.sends_left,
+        resend_at=_time(found.resend_at),
+        messages=[
+            MessageView(
+                id=f"{found.id}.{message.number}",
+                gateway=message.gateway,
+                channel=message.channel,
+                status=message.status,
+                sent_at=_time(message.sent_at) if message.sent_at else None,
+                updated_at=_time(message.updated_at),
+                parts=message.parts or None,
+                reason=message.reason or None,
+            )
+            for message in found.messages
+        ],
+    )
+
+
+def check_result(judgement: Judgement) -> CheckResult:
+    found = judgement.verification
+    return CheckResult(
+        id=found.id,
+        outcome=judgement.outcome,
+        approved=judgement.outcome == "approved",
+        status=found.status,
+        attempts_left=found.attempts_left,
+        to=found.phone,
+        purpose=found.purpose,
+        reference=found.reference or None,
+    )
+
+
+def _time(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

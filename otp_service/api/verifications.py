@@ -1,0 +1,166 @@
+"""Routes of /v1/verifications."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated
+
+import structlog
+from litestar import Controller, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, HeaderParameter, JSONBody
+
+from otp_service.api.problems import documented
+from otp_service.api.schemas import (
+    END,
+    CheckCode,
+    CheckResult,
+    Resend,
+    StartVerification,
+    VerificationView,
+    check_result,
+    view,
+)
+from otp_service.domain.phone import mask
+from otp_service.errors import Refused
+from otp_service.storage.api_keys import ApiKey
+from otp_service.verifications import Order, Verifications
+
+IdempotencyKey = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        pattern=r"^[\x21-\x7e]{1,255}" + END,
+        description="1 to 255 printable ASCII characters. The same key and body: the same answer, no second SMS.",
+    ),
+]
+Caller = NamedDependency[ApiKey]
+Service = NamedDependency[Verifications]
+
+
+class VerificationController(Controller):
+    path = "/v1/verifications"
+    tags = ("verifications",)
+
+    @post(
+        operation_id="startVerification",
+        summary="Send a code to a phone",
+        responses=documented(
+            "country_not_allowed", "phone_disabled", "request_in_progress", "phone_rejected", "invalid_phone",
+            "channel_not_available", "idempotency_key_reused", "too_soon", "no_gateway_available",
+            "confirmation_pending",
+        ),
+    )  # fmt: skip
+    async def start(
+        self,
+        verifications: Service,
+        caller: Caller,
+        data: JSONBody[StartVerification],
+        idempotency_key: IdempotencyKey = None,
+    ) -> VerificationView:
+        client = data.client
+        order = Order(
+            to=data.to,
+            channel=data.channel,
+            purpose=data.purpose,
+            locale=data.locale or "",
+            reference=data.reference or "",
+            client_ip=_address(client.ip) if client and client.ip else "",
+            platform=(client.platform or "") if client else "",
+        )
+        found = await verifications.start(caller.application, order, _bare(idempotency_key))
+        structlog.contextvars.bind_contextvars(verification=found.id, to=mask(found.phone))
+        return view(found)
+
+    @get(
+        "/{verification_id:str}",
+        operation_id="getVerification",
+        summary="The verification as it is now",
+        responses=documented("not_found"),
+    )
+    async def status(self, verifications: Service, caller: Caller, verification_id: FromPath[str]) -> VerificationView:
+        return view(await verifications.status(caller.application, verification_id))
+
+    @post(
+        "/{verification_id:str}/check",
+        status_code=200,
+        operation_id="checkVerification",
+        summary="Judge a submitted code",
+        responses=documented(
+            "not_found", "phone_disabled", "request_in_progress", "invalid_phone", "idempotency_key_reused",
+            "too_many_failures", "busy", "confirmation_pending",
+        ),
+    )  # fmt: skip
+    async def check(
+        self,
+        verifications: Service,
+        caller: Caller,
+        verification_id: FromPath[str],
+        data: JSONBody[CheckCode],
+        idempotency_key: IdempotencyKey = None,
+    ) -> CheckResult:
+        judgement = await verifications.check(
+            caller.application,
+            verification_id,
+            data.code,
+            to=data.to or "",
+            purpose=data.purpose or "",
+            idempotency_key=_bare(idempotency_key),
+        )
+        structlog.contextvars.bind_contextvars(verification=verification_id, outcome=str(judgement.outcome))
+        return check_result(judgement)
+
+    @post(
+        "/{verification_id:str}/resend",
+        status_code=200,
+        operation_id="resendVerification",
+        summary="Send the code once more",
+        responses=documented(
+            "not_found", "not_pending", "request_in_progress", "phone_disabled", "phone_rejected",
+            "channel_not_available", "idempotency_key_reused", "too_soon", "no_sends_left", "no_gateway_available",
+            "confirmation_pending",
+        ),
+    )  # fmt: skip
+    async def resend(
+        self,
+        verifications: Service,
+        caller: Caller,
+        verification_id: FromPath[str],
+        data: JSONBody[Resend | None] = None,
+        idempotency_key: IdempotencyKey = None,
+    ) -> VerificationView:
+        channel = (data.channel or "") if data else ""
+        structlog.contextvars.bind_contextvars(verification=verification_id)
+        return view(await verifications.resend(caller.application, verification_id, channel, _bare(idempotency_key)))
+
+    @post(
+        "/{verification_id:str}/cancel",
+        status_code=200,
+        operation_id="cancelVerification",
+        summary="End a pending verification",
+        responses=documented("not_found", "confirmation_pending"),
+    )
+    async def cancel(
+        self,
+        verifications: Service,
+        caller: Caller,
+        verification_id: FromPath[str],
+        idempotency_key: IdempotencyKey = None,
+    ) -> VerificationView:
+        """Repeating it changes nothing, with or without an Idempotency-Key."""
+        structlog.contextvars.bind_contextvars(verification=verification_id)
+        return view(await verifications.cancel(caller.application, verification_id))
+
+
+def _bare(idempotency_key: str | None) -> str:
+    """The draft standard sends the key as a quoted structured string, most clients send it bare."""
+    key = idempotency_key or ""
+    return key[1:-1] if len(key) > 2 and key[0] == key[-1] == '"' else key
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        problem = {"field": "client.ip", "message": "not an IPv4 or IPv6 address"}
+        raise Refused("validation_failed", "Not understood: client.ip.", extra={"errors": [problem]}) from None

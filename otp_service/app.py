@@ -1,0 +1,113 @@
+"""Wiring: the only module that knows all the others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.middleware import DefineMiddleware
+from litestar.types import ASGIApp
+
+from otp_service.api import documentation, problems, system
+from otp_service.api.auth import ApiKeyAuthentication, caller
+from otp_service.api.edge import MAX_BODY_BYTES, Edge
+from otp_service.api.verifications import VerificationController
+from otp_service.delivery.dispatch import Dispatcher
+from otp_service.domain.keyring import Keyring
+from otp_service.gateways import registry
+from otp_service.gateways.base import Gateway
+from otp_service.hashing import HashPool
+from otp_service.service import Service
+from otp_service.settings import Settings
+from otp_service.storage import guards
+from otp_service.storage.api_keys import ApiKeyStore
+from otp_service.storage.client_ids import ClientIds
+from otp_service.storage.connection import open_database
+from otp_service.storage.idempotency import IdempotencyStore
+from otp_service.storage.install import load_names
+from otp_service.storage.schedule import Schedule
+from otp_service.storage.verifications import VerificationStore
+from otp_service.verifications import Verifications
+from otp_service.worker import Worker
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def open_service(settings: Settings) -> AsyncIterator[Service]:
+    """Build and start everything, close it in reverse. Raises SettingsError when it cannot work."""
+    async with AsyncExitStack() as stack:
+        gateways = await _open_gateways(settings, stack)
+        database = await stack.enter_async_context(open_database(settings.redis))
+        await guards.wait_until_there(database)
+        await guards.refuse_unfit(database, allow_no_persistence=settings.redis.allow_no_persistence)
+        keyring = Keyring(settings.service.secret.reveal())
+        names = await load_names(database, keyring)
+        hash_pool = HashPool(settings.hashing)
+        stack.callback(hash_pool.close)
+        store = VerificationStore(database, keyring, names, settings.retention.ended_seconds)
+        verifications = Verifications(
+            settings,
+            names,
+            store,
+            IdempotencyStore(database),
+            gateways,
+            Dispatcher(store, ClientIds(database), hash_pool),
+            hash_pool,
+        )
+        api_keys = ApiKeyStore(database)
+        if settings.bootstrap_api_key:
+            await api_keys.ensure(settings.bootstrap_api_key, next(iter(settings.applications)))
+        worker = Worker(Schedule(database, names), verifications)
+        service = Service(settings, database, api_keys, gateways, hash_pool, verifications, worker)
+        stack.push_async_callback(_stopped, asyncio.create_task(worker.run(), name="worker"))
+        yield service
+
+
+def create_app(service: Service) -> ASGIApp:
+    """The HTTP side of a running service."""
+    app = Litestar(
+        route_handlers=[
+            VerificationController,
+            system.live,
+            system.ready,
+            system.metrics_page,
+            *documentation.ROUTES,
+        ],
+        dependencies={
+            "service": Provide(lambda: service, sync_to_thread=False),
+            "verifications": Provide(lambda: service.verifications, sync_to_thread=False),
+            "caller": Provide(caller, sync_to_thread=False),
+        },
+        middleware=[
+            DefineMiddleware(ApiKeyAuthentication, exclude=["^/schema"], exclude_from_auth_key="public"),
+        ],
+        exception_handlers=dict(problems.HANDLERS),
+        openapi_config=documentation.CONFIG,
+        request_max_body_size=MAX_BODY_BYTES,
+        state=State({"service": service}),
+    )
+    documentation.close_schemas(app)
+    return Edge(app)
+
+
+async def _open_gateways(settings: Settings, stack: AsyncExitStack) -> Mapping[str, Gateway]:
+    gateways = {name: registry.build(name, table) for name, table in settings.gateways.items()}
+    for name, table in settings.gateways.items():
+        for warning in registry.warnings(name, table):
+            log.warning("plaintext_gateway", text=warning)
+    for gateway in gateways.values():
+        stack.push_async_callback(gateway.close)
+    return gateways
+
+
+async def _stopped(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,59 @@
+"""The command `otp-service`: one module for each subcommand. Exit codes: 0 done, 1 a check failed, 2 cannot work."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from otp_service import __version__
+from otp_service.errors import OtpError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="otp-service", description="One-time passwords by SMS, self-hosted.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="everything on this machine, for development: service, sandbox, Valkey")
+    run.set_defaults(module="run")
+    serve = commands.add_parser("serve", help="the service, as the settings say")
+    serve.set_defaults(module="serve")
+    sandbox = commands.add_parser("sandbox", help="the simulated gateways with a phone inbox (OTP_SANDBOX_PORT, 8001)")
+    sandbox.set_defaults(module="sandbox")
+    doctor = commands.add_parser("doctor", help="check settings, Redis and gateways without sending an SMS")
+    doctor.set_defaults(module="doctor")
+
+    keys = commands.add_parser("keys", help="make, list and revoke API keys")
+    keys.set_defaults(module="keys")
+    actions = keys.add_subparsers(dest="action", required=True, metavar="ACTION")
+    create = actions.add_parser("create", help="make a key and show it once")
+    create.add_argument("--application", required=True, help="the application of the settings that will use it")
+    create.add_argument("--name", default="", help="a note for people, for example where it is used")
+    listing = actions.add_parser("list", help="show all keys, without their secrets")
+    listing.add_argument("--json", action="store_true", help="for scripts")
+    revoke = actions.add_parser("revoke", help="make a key useless, within 5 s in all processes")
+    revoke.add_argument("id", help="as shown by `keys list`")
+
+    phones = commands.add_parser("phones", help="unlock a phone that too many wrong codes disabled")
+    phones.set_defaults(module="phones")
+    unlock = phones.add_subparsers(dest="action", required=True, metavar="ACTION").add_parser("unlock")
+    unlock.add_argument("--application", required=True)
+    unlock.add_argument("--phone", required=True, help="with country code, for example +79161234567")
+
+    arguments = parser.parse_args(argv)
+    try:
+        return _command(arguments)
+    except OtpError as error:
+        print(f"otp-service: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _command(arguments: argparse.Namespace) -> int:
+    # Imported when asked for, so that --help and `sandbox` do not load the whole service.
+    from importlib import import_module
+
+    code: int = import_module(f"otp_service.cli.{arguments.module}").main(arguments)
+    return code

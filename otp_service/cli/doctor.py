@@ -1,0 +1,56 @@
+"""`otp-service doctor`: are the settings, Redis and the gateways fit for work? Sends no SMS."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from collections.abc import AsyncIterator
+
+from otp_service.cli.development import load_for_operator
+from otp_service.domain import texts
+from otp_service.errors import OtpError
+from otp_service.gateways import registry
+from otp_service.gateways.base import Finding
+from otp_service.settings import Settings
+from otp_service.storage.connection import open_database
+from otp_service.storage.guards import inspect, wait_until_there
+
+
+def main(_: argparse.Namespace) -> int:
+    settings = load_for_operator(os.environ)
+    return asyncio.run(_examine(settings))
+
+
+async def _examine(settings: Settings) -> int:
+    worst = 0
+    async for finding in _findings(settings):
+        print(f"{'ok     ' if finding.ok else 'PROBLEM'}  {finding.name:<22} {finding.text}", flush=True)
+        worst |= not finding.ok
+    return worst
+
+
+async def _findings(settings: Settings) -> AsyncIterator[Finding]:
+    names = ", ".join(settings.applications)
+    yield Finding("settings", True, f"{settings.service.environment}; applications: {names}")
+    for name, application in settings.applications.items():
+        for locale in texts.TEMPLATES:
+            count = texts.parts(texts.render(locale, application.brand, "0" * application.code_length))
+            yield Finding(f"text {name} {locale}", count == 1, f"{count} SMS part{'s' * (count > 1)}")
+    try:
+        async with open_database(settings.redis) as database:
+            await wait_until_there(database, patience=2)
+            problems = await inspect(database, allow_no_persistence=settings.redis.allow_no_persistence)
+    except OtpError as error:
+        problems = [str(error)]
+    for problem in problems:
+        yield Finding("redis", False, problem.removeprefix("redis: "))
+    if not problems:
+        yield Finding("redis", True, "answers, keeps its data, evicts nothing")
+    for name, table in settings.gateways.items():
+        gateway = registry.build(name, table)
+        try:
+            for finding in await gateway.examine():
+                yield Finding(f"{name} {finding.name}", finding.ok, finding.text)
+        finally:
+            await gateway.close()

@@ -1,0 +1,16 @@
+"""`otp-service sandbox`: the simulated gateways alone."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from otp_service import logs
+from otp_service.cli.development import sandbox_port
+from otp_service.sandbox.server import serve
+
+
+def main(_: argparse.Namespace) -> int:
+    logs.configure(readable=True, level=os.environ.get("OTP_LOG_LEVEL", "INFO"))
+    serve(os.environ.get("OTP_HOST", "127.0.0.1"), sandbox_port(os.environ))
+    return 0

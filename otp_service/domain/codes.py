@@ -1,0 +1,82 @@
+"""Codes: how they are made, hashed and compared (docs/adr/0003)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from argon2.low_level import Type, hash_secret_raw
+
+from otp_service.domain.keyring import frame
+
+SALT_BYTES = 16
+HASH_BYTES = 32
+_CODE = re.compile(r"[0-9]{4,10}")
+
+
+def well_formed(code: str) -> bool:
+    """4 to 10 ASCII digits. `str.isdigit` would also accept Arabic-Indic and full-width ones."""
+    return _CODE.fullmatch(code) is not None
+
+
+def derive(key: bytes, salt: bytes, digits: int) -> str:
+    """The one local code of a verification: the same whenever it is asked for, so it is never stored.
+
+    Each HMAC-SHA256 block is read as 64-bit numbers; those above the largest multiple of 10^digits are passed over,
+    so every code is equally likely.
+    """
+    space = 10**digits
+    limit = 2**64 - 2**64 % space
+    counter = 0
+    while True:
+        block = hmac.digest(key, frame(salt, counter.to_bytes(4, "big")), hashlib.sha256)
+        for offset in range(0, len(block), 8):
+            number = int.from_bytes(block[offset : offset + 8], "big")
+            if number < limit:
+                return str(number % space).zfill(digits)
+        counter += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a code is good for. A code hashed for one scope matches in no other."""
+
+    application: str
+    purpose: str
+    phone: str
+    verification_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Argon2id cost; stored with each verification, so that settings may change under live codes."""
+
+    memory_kib: int
+    time_cost: int
+    parallelism: int
+
+    def __str__(self) -> str:
+        return f"{self.memory_kib},{self.time_cost},{self.parallelism}"
+
+    @classmethod
+    def parse(cls, text: str) -> Cost:
+        memory, time, lanes = map(int, text.split(","))
+        return cls(memory, time, lanes)
+
+
+def digest(pepper: bytes, scope: Scope, code: str, salt: bytes, cost: Cost) -> bytes:
+    """argon2id(HMAC-SHA256(pepper, scope and code), salt). Blocks for milliseconds: run it in the hash pool."""
+    parts = (scope.application, scope.purpose, scope.phone, scope.verification_id, code)
+    mac = hmac.digest(pepper, frame(*(part.encode() for part in parts)), hashlib.sha256)
+    return hash_secret_raw(mac, salt, cost.time_cost, cost.memory_kib, cost.parallelism, HASH_BYTES, Type.ID)
+
+
+def matches_any(candidate: bytes, stored: Iterable[bytes]) -> bool:
+    """Whether the candidate equals one of the live hashes; always compares with all of them."""
+    found = False
+    for one in stored:
+        found |= hmac.compare_digest(candidate, one)
+    return found

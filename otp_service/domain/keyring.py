@@ -1,0 +1,119 @@
+"""Keys made from the root secret, and keyed names for things that must not be named in clear.
+
+HKDF-SHA256 (RFC 5869) gives each use a key of its own, so that none can stand in for another. A verification
+remembers the id of the root secret it was made under, so that an old secret keeps working while it is listed.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+NONCE_BYTES = 12
+RANDOM_BYTES = 16
+PHONE_INDEX_BYTES = 9
+
+
+def frame(*parts: bytes) -> bytes:
+    """Join parts so that no two different lists give the same bytes: each is preceded by its length."""
+    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of one root secret."""
+
+    id: str
+    pepper: bytes = field(repr=False)
+    code_derivation: bytes = field(repr=False)
+    encryption: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, root: str) -> Keys:
+        def key(use: str, length: int = 32) -> bytes:
+            return HKDF(SHA256(), length, salt=None, info=b"otp-service/" + use.encode()).derive(root.encode())
+
+        return cls(key("id", 4).hex(), key("pepper"), key("code"), key("encryption"))
+
+    def seal(self, plain: bytes, bound_to: bytes) -> bytes:
+        """AES-256-GCM; `bound_to` is authenticated with it, so a value moved elsewhere does not open."""
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return nonce + AESGCM(self.encryption).encrypt(nonce, plain, bound_to)
+
+    def open(self, sealed: bytes, bound_to: bytes) -> bytes:
+        """Raises ValueError if it was sealed under another key, bound to something else, or touched."""
+        try:
+            return AESGCM(self.encryption).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound_to)
+        except (InvalidTag, ValueError):
+            raise ValueError("sealed under another key, or damaged") from None
+
+
+class Keyring:
+    """All root secrets in use, the current one first."""
+
+    def __init__(self, roots: Sequence[str]) -> None:
+        self._by_id = {keys.id: keys for keys in map(Keys.of, roots)}
+        self.current = next(iter(self._by_id.values()))
+
+    def get(self, key_id: str) -> Keys | None:
+        """None when that secret is no longer listed."""
+        return self._by_id.get(key_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Keyed names made from the index key: random, made at install, never changed, so rotation moves nothing.
+
+    A verification id is 16 random bytes, then the partition (2 bytes) and the phone's index (9 bytes) masked by an
+    HMAC of the random part: whoever reads an id learns nothing from it, and we find every key of its phone without
+    asking Redis first.
+    """
+
+    index_key: bytes = field(repr=False)
+    partitions: int
+
+    def _mac(self, use: bytes, *parts: bytes) -> bytes:
+        return hmac.digest(self.index_key, frame(use, *parts), hashlib.sha256)
+
+    def partition(self, phone: str) -> int:
+        return int.from_bytes(self._mac(b"partition", phone.encode())[:8], "big") % self.partitions
+
+    def phone_index(self, application: str, phone: str) -> str:
+        return self._mac(b"phone", application.encode(), phone.encode())[:PHONE_INDEX_BYTES].hex()
+
+    def idempotency(self, application: str, key: str) -> str:
+        return self._mac(b"idempotency", application.encode(), key.encode())[:16].hex()
+
+    def fingerprint(self, *parts: str) -> str:
+        """Of a request's meaning; 12 bytes, so that two bodies never pass for the same one."""
+        return self._mac(b"fingerprint", *(part.encode() for part in parts))[:12].hex()
+
+    def new_id(self, application: str, phone: str) -> str:
+        place = self.partition(phone).to_bytes(2, "big") + bytes.fromhex(self.phone_index(application, phone))
+        random = secrets.token_bytes(RANDOM_BYTES)
+        return base64.urlsafe_b64encode(random + self._masked(random, place)).decode()
+
+    def locate(self, verification_id: str) -> tuple[int, str] | None:
+        """Partition and phone index of an id; None if it cannot be one of ours."""
+        try:
+            raw = base64.b64decode(verification_id, altchars=b"-_", validate=True)
+        except ValueError:
+            return None
+        if len(raw) != RANDOM_BYTES + 2 + PHONE_INDEX_BYTES:
+            return None
+        place = self._masked(raw[:RANDOM_BYTES], raw[RANDOM_BYTES:])
+        partition = int.from_bytes(place[:2], "big")
+        return (partition, place[2:].hex()) if partition < self.partitions else None
+
+    def _masked(self, random: bytes, place: bytes) -> bytes:
+        mask = self._mac(b"id", random)
+        return bytes(a ^ b for a, b in zip(place, mask, strict=False))

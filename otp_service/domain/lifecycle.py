@@ -1,0 +1,75 @@
+"""A verification: one act of proving one phone for one purpose, and the states it can be in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from otp_service.domain.messages import Message
+
+LIFE_CAP_SECONDS = 600
+"""No code is accepted later than this after its verification was made (NIST SP 800-63B-4 §3.1.3.2)."""
+LEAST_LIFE_SECONDS = 120
+"""Nothing is sent with less life than this left: SMS take their time."""
+
+
+class Status(StrEnum):
+    """Only `pending` moves; every other status is final."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    EXPIRED = "expired"
+    EXHAUSTED = "exhausted"
+    """The attempts are used up."""
+    CANCELED = "canceled"
+    FAILED = "failed"
+    """No gateway took the message."""
+
+
+class Outcome(StrEnum):
+    """What one check came to."""
+
+    APPROVED = "approved"
+    WRONG_CODE = "wrong_code"
+    ALREADY_APPROVED = "already_approved"
+    EXPIRED = "expired"
+    EXHAUSTED = "exhausted"
+    CANCELED = "canceled"
+    FAILED = "failed"
+
+    @classmethod
+    def of_closed(cls, status: Status) -> Outcome:
+        """What a check hears that comes after the end."""
+        return cls.ALREADY_APPROVED if status is Status.APPROVED else cls(status.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """A verification as it is at `now`. Times are milliseconds of Redis time; `phone` is E.164."""
+
+    id: str
+    application: str
+    phone: str
+    purpose: str
+    channel: str
+    locale: str
+    reference: str
+    status: Status
+    created_at: int
+    expires_at: int
+    resend_at: int
+    attempts: int
+    max_attempts: int
+    sends: int
+    max_sends: int
+    messages: Sequence[Message]
+    now: int
+
+    @property
+    def attempts_left(self) -> int:
+        return max(0, self.max_attempts - self.attempts)
+
+    @property
+    def sends_left(self) -> int:
+        return max(0, self.max_sends - self.sends)

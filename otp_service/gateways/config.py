@@ -1,0 +1,35 @@
+"""Settings that every gateway has. Each adapter adds its own and is the only one to read them."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Annotated
+
+from msgspec import Meta
+
+from otp_service.domain.secret import Secret
+from otp_service.gateways.address import checked_address
+from otp_service.gateways.http import HttpClient
+from otp_service.settings import Section
+
+
+class GatewayConfig(Section, frozen=True, kw_only=True):
+    """sender: the name agreed with the provider, case matters. Each field that ends in `base_url` is an address."""
+
+    base_url: str
+    sender: Annotated[str, Meta(min_length=1, max_length=15)]
+    allow_plaintext: bool = False
+    max_parallel: Annotated[int, Meta(ge=1, le=1000)] = 50
+    """Requests at the same time, in this process."""
+    attempt_seconds: Annotated[float, Meta(ge=0.1, le=60)] = 4.0
+    connect_seconds: Annotated[float, Meta(ge=0.1, le=30)] = 2.0
+
+    def client(self, name: str, key: str = "base_url") -> HttpClient:
+        """A client for the address under `key`. name: of the gateway. Raises `SettingsError`."""
+        address = checked_address(getattr(self, key), f"gateways.{name}.{key}", allow_plaintext=self.allow_plaintext)
+        return HttpClient(address, max_parallel=self.max_parallel, connect_seconds=self.connect_seconds)
+
+
+def account_name(platform: str, login: Secret) -> str:
+    """A name for a provider account that does not tell the login: it becomes part of a key in Redis."""
+    return f"{platform}:{sha256(login.reveal().encode()).hexdigest()[:16]}"

@@ -1,0 +1,131 @@
+"""One HTTP exchange with a gateway: one request, one deadline, one answer or one `GatewayError`."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import httpx
+
+from otp_service.gateways.base import GatewayError, Reason, Then
+from otp_service.gateways.transport import AiohttpTransport, Progress
+
+MAX_BODY = 256 * 1024
+"""Bytes. Answers are a few hundred; a longer one is not an answer."""
+
+REFUSALS = {
+    401: Reason.CREDENTIALS,
+    403: Reason.CREDENTIALS,
+    404: Reason.BAD_REQUEST,
+    405: Reason.BAD_REQUEST,
+    429: Reason.THROTTLED,
+}
+"""HTTP statuses that say that nothing was sent. No vendor document mentions statuses, so the others are unclear."""
+
+
+def broken_answer() -> GatewayError:
+    """The answer is not what the document describes, so whether an SMS left is unknown."""
+    return GatewayError(Reason.BROKEN_ANSWER, Then.UNCLEAR)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back over HTTP. The body may hold a code: it is never shown."""
+
+    status: int
+    body: bytes = field(repr=False)
+
+    def text(self) -> str:
+        """The body of a good answer, decoded, without surrounding blanks. Raises `GatewayError` for anything else."""
+        if self.status in REFUSALS:
+            raise GatewayError(REFUSALS[self.status], Then.NEXT)
+        text = decode(self.body)
+        if not 200 <= self.status < 300 or not text or text[:9].lower().startswith(("<!doctype", "<html")):
+            raise broken_answer()
+        return text
+
+
+def decode(body: bytes) -> str:
+    """UTF-8 with or without a byte order mark, else windows-1251; blanks and NULs around it are dropped."""
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = body.decode("windows-1251", errors="replace")
+    return text.strip(" \t\r\n\0")
+
+
+class HttpClient:
+    """Speaks HTTP to one address. Raises nothing but `GatewayError`, which carries no trace of the request.
+
+    base_url: as `address.checked_address` returns it. ssl_context: in place of the system's certificates.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        max_parallel: int = 50,
+        connect_seconds: float = 2.0,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._base_url = base_url
+        self._connect_seconds = connect_seconds
+        self._slots = asyncio.Semaphore(max_parallel)
+        self._transport = AiohttpTransport(max_connections=max_parallel, ssl_context=ssl_context)
+
+    async def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        content: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        seconds: float,
+    ) -> Reply:
+        """Send one request and read its answer, all within `seconds`, waiting for a free slot included.
+
+        Raises: THROTTLED/next (no slot became free), UNREACHABLE/next (never connected), TIMEOUT/unclear,
+        BROKEN_ANSWER/unclear (cut, reset, not HTTP, over `MAX_BODY`, compressed).
+        """
+        progress = Progress()
+        request = httpx.Request(
+            method,
+            self._base_url + path,
+            # Nothing is decompressed, so nothing may come compressed: no small body becomes a large one.
+            headers={"Accept-Encoding": "identity", **(headers or {})},
+            content=content,
+            extensions={"progress": progress, "timeout": {"connect": min(self._connect_seconds, seconds)}},
+        )
+        late = GatewayError(Reason.THROTTLED, Then.NEXT)
+        try:
+            async with asyncio.timeout(seconds), self._slots:
+                late = GatewayError(Reason.UNREACHABLE, Then.NEXT)
+                return await self._transfer(request)
+        except TimeoutError:
+            failure = GatewayError(Reason.TIMEOUT, Then.UNCLEAR) if progress.connected else late
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            failure = late
+        except httpx.TransportError:
+            failure = broken_answer()
+        # Raised outside of `except`: an httpx error carries the request, and the context of an exception is logged.
+        raise failure
+
+    async def close(self) -> None:
+        await self._transport.aclose()
+
+    async def _transfer(self, request: httpx.Request) -> Reply:
+        # The transport is called directly: httpx.AsyncClient would log each URL at INFO and keep cookies.
+        response = await self._transport.handle_async_request(request)
+        body = bytearray()
+        try:
+            if response.headers.get("Content-Encoding", "identity") != "identity":
+                raise broken_answer()
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise broken_answer()
+        finally:
+            await response.aclose()
+        return Reply(response.status_code, bytes(body))

@@ -1,0 +1,38 @@
+"""Which kinds of gateway there are: one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from otp_service.errors import SettingsError
+from otp_service.gateways.address import is_plaintext
+from otp_service.gateways.base import Gateway
+from otp_service.gateways.config import GatewayConfig
+from otp_service.gateways.smska import SmskaConfig, SmskaGateway
+from otp_service.gateways.targetsms.gateways import PasswordConfig, PasswordGateway, XmlConfig, XmlGateway
+from otp_service.settings import convert
+
+KINDS: dict[str, tuple[type[GatewayConfig], Callable[[str, Any], Gateway]]] = {
+    "targetsms-password": (PasswordConfig, PasswordGateway),
+    "targetsms-xml": (XmlConfig, XmlGateway),
+    "smska": (SmskaConfig, SmskaGateway),
+}
+
+
+def build(name: str, data: Mapping[str, Any]) -> Gateway:
+    """The gateway that the table `[gateways.<name>]` describes. Raises `SettingsError` naming the key."""
+    kind = data.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise SettingsError(f"gateways.{name}.kind: must be one of {', '.join(KINDS)}")
+    config, gateway = KINDS[kind]
+    return gateway(name, convert(config, dict(data), f"gateways.{name}"))
+
+
+def warnings(name: str, data: Mapping[str, Any]) -> list[str]:
+    """Sentences for the log at start about a table that `build` accepts: where plain http is in use."""
+    return [
+        f"gateways.{name}.{key}: plain http, so login, password and codes can be read on the way"
+        for key, value in data.items()
+        if key.endswith("base_url") and is_plaintext(value)
+    ]

@@ -1,0 +1,42 @@
+"""What `otp-service doctor` can learn of an account without an SMS, as findings for a person."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from otp_service.gateways.base import Finding, GatewayError
+from otp_service.gateways.targetsms import account
+from otp_service.gateways.targetsms.api import XmlApi
+from otp_service.gateways.wire import shown
+
+TOLERANCE = timedelta(minutes=2)
+
+
+async def balance(api: XmlApi, *, seconds: float) -> Finding:
+    try:
+        left = await account.balance(api, seconds=seconds)
+    except GatewayError as error:
+        return Finding("balance", False, f"not told: {error}")
+    areas = "".join(f"; {area}: {number} SMS" for area, number in list(left.sms.items())[:5])
+    return Finding("balance", left.money > 0, f"{left.money} {left.currency}".strip() + areas)
+
+
+async def sender(api: XmlApi, name: str, *, seconds: float) -> Finding:
+    try:
+        senders = await account.senders(api, seconds=seconds)
+    except GatewayError as error:
+        return Finding("sender", False, f"not told: {error}")
+    state = "any sender may be used" if senders.any_sender else shown(senders.states.get(name, "not in the list"))
+    return Finding("sender", senders.may_use(name), f"{name}: {state}")
+
+
+async def clock(api: XmlApi, zone: ZoneInfo, *, seconds: float) -> Finding:
+    try:
+        ahead = await account.clock_error(api, datetime.now(zone).replace(tzinfo=None), seconds=seconds)
+    except GatewayError as error:
+        return Finding("clock", False, f"not told: {error}")
+    if abs(ahead) <= TOLERANCE:
+        return Finding("clock", True, f"the account's time is that of {zone.key}")
+    minutes = round(ahead.total_seconds() / 60)
+    return Finding("clock", False, f"the account's time is {minutes:+d} minutes from {zone.key}: correct time_zone")

@@ -1,0 +1,123 @@
+"""The two TargetSMS gateways of today: `targetsms-password` (P) and `targetsms-xml` (X)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from otp_service.domain.secret import Secret, Secrets
+from otp_service.errors import SettingsError
+from otp_service.gateways.base import Accepted, Delivery, Finding, Outgoing
+from otp_service.gateways.config import GatewayConfig, account_name
+from otp_service.gateways.targetsms import examination, password, scheduled, sending, states
+from otp_service.gateways.targetsms.api import XmlApi
+
+
+class TargetSmsConfig(GatewayConfig, frozen=True, kw_only=True):
+    login: Secret
+    password: Secret
+
+
+class PasswordConfig(TargetSmsConfig, frozen=True, kw_only=True):
+    kind: Literal["targetsms-password"]
+    state_base_url: str
+    """Where the states of its messages are asked (X4), with the same login."""
+
+
+class XmlConfig(TargetSmsConfig, frozen=True, kw_only=True):
+    kind: Literal["targetsms-xml"]
+    time_zone: str = "Europe/Moscow"
+    """Of the account; validity periods are written in it."""
+    name_delivery: str = ""
+    """Heading in the provider's reports; "" for its default."""
+    callback_token: Secrets | None = None
+    """Opens POST /callbacks/targetsms/{token}; not used here."""
+
+
+class PasswordGateway:
+    """The provider makes the code. An unclear attempt cannot be repeated: each request sends another SMS."""
+
+    channel = "sms"
+    makes_code = True
+    repeatable = False
+
+    def __init__(self, name: str, config: PasswordConfig) -> None:
+        self.name = name
+        self.account = account_name("targetsms", config.login)
+        self.attempt_seconds = config.attempt_seconds
+        self._config = config
+        self._http = config.client(name)
+        self._states = XmlApi(config.client(name, "state_base_url"), config.login, config.password)
+
+    async def send(self, message: Outgoing, seconds: float) -> Accepted:
+        config = self._config
+        return await password.generate(
+            self._http, config.login, config.password, message, sender=config.sender, seconds=seconds
+        )
+
+    async def withdraw(self, provider_id: str) -> bool:
+        return False
+
+    async def deliveries(self, provider_ids: Sequence[str]) -> list[Delivery]:
+        return await states.ask(self._states, provider_ids, seconds=self.attempt_seconds)
+
+    async def examine(self) -> list[Finding]:
+        return [
+            Finding("sending", True, "cannot be examined: this API has no question that sends no SMS"),
+            await examination.balance(self._states, seconds=self.attempt_seconds),
+        ]
+
+    async def close(self) -> None:
+        await self._http.close()
+        await self._states.close()
+
+
+class XmlGateway:
+    """Sends our code. A repeat with the same client id is answered with the id of the first SMS."""
+
+    channel = "sms"
+    makes_code = False
+    repeatable = True
+
+    def __init__(self, name: str, config: XmlConfig) -> None:
+        self.name = name
+        self.account = account_name("targetsms", config.login)
+        self.attempt_seconds = config.attempt_seconds
+        self._config = config
+        self._zone = _zone(config.time_zone, f"gateways.{name}.time_zone")
+        self._api = XmlApi(config.client(name), config.login, config.password)
+
+    async def send(self, message: Outgoing, seconds: float) -> Accepted:
+        return await sending.send(
+            self._api,
+            message,
+            sender=self._config.sender,
+            validity_period=sending.validity_period(message.expires_at, datetime.now(UTC), self._zone),
+            name_delivery=self._config.name_delivery,
+            seconds=seconds,
+        )
+
+    async def withdraw(self, provider_id: str) -> bool:
+        return await scheduled.delete(self._api, provider_id, seconds=self.attempt_seconds)
+
+    async def deliveries(self, provider_ids: Sequence[str]) -> list[Delivery]:
+        return await states.ask(self._api, provider_ids, seconds=self.attempt_seconds)
+
+    async def examine(self) -> list[Finding]:
+        return [
+            await examination.balance(self._api, seconds=self.attempt_seconds),
+            await examination.sender(self._api, self._config.sender, seconds=self.attempt_seconds),
+            await examination.clock(self._api, self._zone, seconds=self.attempt_seconds),
+        ]
+
+    async def close(self) -> None:
+        await self._api.close()
+
+
+def _zone(name: str, key: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise SettingsError(f"{key}: {name!r} is no time zone of the IANA list, such as Europe/Moscow") from None

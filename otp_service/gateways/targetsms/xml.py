@@ -1,0 +1,63 @@
+"""XML as TargetSMS writes and reads it (X1, X2): one line out, anything in."""
+
+from __future__ import annotations
+
+import re
+from xml.etree.ElementTree import Element, ParseError, tostring
+
+from defusedxml.ElementTree import fromstring
+
+from otp_service.gateways.http import broken_answer
+from otp_service.gateways.targetsms.errors import error_of
+
+HEADERS = {"Content-Type": "text/xml; charset=utf-8"}
+
+_LINE_BREAK = re.compile(r"\r\n|\r|\n")
+_NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def element(tag: str, content: str = "", *children: Element, **attributes: str) -> Element:
+    """An element whose text and attributes are made fit for the wire."""
+    made = Element(tag, {name: _one_line(value) for name, value in attributes.items()})
+    made.text = _one_line(content)
+    made.extend(children)
+    return made
+
+
+def document(*children: Element) -> bytes:
+    """A whole `<request>` in UTF-8 without a line break (X1)."""
+    return b'<?xml version="1.0" encoding="utf-8"?>' + tostring(
+        element("request", "", *children), encoding="unicode"
+    ).encode("utf-8")
+
+
+def read(text: str) -> Element:
+    """The `<response>` element of an answer.
+
+    Raises `GatewayError`: what its `<error>` means, or BROKEN_ANSWER/unclear if it is no such document, declares a
+    DTD or entities, or is empty (E5: the answer to an empty request).
+    """
+    root = _parsed(text)
+    if root is None or root.tag != "response" or not len(root):
+        raise broken_answer()
+    error = root.find("error")
+    if error is not None:
+        raise error_of(content_of(error))
+    return root
+
+
+def content_of(found: Element) -> str:
+    return (found.text or "").strip()
+
+
+def _one_line(value: str) -> str:
+    """Line breaks become the two characters `\\n` (X1); characters that XML 1.0 cannot carry are left out."""
+    return _NOT_XML.sub("", _LINE_BREAK.sub(r"\\n", value))
+
+
+def _parsed(text: str) -> Element | None:
+    try:
+        root: Element = fromstring(text, forbid_dtd=True)
+    except (ParseError, ValueError):  # defusedxml's refusals are ValueErrors
+        return None
+    return root

@@ -1,0 +1,137 @@
+"""httpx's transport interface over aiohttp's connection pool.
+
+Why not httpx's own pool: cancelled requests leave its slots taken for good, and its cost grows with the number of
+requests waiting. Why not `httpx-aiohttp`: it reports "processed, then reset" as a connect timeout, which everywhere
+else proves that nothing was sent. Figures: docs/adr/0006.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import aiohttp
+import httpx
+from yarl import URL
+
+KEEP_IDLE_SECONDS = 3.0
+"""Below the 5 s after which common servers drop an idle connection, so that no request races with that."""
+
+OURS_ALONE = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+"""Headers that aiohttp would add by itself; only those of the httpx request go out."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far one request got. Pass it as `extensions={"progress": …}` to read it after a time-out or a cancellation.
+
+    connected: a connection was handed to the request, so that bytes of it may have left.
+    """
+
+    connected: bool = False
+
+
+class _ConnectionLostError(Exception):
+    """The connection broke. aiohttp does not know this class, so it cannot repeat the request because of it."""
+
+
+async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """aiohttp middleware. Without it aiohttp sends GET, PUT and the like a second time when a connection breaks."""
+    try:
+        return await handler(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _ConnectionLostError from error
+
+
+async def _mark_connected(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
+    context.trace_request_ctx.connected = True
+
+
+def _tracing() -> aiohttp.TraceConfig:
+    tracing = aiohttp.TraceConfig()
+    tracing.on_connection_create_end.append(_mark_connected)
+    tracing.on_connection_reuseconn.append(_mark_connected)
+    return tracing
+
+
+def _as_httpx(error: Exception, progress: Progress) -> httpx.TransportError:
+    """Not sent is proved only where no connection was ever handed out; whatever comes later is unclear."""
+    if not progress.connected:
+        if isinstance(error, TimeoutError):
+            return httpx.ConnectTimeout("no connection in time")
+        return httpx.ConnectError("no connection")
+    if isinstance(error, TimeoutError):
+        return httpx.ReadTimeout("no answer in time")
+    return httpx.ReadError("the connection broke, or the answer was not HTTP")
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, response: aiohttp.ClientResponse, progress: Progress) -> None:
+        self._response = response
+        self._progress = progress
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._response.content.iter_any():
+                yield chunk
+        except Exception as error:
+            raise _as_httpx(error, self._progress) from None
+
+    async def aclose(self) -> None:
+        # A body read to its end has already given the connection back; one cut short must not be used again.
+        self._response.close()
+
+
+class AiohttpTransport(httpx.AsyncBaseTransport):
+    """One pool for one gateway.
+
+    Raises `httpx.ConnectError` or `httpx.ConnectTimeout` if nothing can have been sent, any other
+    `httpx.TransportError` if something may have been. Sends each request once, follows no redirects, keeps no
+    cookies, reads no proxy from the environment, verifies TLS, does not decompress. Honours the httpx time-outs
+    `connect` and `read`. max_connections: 0 for no limit. ssl_context: in place of the system's certificates.
+    """
+
+    def __init__(self, *, max_connections: int = 0, ssl_context: ssl.SSLContext | None = None) -> None:
+        self._max_connections = max_connections
+        self._ssl = ssl_context or True
+        self._session: aiohttp.ClientSession | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        progress = request.extensions.get("progress") or Progress()
+        limits = request.extensions.get("timeout", {})
+        try:
+            response = await self._pool().request(
+                request.method,
+                URL(str(request.url), encoded=True),
+                headers=[(name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw],
+                data=await request.aread() or None,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(connect=limits.get("connect"), sock_read=limits.get("read")),
+                trace_request_ctx=progress,
+            )
+        except Exception as error:
+            raise _as_httpx(error, progress) from None
+        return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response, progress))
+
+    async def aclose(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    def _pool(self) -> aiohttp.ClientSession:
+        """Made at the first request, because aiohttp wants a running loop."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=self._max_connections, keepalive_timeout=KEEP_IDLE_SECONDS, ssl=self._ssl
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(),
+                skip_auto_headers=OURS_ALONE,
+                auto_decompress=False,
+                trust_env=False,
+                trace_configs=[_tracing()],
+                middlewares=(_send_once,),
+            )
+        return self._session

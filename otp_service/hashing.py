@@ -1,0 +1,44 @@
+"""The hash pool: a few threads that compute argon2id, and a bounded number of checks that may wait for them.
+
+Argon2 releases the GIL, so as many threads as cores reach the machine's limit; more only cost memory. The bound keeps
+a flood of checks from growing a queue that nobody can work off (docs/adr/0003).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from otp_service.domain.codes import Cost, Scope, digest
+from otp_service.errors import Refused
+from otp_service.settings import Hashing
+
+
+class HashPool:
+    def __init__(self, config: Hashing) -> None:
+        self.cost = Cost(config.memory_kib, config.time_cost, config.parallelism)
+        self._threads = config.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+        self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix="argon2")
+        self.places = self._threads + config.queue
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold a place for one check. Raises Refused `busy` when none is free, before anything was counted."""
+        if self.places <= 0:
+            raise Refused("busy", "Too many codes are being checked at once; ask again.", retry_after=1)
+        self.places -= 1
+        try:
+            yield
+        finally:
+            self.places += 1
+
+    async def digest(self, pepper: bytes, scope: Scope, code: str, salt: bytes, cost: Cost) -> bytes:
+        """One argon2id computation. Waits for a thread as long as it takes."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, digest, pepper, scope, code, salt, cost)
+
+    def close(self) -> None:
+        self._executor.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,72 @@
+"""Logs: structlog for us and for the libraries, JSON in production, readable in development.
+
+No code, phone or credential gets into a line: callers log masked phones only, and as a last step every string is
+searched for the credentials in use and for whatever looks like a phone. Libraries that log URLs are silenced.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Collection, MutableMapping
+from typing import Any
+
+import structlog
+
+_PHONE = re.compile(r"(?<![0-9A-Za-z])\+?[0-9]{11,15}(?![0-9A-Za-z])")
+_QUIET = ("httpx", "httpcore", "aiohttp", "asyncio", "uvicorn", "uvicorn.error", "uvicorn.access", "litestar")
+
+
+def configure(*, readable: bool, level: str, credentials: Collection[str] = ()) -> None:
+    """Set up logging for the process. `level` is a standard name such as INFO; an unknown one means INFO."""
+    number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        Redaction(credentials),
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty()) if readable else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared[:-1],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, Redaction(credentials), renderer],
+        )
+    )
+    logging.root.handlers = [handler]
+    logging.root.setLevel(number)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(number, logging.WARNING))
+
+
+class Redaction:
+    """The last processor: takes credentials and phones out of every string, wherever it is nested."""
+
+    def __init__(self, credentials: Collection[str]) -> None:
+        longest_first = sorted((re.escape(one) for one in credentials), key=len, reverse=True)
+        self._credentials = re.compile("|".join(longest_first)) if longest_first else None
+
+    def __call__(self, _: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return {key: self._clean(value) for key, value in event.items()}
+
+    def _clean(self, value: Any) -> Any:
+        if isinstance(value, str):
+            if self._credentials:
+                value = self._credentials.sub("[redacted]", value)
+            return _PHONE.sub("[phone]", value)
+        if isinstance(value, dict):
+            return {key: self._clean(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._clean(item) for item in value]
+        return value

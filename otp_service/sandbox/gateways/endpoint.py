@@ -1,0 +1,35 @@
+"""From HTTP to an operation and back: one Litestar route for each."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+from litestar import HttpMethod, Request, Response, route
+from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
+
+from otp_service.sandbox.gateways.operation import Call, Operation
+from otp_service.sandbox.state import Sandbox
+
+
+def endpoint(operation: Operation) -> HTTPRouteHandler:
+    """HTTP 200 whatever the outcome: no document mentions another. GET too: K shows it, X then misses its POST data."""
+
+    @route(operation.path, http_method=[HttpMethod.GET, HttpMethod.POST], status_code=200)
+    async def answer(request: Request[Any, Any, Any], sandbox: NamedDependency[Sandbox]) -> Response[str]:
+        body = await request.body()
+        call = Call(body, _parameters(request, body), request.scope["state"].get("fault"))
+        answered = operation.run(sandbox, call)
+        request.scope["state"]["asked"].outcome = answered.outcome
+        return Response(answered.body, media_type=operation.media_type)
+
+    return answer
+
+
+def _parameters(request: Request[Any, Any, Any], body: bytes) -> dict[str, str]:
+    """UTF-8 (ours: K names no encoding); a form field wins over the query, as in PHP's $_REQUEST."""
+    fields = parse_qsl(request.scope["query_string"].decode("ascii", "replace"), keep_blank_values=True)
+    if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        fields += parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+    return dict(fields)

@@ -1,0 +1,74 @@
+"""X3: send SMS, any number of messages to any number of subscribers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from xml.etree.ElementTree import Element
+
+from otp_service.sandbox.accounts import Account
+from otp_service.sandbox.faults import Fault
+from otp_service.sandbox.gateways.xml_wire import BAD_FORMAT, BLOCKED, RequestError, element, unescape
+from otp_service.sandbox.messages import Message
+from otp_service.sandbox.sending import TEXTS, Draft, compose, is_digits, refusal, take
+from otp_service.sandbox.state import Sandbox
+from otp_service.sandbox.transliteration import transliterate
+
+
+def send(sandbox: Sandbox, account: Account, request: Element, fault: Fault | None) -> list[Element]:
+    if account.blocked:
+        raise RequestError(BLOCKED)
+    # All drafts are read before the first is sent: a malformed one refuses the whole document (ours).
+    drafts = [
+        (subscriber.get("number_sms", ""), _draft(account, message, subscriber))
+        for message in request.findall("message")
+        for subscriber in message.findall("abonent")
+    ]
+    if fault is not None and fault.fault == "message_error":
+        return [element("information", fault.error, number_sms=number) for number, _ in drafts]
+    return [_send_one(sandbox, account, number, draft) for number, draft in drafts]
+
+
+def _send_one(sandbox: Sandbox, account: Account, number_sms: str, draft: Draft) -> Element:
+    if number := refusal(account, draft):
+        return element("information", TEXTS[number], number_sms=number_sms)
+    earlier = sandbox.sent_before(account, draft.client_id) if draft.client_id else None
+    if earlier and account.dedupe == "error":
+        return element("information", TEXTS[17], number_sms=number_sms)
+    message = earlier or compose(sandbox, account, draft, sandbox.new_id())
+    if not earlier:
+        take(sandbox, message)
+    if message.held and not account.held_with_id:
+        return element("information", TEXTS[8], number_sms=number_sms)
+    return element("information", _word(message), number_sms=number_sms, id_sms=message.id, parts=str(message.parts))
+
+
+def _word(message: Message) -> str:
+    """A repeat of a held SMS hears text 8 again while it is held (ours)."""
+    return TEXTS[8] if message.held else "send"
+
+
+def _draft(account: Account, message: Element, subscriber: Element) -> Draft:
+    client_id = subscriber.get("client_id_sms", "")
+    if client_id and not is_digits(client_id):  # X3: «число»; what another value answers is ours
+        raise RequestError(BAD_FORMAT)
+    text = unescape(message.findtext("text", ""))
+    return Draft(
+        gateway="targetsms-xml",
+        phone=subscriber.get("phone", ""),
+        sender=message.findtext("sender", ""),
+        text=transliterate(text) if message.findtext("translite") == "1" else text,
+        client_id=client_id,
+        send_at=_time(account, subscriber.get("time_send", "")),
+        valid_until=_time(account, subscriber.get("validity_period", "")),
+    )
+
+
+def _time(account: Account, written: str) -> datetime | None:
+    """`YYYY-MM-DD hh:mm` in the account's zone (ours) → UTC; empty → None. Another form refuses the document (ours)."""
+    if not written:
+        return None
+    try:
+        local = datetime.strptime(written, "%Y-%m-%d %H:%M")  # noqa: DTZ007  # the zone is the account's, set below
+    except ValueError as error:
+        raise RequestError(BAD_FORMAT) from error
+    return local.replace(tzinfo=account.zone).astimezone(UTC)

@@ -1,0 +1,40 @@
+"""The pages: `/` is the phone, `/demo` the shop. Rendered here; `static/live.js` asks for fragments every second."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from litestar import Response, Router, get
+from litestar.di import Provide
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
+
+from otp_service.sandbox.pages import demo
+from otp_service.sandbox.pages.html import STATIC, STATIC_TYPES
+from otp_service.sandbox.pages.inbox import inbox, phones_fragment
+from otp_service.sandbox.pages.language import provide_words
+from otp_service.sandbox.pages.screen import screen_fragment
+
+
+@get("/static/{name:str}", sync_to_thread=False)
+def static(name: FromPath[str]) -> Response[bytes]:
+    if name not in STATIC:
+        raise NotFoundException(f"There is no file {name!r}.")
+    return Response(STATIC[name], media_type=STATIC_TYPES[PurePath(name).suffix], headers={"Cache-Control": "no-cache"})
+
+
+pages = Router(
+    "/",
+    route_handlers=[
+        inbox,
+        phones_fragment,
+        screen_fragment,
+        static,
+        demo.demo,
+        demo.start,
+        demo.check,
+        demo.resend,
+        demo.restart,
+    ],
+    dependencies={"words": Provide(provide_words, sync_to_thread=False)},
+)

@@ -1,0 +1,39 @@
+"""What the demo knows of a visitor, kept on the server: the browser holds a random key, so nobody can swap ids."""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from otp_service.sandbox.pages.service import Verification
+
+KEPT_VISITS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """phone: as typed. attempts_left: as the service said last. approved: the phone is proved."""
+
+    phone: str = ""
+    verification: Verification | None = None
+    attempts_left: int = 0
+    approved: bool = False
+    error: str = ""
+
+
+class DemoSessions:
+    def __init__(self) -> None:
+        self._visits: OrderedDict[str, Visit] = OrderedDict()
+
+    def find(self, key: str) -> Visit:
+        return self._visits.get(key, Visit())
+
+    def keep(self, key: str, visit: Visit) -> str:
+        """The key to put into the cookie: the given one if it is ours, otherwise a new one."""
+        known = key if key in self._visits else secrets.token_urlsafe(24)
+        self._visits[known] = visit
+        self._visits.move_to_end(known)
+        if len(self._visits) > KEPT_VISITS:
+            self._visits.popitem(last=False)
+        return known

@@ -1,0 +1,90 @@
+"""Everything the sandbox remembers. In memory: a restart forgets it all."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from random import Random
+
+from otp_service.sandbox.accounts import DEFAULT_ACCOUNTS, Account, AccountKey, Provider
+from otp_service.sandbox.clock import Clock
+from otp_service.sandbox.faults import FaultPlan
+from otp_service.sandbox.messages import Message
+
+FIRST_ID = 2_700_000_000
+"""Above 2³¹, so that a 32-bit mistake of a client shows. Public client code shows such ids."""
+
+KEPT_MESSAGES = 50_000
+KEPT_REQUESTS = 10_000
+
+
+@dataclass(slots=True)
+class Asked:
+    """One request to a gateway. outcome: what was answered, in the vendor's words; empty if it was not processed."""
+
+    at: datetime
+    operation: str
+    fault: str = ""
+    outcome: str = ""
+
+
+class Sandbox:
+    """seed: makes codes, sms-ka ids and probabilities repeatable.
+
+    Reset does not rewind ids or random numbers: a client that still asks for an old id must not meet a new SMS.
+    """
+
+    def __init__(self, seed: str | None = None) -> None:
+        self.clock = Clock()
+        self.rng = Random(seed)  # noqa: S311  # the codes are shown on a page: nothing here is secret
+        self.faults = FaultPlan(self.rng)
+        self.accounts: dict[AccountKey, Account] = {}
+        self.messages: OrderedDict[str, Message] = OrderedDict()
+        self.waiting: dict[str, Message] = {}
+        """Scheduled and held ones."""
+        self.requests: deque[Asked] = deque(maxlen=KEPT_REQUESTS)
+        self._by_client_id: dict[tuple[AccountKey, str], str] = {}
+        self._next_id = FIRST_ID
+        self.reset()
+
+    def reset(self) -> None:
+        self.clock.reset()
+        self.faults.clear()
+        self.accounts = {account.key: account for account in DEFAULT_ACCOUNTS}
+        self.messages.clear()
+        self.waiting.clear()
+        self.requests.clear()
+        self._by_client_id.clear()
+
+    def log_in(self, provider: Provider, login: str, password: str) -> Account | None:
+        account = self.accounts.get((provider, login))
+        return account if account and account.password == password else None
+
+    def new_id(self) -> str:
+        self._next_id += 1
+        return str(self._next_id - 1)
+
+    def keep(self, message: Message) -> None:
+        self.messages[message.id] = message
+        if message.client_id:
+            self._by_client_id[message.account, message.client_id] = message.id
+        if len(self.messages) > KEPT_MESSAGES:
+            _, oldest = self.messages.popitem(last=False)
+            self._by_client_id.pop((oldest.account, oldest.client_id), None)
+
+    def message(self, account: Account, message_id: str) -> Message | None:
+        """Another account's message is as unknown as one that never was."""
+        message = self.messages.get(message_id)
+        return message if message and message.account == account.key else None
+
+    def sent_before(self, account: Account, client_id: str) -> Message | None:
+        return self.messages.get(self._by_client_id.get((account.key, client_id), ""))
+
+    def newest(self, phone: str, limit: int) -> list[Message]:
+        """Newest first. phone: compared by its digits; without any, all messages."""
+        digits = re.sub(r"\D", "", phone)
+        found = (message for message in reversed(self.messages.values()) if digits in ("", message.phone))
+        return list(islice(found, limit))

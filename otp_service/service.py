@@ -1,0 +1,33 @@
+"""The running parts of one process, as `app.py` put them together; HTTP and the command line work with these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from otp_service import metrics
+from otp_service.gateways.base import Gateway
+from otp_service.hashing import HashPool
+from otp_service.settings import Settings
+from otp_service.storage.api_keys import ApiKeyStore
+from otp_service.storage.connection import Database
+from otp_service.verifications import Verifications
+from otp_service.worker import Worker
+
+
+@dataclass(slots=True)
+class Service:
+    settings: Settings
+    database: Database
+    api_keys: ApiKeyStore
+    gateways: Mapping[str, Gateway]
+    hash_pool: HashPool
+    verifications: Verifications
+    worker: Worker
+    stopping: bool = False
+    """Set on the first signal: readiness says no while requests under way are finished."""
+
+    def observe(self) -> None:
+        """Bring gauges up to date before they are read."""
+        metrics.HASH_PLACES.set(self.hash_pool.places)
+        metrics.WORKER_LAG.set(self.worker.seconds_since_round)

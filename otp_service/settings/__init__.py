@@ -1,0 +1,10 @@
+"""Settings: one TOML file plus the environment, read once at start into frozen values.
+
+`OTP_CONFIG` names the file (default `otp-service.toml` if it exists). `OTP__SECTION__KEY` overrides one key, hyphens
+written as underscores. Any string may be `env:NAME` or `file:/path`. What cannot work is refused with the key named.
+"""
+
+from otp_service.settings.sources import LOOPBACK, convert, load
+from otp_service.settings.values import Application, Hashing, Redis, Route, Section, Settings
+
+__all__ = ["LOOPBACK", "Application", "Hashing", "Redis", "Route", "Section", "Settings", "convert", "load"]

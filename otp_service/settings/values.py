@@ -1,0 +1,110 @@
+"""What can be set, with types, bounds and defaults. docs/settings.md describes every key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from otp_service.domain.secret import Secret, Secrets
+
+Region = Annotated[str, Meta(pattern=r"^[A-Z]{2}$")]
+"""ISO 3166-1 alpha-2."""
+Pause = Annotated[int, Meta(ge=0, le=600)]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the file; a misspelt key in it is refused."""
+
+
+class Service(Section, frozen=True):
+    secret: Secrets
+    """The root secret, or a list with the current one first. 32 characters or more each."""
+    environment: Literal["production", "development"] = "production"
+    public_url: str = "http://127.0.0.1:8000"
+
+
+class Redis(Section, frozen=True):
+    url: str = "embedded:./data"
+    confirm_replicas: Annotated[int, Meta(ge=0, le=5)] = 0
+    allow_no_persistence: bool = False
+    max_connections: Annotated[int, Meta(ge=4, le=4096)] = 64
+    timeout_seconds: Annotated[float, Meta(ge=0.05, le=10)] = 0.8
+
+
+class Hashing(Section, frozen=True):
+    """Cost of one argon2id computation and the bounds of the pool that runs them (docs/adr/0003)."""
+
+    memory_kib: Annotated[int, Meta(ge=1024, le=1_048_576)] = 4096
+    time_cost: Annotated[int, Meta(ge=1, le=16)] = 1
+    parallelism: Annotated[int, Meta(ge=1, le=8)] = 1
+    threads: Annotated[int, Meta(ge=0, le=64)] = 0
+    """0: one per core."""
+    queue: Annotated[int, Meta(ge=1, le=10_000)] = 256
+    """Checks that may wait for a thread; one more hears 503."""
+
+
+class Route(Section, frozen=True):
+    gateways: Annotated[tuple[str, ...], Meta(min_length=1)]
+    deadline_seconds: Annotated[float, Meta(ge=2, le=60)] = 12.0
+    reserve_seconds: Annotated[float, Meta(ge=0.1, le=30)] = 3.0
+    """Kept for each gateway still to come."""
+    failover_after_seconds: Annotated[int, Meta(ge=0, le=600)] = 30
+
+
+class Webhook(Section, frozen=True):
+    url: str
+    secret: Secrets
+    events: tuple[str, ...] = ("*",)
+
+
+class Application(Section, frozen=True):
+    brand: Annotated[str, Meta(min_length=1, max_length=40)] = ""
+    region: Region = "RU"
+    countries: Annotated[tuple[Region, ...], Meta(min_length=1)] = ("RU",)
+    locale: Literal["ru", "en"] = "ru"
+    code_length: Annotated[int, Meta(ge=4, le=10)] = 6
+    ttl_seconds: Annotated[int, Meta(ge=120, le=600)] = 300
+    max_attempts: Annotated[int, Meta(ge=1, le=10)] = 5
+    max_sends: Annotated[int, Meta(ge=1, le=10)] = 5
+    resend_pause_seconds: Annotated[tuple[Pause, ...], Meta(min_length=1)] = (30, 60, 120, 240)
+    webhooks: tuple[Webhook, ...] = ()
+
+
+class Webhooks(Section, frozen=True):
+    allow_networks: tuple[str, ...] = ()
+
+
+class Retention(Section, frozen=True):
+    ended_seconds: Annotated[int, Meta(ge=600, le=2_592_000)] = 86_400
+    """How long a compact record stays after a verification's end, for status questions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    service: Service
+    redis: Redis
+    hashing: Hashing
+    retention: Retention
+    webhooks: Webhooks
+    routes: Mapping[str, Route]
+    applications: Mapping[str, Application]
+    gateways: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    """Raw tables; `gateways.registry` converts each to the config of its kind."""
+    bootstrap_api_key: Secret | None = None
+    credentials: frozenset[str] = field(default=frozenset(), repr=False)
+    """Every secret string in use, for the log's redaction."""
+
+
+SECTIONS: Mapping[str, type[Section]] = {
+    "service": Service,
+    "redis": Redis,
+    "hashing": Hashing,
+    "retention": Retention,
+    "webhooks": Webhooks,
+}
+FAMILIES: Mapping[str, type[Section]] = {"routes": Route, "applications": Application}
+"""Tables of named tables; `gateways` is one too, read by `gateways.registry`."""

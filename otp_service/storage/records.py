@@ -1,0 +1,118 @@
+"""The stored form of a verification, read back into the words of the domain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from otp_service.domain.codes import Cost, Scope
+from otp_service.domain.keyring import Keyring
+from otp_service.domain.lifecycle import Status, Verification
+from otp_service.domain.messages import CodeSource, Message, MessageStatus
+
+_NO_COST = Cost(0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a script answered: the verification, and what only hashing and sending may see."""
+
+    word: str
+    extra: str
+    verification: Verification | None
+    key_id: str = ""
+    salt: bytes = field(default=b"", repr=False)
+    cost: Cost = _NO_COST
+    code_length: int = 0
+    hashes: Sequence[bytes] = field(default=(), repr=False)
+
+    @property
+    def wait_seconds(self) -> float:
+        """`extra` where it holds milliseconds."""
+        return max(1, int(self.extra or 0)) / 1000
+
+    @property
+    def found(self) -> Verification:
+        """The verification, where `word` says that there is one."""
+        if self.verification is None:
+            raise LookupError(self.word)
+        return self.verification
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.found.application, self.found.purpose, self.found.phone, self.found.id)
+
+
+def read(reply: Any, verification_id: str, keyring: Keyring) -> Stored:
+    """Read {word, extra, now, record}.
+
+    A record whose root secret is no longer listed reads as expired and without its phone.
+    """
+    word, extra, now, flat = reply
+    record: dict[bytes, bytes] = dict(zip(flat[::2], flat[1::2], strict=True))
+    if b"status" not in record:
+        return Stored(word.decode(), extra.decode(), None)
+    key_id = _text(record, b"key_id")
+    holder = keyring.get(key_id)
+    phone = holder.open(record[b"phone"], verification_id.encode()).decode() if holder else ""
+    status = Status(_text(record, b"status"))
+    expires_at = _number(record, b"expires_at")
+    if status is Status.PENDING and (int(now) >= expires_at or not holder):
+        status = Status.EXPIRED
+    verification = Verification(
+        id=verification_id,
+        application=_text(record, b"application"),
+        phone=phone,
+        purpose=_text(record, b"purpose"),
+        channel=_text(record, b"channel"),
+        locale=_text(record, b"locale"),
+        reference=_text(record, b"reference"),
+        status=status,
+        created_at=_number(record, b"created_at"),
+        expires_at=expires_at,
+        resend_at=_number(record, b"resend_at"),
+        attempts=_number(record, b"attempts"),
+        max_attempts=_number(record, b"max_attempts"),
+        sends=_number(record, b"sends"),
+        max_sends=_number(record, b"max_sends"),
+        messages=[_message(record, n) for n in range(1, _number(record, b"messages") + 1)],
+        now=int(now),
+    )
+    return Stored(
+        word.decode(),
+        extra.decode(),
+        verification,
+        key_id,
+        record.get(b"salt", b""),
+        Cost.parse(_text(record, b"cost") or "0,0,0"),
+        _number(record, b"code_length"),
+        [record[name] for name in (b"hash:gateway", b"hash:local") if name in record],
+    )
+
+
+def _message(record: Mapping[bytes, bytes], number: int) -> Message:
+    def name(field: str) -> bytes:
+        return f"m{number}:{field}".encode()
+
+    return Message(
+        number=number,
+        gateway=_text(record, name("gateway")),
+        channel=_text(record, name("channel")),
+        code_source=CodeSource(_text(record, name("source"))),
+        status=MessageStatus(_text(record, name("status"))),
+        updated_at=_number(record, name("updated_at")),
+        sent_at=_number(record, name("sent_at")),
+        parts=_number(record, name("parts")),
+        client_id=_text(record, name("client_id")),
+        provider_id=_text(record, name("provider_id")),
+        reason=_text(record, name("reason")),
+    )
+
+
+def _text(record: Mapping[bytes, bytes], name: bytes) -> str:
+    return record.get(name, b"").decode()
+
+
+def _number(record: Mapping[bytes, bytes], name: bytes) -> int:
+    return int(record.get(name, b"0"))

@@ -1,0 +1,18 @@
+#!lua
+-- Cancel a pending verification; a final one stays as it is.
+-- KEYS[1] verification   KEYS[2] due jobs
+-- ARGV[1] id   ARGV[2] application
+-- Returns {word, extra, now, record}: ok | not_found
+local v, due = KEYS[1], KEYS[2]
+local now = now_ms()
+if redis.call('EXISTS', v) == 0 or text(v, 'application') ~= ARGV[2] then return {'not_found', '', tostring(now), {}} end
+local status = status_at(v, now)
+if status == 'pending' then
+  finish(v, 'canceled', now)
+  redis.call('ZREM', due, 'recover:' .. ARGV[1])
+elseif status == 'expired' and text(v, 'status') == 'pending' then
+  finish(v, 'expired', now)
+else
+  redis.call('HSET', v, 'touched', now)
+end
+return answer('ok', v, now)

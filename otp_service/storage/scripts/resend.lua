@@ -1,0 +1,43 @@
+#!lua
+-- Claim one more send of a pending verification.
+-- KEYS[1] verification   KEYS[2] pause of the phone   KEYS[3] fails of the phone   KEYS[4] due jobs
+-- ARGV[1] id   ARGV[2] application   ARGV[3] op: keyed hash of the Idempotency-Key ('' for none)   ARGV[4] fingerprint
+-- ARGV[5] ttl ms   ARGV[6] cap of the whole life ms   ARGV[7] least life ms   ARGV[8] lease ms   ARGV[9] pauses in ms
+-- ARGV[10] failures that disable
+-- Returns {word, extra, now, record}: claimed | taken_over (the first one died) | replay | running (extra: ms)
+--   | mismatch | not_found | final | disabled | no_sends_left (extra: ms to expiry) | too_soon (extra: ms)
+local v, pause, fails, due = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local now = now_ms()
+if redis.call('EXISTS', v) == 0 or text(v, 'application') ~= ARGV[2] then return {'not_found', '', tostring(now), {}} end
+
+local op = 'op:' .. ARGV[3]
+local lease = number(v, 'lease')
+if ARGV[3] ~= '' and redis.call('HEXISTS', v, op) > 0 then
+  if text(v, op) ~= ARGV[4] then return answer('mismatch', v, now) end
+  redis.call('HSET', v, 'touched', now)
+  if text(v, 'lease_op') ~= ARGV[3] then return answer('replay', v, now) end
+  if lease > now then return answer('running', v, now, lease - now) end
+  if status_at(v, now) ~= 'pending' then return answer('replay', v, now) end
+  redis.call('HSET', v, 'lease', now + tonumber(ARGV[8]))
+  redis.call('ZADD', due, now + tonumber(ARGV[8]), 'recover:' .. ARGV[1])
+  return answer('taken_over', v, now)
+end
+
+if status_at(v, now) ~= 'pending' then return answer('final', v, now) end
+if number(fails, 'count') >= tonumber(ARGV[10]) then return answer('disabled', v, now) end
+local expires_at = math.min(now + tonumber(ARGV[5]), number(v, 'created_at') + tonumber(ARGV[6]))
+if number(v, 'sends') >= number(v, 'max_sends') or expires_at - now < tonumber(ARGV[7]) then
+  return answer('no_sends_left', v, now, number(v, 'expires_at') - now)
+end
+local wait = number(pause, 'until') - now
+if wait > 0 then return answer('too_soon', v, now, wait) end
+if lease > now then return answer('running', v, now, lease - now) end
+
+redis.call('HINCRBY', v, 'sends', 1)
+redis.call('HSET', v, 'expires_at', expires_at, 'updated_at', now, 'lease', now + tonumber(ARGV[8]),
+  'lease_op', ARGV[3])
+if ARGV[3] ~= '' then redis.call('HSET', v, op, ARGV[4]) end
+redis.call('PEXPIRE', v, expires_at - now + number(v, 'retention'))
+climb(v, pause, ARGV[9], now)
+redis.call('ZADD', due, now + tonumber(ARGV[8]), 'recover:' .. ARGV[1])
+return answer('claimed', v, now)

@@ -1,0 +1,39 @@
+#!lua
+-- Turn a judged attempt into its outcome. Exactly one call moves `pending` to `approved`; the others hear what was.
+-- KEYS[1] verification   KEYS[2] fails of the phone   KEYS[3] pause of the phone   KEYS[4] due jobs
+-- ARGV[1] id   ARGV[2] '1' if the code matched   ARGV[3] op ('' for none)   ARGV[4] fingerprint
+-- Returns {word, extra, now, record}: settled (extra: outcome) | not_found
+local v, fails, pause, due = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local now = now_ms()
+if redis.call('EXISTS', v) == 0 then return answer('not_found', v, now) end
+
+local op = 'op:' .. ARGV[3]
+local outcome = status_at(v, now)
+if ARGV[3] ~= '' then
+  local verdict = string.match(text(v, op), '^.-:(%l.*)$')
+  if verdict then return answer('settled', v, now, verdict) end  -- a twin of this request was faster
+end
+
+if outcome == 'pending' then
+  -- The last to be settled, not the last to be counted, ends it: a right code may still be at the hash.
+  local settled = redis.call('HINCRBY', v, 'settled', 1)
+  if ARGV[2] == '1' then
+    outcome = 'approved'
+    redis.call('DEL', fails, pause)
+  elseif settled >= number(v, 'max_attempts') then
+    outcome = 'exhausted'
+  else
+    outcome = 'wrong_code'
+  end
+  if outcome ~= 'wrong_code' then
+    finish(v, outcome, now)
+    redis.call('ZREM', due, 'recover:' .. ARGV[1])
+  end
+elseif outcome == 'approved' then
+  outcome = 'already_approved'
+elseif outcome == 'expired' and text(v, 'status') == 'pending' then
+  finish(v, 'expired', now)
+end
+if ARGV[3] ~= '' then redis.call('HSET', v, op, ARGV[4] .. ':' .. outcome) end
+redis.call('HSET', v, 'updated_at', now)
+return answer('settled', v, now, outcome)

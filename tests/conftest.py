@@ -1,0 +1,103 @@
+"""One real Valkey, one sandbox and two service processes for the whole session; tests tell them apart by phone."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from otp_service.storage.embedded import embedded_server
+from tests.api import Api, Gateways
+from tests.running import API_KEY, running_sandbox, running_service, service_environ
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("session")
+
+
+@pytest.fixture(scope="session")
+async def redis_url(folder: Path) -> AsyncIterator[str]:
+    async with embedded_server(folder / "redis") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sandbox_process(folder: Path) -> Iterator[str]:
+    with running_sandbox(folder) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def service_urls(folder: Path, redis_url: str, sandbox_process: str) -> Iterator[list[str]]:
+    with (
+        running_service(folder, redis_url, sandbox_process) as (first, _, _),
+        running_service(folder, redis_url, sandbox_process) as (second, _, _),
+    ):
+        yield [first, second]
+
+
+@pytest.fixture(scope="session")
+def service_logs(folder: Path, service_urls: list[str]) -> list[Path]:
+    return sorted(folder.glob("service-*.log"))
+
+
+@pytest.fixture
+async def api(service_urls: list[str]) -> AsyncIterator[Api]:
+    """The application without pauses, by the first process."""
+    async with Api(service_urls[0], API_KEY) as client:
+        yield client
+
+
+@pytest.fixture
+async def second(service_urls: list[str]) -> AsyncIterator[Api]:
+    """The same application by the other process."""
+    async with Api(service_urls[1], API_KEY) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def keys(folder: Path, redis_url: str, sandbox_process: str, service_urls: list[str]) -> dict[str, str]:
+    """An API key of every other application, made as an operator makes them."""
+    environ = dict(os.environ) | service_environ(folder, redis_url, sandbox_process)
+
+    def create(application: str) -> str:
+        command = [sys.executable, "-m", "otp_service", "keys", "create", "--application", application]
+        return subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout.split()[0]
+
+    return {application: create(application) for application in ("strict", "other")}
+
+
+@pytest.fixture
+async def strict(service_urls: list[str], keys: dict[str, str]) -> AsyncIterator[Api]:
+    """An application with the shipped pauses."""
+    async with Api(service_urls[0], keys["strict"]) as client:
+        yield client
+
+
+@pytest.fixture
+async def other(service_urls: list[str], keys: dict[str, str]) -> AsyncIterator[Api]:
+    async with Api(service_urls[0], keys["other"]) as client:
+        yield client
+
+
+@pytest.fixture
+async def gateways(sandbox_process: str) -> AsyncIterator[Gateways]:
+    """The sandbox as a fresh one; afterwards nothing of the test is left in it."""
+    async with httpx.AsyncClient(base_url=sandbox_process, trust_env=False, timeout=30) as http:
+        found = Gateways(http)
+        await found.reset()
+        yield found
+        await found.reset()
+
+
+@pytest.fixture
+def phone() -> str:
+    """A mobile number of its own for each test; no magic ending of the sandbox."""
+    return f"+7916{random.randrange(10_000, 100_000)}{random.randrange(20, 100)}"

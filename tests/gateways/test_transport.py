@@ -1,0 +1,264 @@
+"""The fault table of reliability.md 8.3: what proves "not sent", and that nothing is ever sent twice."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import ssl
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from otp_service.gateways.base import GatewayError, Reason, Then
+from otp_service.gateways.http import HttpClient
+from otp_service.gateways.transport import AiohttpTransport
+from tests.gateways.stub import Stub, closed_port
+
+
+async def failure(client: HttpClient, method: str = "POST", seconds: float = 0.4) -> tuple[Reason, Then]:
+    with pytest.raises(GatewayError) as caught:
+        await client.exchange(method, "/x", content=b"hello" if method == "POST" else b"", seconds=seconds)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+    return caught.value.reason, caught.value.then
+
+
+@pytest.mark.parametrize("method", ["POST", "GET", "PUT"])
+@pytest.mark.parametrize(
+    ("fault", "reason", "processed"),
+    [
+        ("reset at accept", Reason.BROKEN_ANSWER, 0),
+        ("reset after reading", Reason.BROKEN_ANSWER, 0),
+        ("processed, then reset", Reason.BROKEN_ANSWER, 1),
+        ("processed, then closed", Reason.BROKEN_ANSWER, 1),
+        ("stall", Reason.TIMEOUT, 1),
+        ("cut", Reason.BROKEN_ANSWER, 1),
+        ("drip", Reason.TIMEOUT, 1),
+        ("garbage", Reason.BROKEN_ANSWER, 1),
+    ],
+)
+async def test_a_fault_after_the_connection_is_unclear_and_nothing_is_repeated(
+    stub: Stub, method: str, fault: str, reason: Reason, processed: int
+) -> None:
+    stub.fault = fault
+    client = HttpClient(stub.url)
+
+    assert await failure(client, method) == (reason, Then.UNCLEAR)
+
+    assert len(stub.processed) == processed
+    assert len(stub.read) <= 1
+    assert stub.connections == 1
+    await client.close()
+
+
+@pytest.mark.parametrize("method", ["POST", "GET", "PUT"])
+async def test_a_kept_connection_that_breaks_is_not_tried_again(stub: Stub, method: str) -> None:
+    """aiohttp by itself repeats GET and PUT here."""
+    stub.fault, stub.from_request = "processed, then reset", 2
+    client = HttpClient(stub.url)
+    await client.exchange(method, "/x", seconds=1)
+
+    assert await failure(client, method) == (Reason.BROKEN_ANSWER, Then.UNCLEAR)
+
+    assert (len(stub.processed), stub.connections) == (2, 1)
+    await client.close()
+
+
+async def test_a_connection_closed_while_idle_is_replaced_unnoticed(stub: Stub) -> None:
+    stub.close_after_seconds = 0.05
+    client = HttpClient(stub.url)
+    await client.exchange("POST", "/x", seconds=1)
+    await asyncio.sleep(0.15)
+
+    reply = await client.exchange("POST", "/x", seconds=1)
+
+    assert reply.status == 200
+    assert (len(stub.processed), stub.connections) == (2, 2)
+    await client.close()
+
+
+async def test_connections_are_kept(stub: Stub) -> None:
+    client = HttpClient(stub.url)
+    for _ in range(5):
+        await client.exchange("POST", "/x", seconds=1)
+
+    assert (len(stub.processed), stub.connections) == (5, 1)
+    await client.close()
+
+
+async def test_a_closed_port_is_not_sent() -> None:
+    client = HttpClient(f"http://127.0.0.1:{closed_port()}")
+
+    assert await failure(client) == (Reason.UNREACHABLE, Then.NEXT)
+
+    await client.close()
+
+
+async def test_a_name_that_does_not_resolve_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nowhere(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", nowhere)
+    client = HttpClient("http://gateway.invalid")
+
+    assert await failure(client) == (Reason.UNREACHABLE, Then.NEXT)
+
+    await client.close()
+
+
+@pytest.mark.parametrize(("connect_seconds", "seconds"), [(0.2, 2.0), (2.0, 0.2)])
+async def test_a_full_backlog_is_not_sent(connect_seconds: float, seconds: float) -> None:
+    """Linux answers no SYN while the backlog is full: the connection is never made."""
+    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for filler in (first, second):
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        client = HttpClient(f"http://127.0.0.1:{listener.getsockname()[1]}", connect_seconds=connect_seconds)
+
+        assert await failure(client, seconds=seconds) == (Reason.UNREACHABLE, Then.NEXT)
+
+        await client.close()
+
+
+async def test_a_handshake_that_never_ends_is_not_sent(stub: Stub) -> None:
+    client = HttpClient(stub.url.replace("http:", "https:"), connect_seconds=0.2)
+
+    assert await failure(client, seconds=2) == (Reason.UNREACHABLE, Then.NEXT)
+
+    await client.close()
+
+
+async def test_an_unknown_certificate_is_not_sent(tmp_path: Path) -> None:
+    context = certificate(tmp_path)
+    async with Stub(tls=context) as stub:
+        client = HttpClient(stub.url)
+
+        assert await failure(client, seconds=2) == (Reason.UNREACHABLE, Then.NEXT)
+
+        assert stub.read == []
+        await client.close()
+
+
+async def test_a_known_certificate_is_accepted(tmp_path: Path) -> None:
+    context = certificate(tmp_path)
+    async with Stub(tls=context) as stub:
+        trusted = ssl.create_default_context(cafile=tmp_path / "certificate.pem")
+        client = HttpClient(stub.url, ssl_context=trusted)
+
+        reply = await client.exchange("POST", "/x", seconds=2)
+
+        assert reply.body == b"ok"
+        await client.close()
+
+
+async def test_waiting_for_a_slot_counts_and_is_not_sent(stub: Stub) -> None:
+    stub.fault = "stall"
+    client = HttpClient(stub.url, max_parallel=1)
+    holder = asyncio.create_task(failure(client, seconds=0.5))
+    await asyncio.sleep(0.05)
+
+    assert await failure(client, seconds=0.2) == (Reason.THROTTLED, Then.NEXT)
+
+    assert await holder == (Reason.TIMEOUT, Then.UNCLEAR)
+    assert len(stub.read) == 1
+    await client.close()
+
+
+async def test_redirects_cookies_and_proxies_are_ignored(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    stub.status, stub.headers = 302, (f"Location: {stub.url}/elsewhere", "Set-Cookie: a=b")
+    client = HttpClient(stub.url)
+
+    for _ in range(2):
+        assert (await client.exchange("GET", "/x", seconds=1)).status == 302
+
+    assert [request.path for request in stub.read] == ["/x", "/x"]
+    assert "cookie" not in stub.read[1].headers
+    await client.close()
+
+
+async def test_only_our_headers_go_out(stub: Stub) -> None:
+    client = HttpClient(stub.url)
+
+    await client.exchange("POST", "/x", content=b"hello", headers={"Content-Type": "text/xml"}, seconds=1)
+
+    (request,) = stub.read
+    assert request.body == b"hello"
+    assert request.headers == {
+        "host": f"127.0.0.1:{stub.port}",
+        "content-length": "5",
+        "content-type": "text/xml",
+        "accept-encoding": "identity",
+    }
+    await client.close()
+
+
+async def test_a_cancellation_storm_leaves_the_pool_healthy(stub: Stub) -> None:
+    """R-08: cancelled while waiting, connecting, sending or reading; every slot is free afterwards."""
+    size = 10
+    client = HttpClient(stub.url, max_parallel=size)
+    stub.body, stub.drip_seconds = b"x" * 50, 0.001
+    draw = random.Random(7)
+    for storm in range(40):
+        stub.fault = ("", "drip", "stall", "reset after reading")[storm % 4]
+        calls = [asyncio.create_task(client.exchange("POST", "/x", seconds=5)) for _ in range(3 * size)]
+        for call in calls:
+            asyncio.get_running_loop().call_later(draw.uniform(0, 0.03), call.cancel)
+        await asyncio.gather(*calls, return_exceptions=True)
+
+    stub.fault = ""
+    replies = await asyncio.gather(*(client.exchange("POST", "/x", seconds=5) for _ in range(5 * size)))
+
+    assert {reply.status for reply in replies} == {200}
+    session = client._transport._session
+    assert session is not None
+    assert session.connector is not None
+    assert not session.connector._acquired
+    await client.close()
+
+
+async def test_it_is_a_transport_for_httpx_itself(stub: Stub) -> None:
+    async with httpx.AsyncClient(transport=AiohttpTransport()) as client:
+        answer = await client.post(stub.url, content=b"hello")
+        assert (answer.status_code, answer.text) == (200, "ok")
+        with pytest.raises(httpx.ConnectError):
+            await client.post(f"http://127.0.0.1:{closed_port()}")
+        stub.fault = "stall"
+        with pytest.raises(httpx.ReadTimeout):
+            await client.post(stub.url, timeout=0.1)
+
+
+def certificate(folder: Path) -> ssl.SSLContext:
+    """A self-signed certificate for 127.0.0.1, also left in the folder as certificate.pem."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), False)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "certificate.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
+    return context

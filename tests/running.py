@@ -1,0 +1,149 @@
+"""Real processes for tests: the service and the sandbox, on ports of their own, told by environment and one file."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+API_KEY = "test-key-" + secrets.token_hex(16)
+SECRET = "test-secret-" + secrets.token_hex(16)
+
+# Short deadlines, so that a silent gateway costs a second and not four; no pauses, except in "strict".
+SETTINGS = """
+[service]
+environment = "production"
+public_url = "https://otp.example.ru"
+secret = "env:TEST_SECRET"
+[redis]
+url = "env:TEST_REDIS"
+[gateways.targetsms-password]
+kind = "targetsms-password"
+base_url = "env:TEST_SANDBOX"
+login = "demo"
+password = "demo-password"
+sender = "target"
+state_base_url = "env:TEST_SANDBOX"
+attempt_seconds = 1.0
+connect_seconds = 0.5
+[gateways.targetsms-xml]
+kind = "targetsms-xml"
+base_url = "env:TEST_SANDBOX"
+login = "demo"
+password = "demo-password"
+sender = "DEMO"
+time_zone = "Europe/Moscow"
+attempt_seconds = 1.0
+connect_seconds = 0.5
+[gateways.smska]
+kind = "smska"
+base_url = "env:TEST_SANDBOX"
+api_key = "demo"
+api_password = "demo-password"
+sender = "DEMO"
+attempt_seconds = 1.0
+connect_seconds = 0.5
+[routes.sms]
+gateways = ["targetsms-password", "targetsms-xml", "smska"]
+deadline_seconds = 4
+reserve_seconds = 0.9
+[applications.web]
+brand = "Example"
+resend_pause_seconds = [0]
+[applications.strict]
+brand = "Strict"
+[applications.other]
+brand = "Other"
+resend_pause_seconds = [0]
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def process(arguments: list[str], environ: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A child of the test, ended with SIGTERM and, if need be, SIGKILL. Its output goes to a file."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("OTP_")}
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            [sys.executable, "-m", *arguments], env=clean | dict(environ), stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        yield child
+    finally:
+        child.terminate()
+        try:
+            child.wait(20)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def wait_for(url: str, child: subprocess.Popen[bytes], log: Path, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert child.poll() is None, f"ended at once:\n{log.read_text()}"
+        try:
+            httpx.get(url, timeout=1, trust_env=False)
+        except httpx.HTTPError:
+            time.sleep(0.03)
+        else:
+            return
+    raise AssertionError(f"no answer from {url}:\n{log.read_text()}")
+
+
+@contextmanager
+def running_sandbox(folder: Path, **environ: str) -> Iterator[str]:
+    port = free_port()
+    log = folder / "sandbox.log"
+    with process(["otp_service.sandbox", "--port", str(port)], environ, log) as child:
+        url = f"http://127.0.0.1:{port}"
+        wait_for(f"{url}/_sim/requests", child, log)
+        yield url
+
+
+def service_environ(folder: Path, redis: str, sandbox: str, **overrides: str) -> dict[str, str]:
+    config = folder / "otp-service.toml"
+    config.write_text(SETTINGS)
+    return {
+        "OTP_CONFIG": str(config),
+        "OTP_PORT": str(free_port()),
+        "OTP_BOOTSTRAP_API_KEY": API_KEY,
+        "OTP_LOG_LEVEL": "DEBUG",
+        "TEST_SECRET": SECRET,
+        "TEST_REDIS": redis,
+        "TEST_SANDBOX": sandbox,
+        **overrides,
+    }
+
+
+@contextmanager
+def running_service(
+    folder: Path, redis: str, sandbox: str, **overrides: str
+) -> Iterator[tuple[str, subprocess.Popen[bytes], Path]]:
+    """`otp-service serve`: its URL, the process and its log."""
+    environ = service_environ(folder, redis, sandbox, **overrides)
+    log = folder / f"service-{environ['OTP_PORT']}.log"
+    with process(["otp_service", "serve"], environ, log) as child:
+        url = f"http://127.0.0.1:{environ['OTP_PORT']}"
+        wait_for(f"{url}/health/live", child, log)
+        yield url, child, log
+
+
+def code_in(text: str) -> str:
+    found = re.search(r"(?<![0-9])[0-9]{4,10}(?![0-9])", text)
+    assert found, text
+    return found[0]

@@ -1,0 +1,160 @@
+"""`/_sim`: what can be seen and changed, and what it says to mistakes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+
+from otp_service.errors import SettingsError
+from otp_service.sandbox.app import create_sandbox
+
+from .conftest import free_port, wait_until_up
+from .speak import PHONE, Sandbox, password_request, sms
+
+
+async def test_messages_newest_first_and_by_digits(sandbox: Sandbox) -> None:
+    await sandbox.send(sms(text="first", client_id_sms="9"))
+    await sandbox.smska_send(Message="second")
+    await sandbox.send(sms("79160000099", text="of another"))
+
+    messages = await sandbox.messages("+7 (916) 123-45-67")
+
+    assert [message["text"] for message in messages] == ["second", "first"]
+    created = messages[1].pop("created_at")
+    assert created.endswith("Z")
+    assert messages[1] == {
+        "id": messages[1]["id"],
+        "gateway": "targetsms-xml",
+        "login": "demo",
+        "phone": PHONE,
+        "sender": "DEMO",
+        "text": "first",
+        "status": "accepted",
+        "parts": 1,
+        "price": "1",
+        "client_id": "9",
+        "sent_at": created,
+        "status_at": None,
+    }
+
+
+async def test_requests_count_calls_and_tell_outcomes(sandbox: Sandbox) -> None:
+    await sandbox.send(sms(), sms(sender="nobody"))
+    await sandbox.fault("status", gateway="xml")
+    await sandbox.http.post("/xml/", content=b"")
+    await sandbox.ask("/password_generation/api.php", password_request())
+
+    asked = [(row["operation"], row["fault"], row["outcome"]) for row in await sandbox.requests()]
+
+    assert asked == [
+        ("password", "", "send"),
+        ("xml", "status", ""),
+        ("xml", "", "send; Такого отправителя нет."),
+    ]
+    assert len(await sandbox.requests("xml")) == 2
+
+
+async def test_an_account_is_shown_without_its_password(sandbox: Sandbox) -> None:
+    account = await sandbox.account(senders={"NEW": "completed"}, password="other")
+
+    assert account["senders"] == {"NEW": "completed"}
+    assert "password" not in account
+    assert (await sandbox.xml("/xml/time.php")).findtext("error") == "Неправильный логин или пароль"
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "status", "words"),
+    [
+        ("/_sim/accounts/nobody", {}, 404, "There is no targetsms account 'nobody'"),
+        ("/_sim/accounts/demo", {"login": "x"}, 400, "login cannot be changed"),
+        ("/_sim/accounts/demo", {"mony": 1}, 400, "unknown field `mony`"),
+        ("/_sim/accounts/demo", {"dedupe": "maybe"}, 400, "dedupe"),
+        ("/_sim/accounts/demo", {"money": "much"}, 400, "money"),
+        ("/_sim/accounts/demo", {"money": "NaN"}, 400, "money must be a number"),
+        ("/_sim/accounts/demo", {"prices": {"Россия": 0}}, 400, "above 0"),
+        ("/_sim/accounts/demo", {"utc_offset_hours": 99}, 400, "utc_offset_hours"),
+        ("/_sim/faults", {"fault": "reset", "gateway": "sms"}, 400, "known: *, password, xml"),
+        ("/_sim/faults", {"fault": "code_length", "gateway": "xml"}, 400, "code_length concerns password only"),
+        ("/_sim/faults", {"fault": "explode"}, 400, "fault"),
+        ("/_sim/faults", {"fault": "reset", "times": 0}, 400, "times"),
+        ("/_sim/clock/advance", {"seconds": -1}, 400, "seconds"),
+        ("/_sim/clock/advance", {}, 400, "seconds"),
+    ],
+)
+async def test_mistakes(sandbox: Sandbox, path: str, content: dict[str, object], status: int, words: str) -> None:
+    response = await sandbox.http.post(path, json=content)
+
+    assert response.status_code == status
+    assert words in str(response.json())
+
+
+async def test_the_list_of_messages_is_bounded(sandbox: Sandbox) -> None:
+    await sandbox.send(sms(), sms(), sms())
+
+    assert len((await sandbox.http.get("/_sim/messages?limit=2")).json()) == 2
+    assert (await sandbox.http.get("/_sim/messages?limit=0")).status_code == 400
+
+
+async def test_reset_forgets_all_but_never_repeats_an_id(sandbox: Sandbox) -> None:
+    before = await sandbox.send(sms(client_id_sms="1"))
+    await sandbox.account(money=0)
+    await sandbox.fault("empty", times=None)
+    await sandbox.advance(10_000)
+
+    await sandbox.http.post("/_sim/reset")
+
+    after = await sandbox.send(sms(client_id_sms="1"))
+    assert after.text == "send"
+    assert int(after.attrib["id_sms"]) > int(before.attrib["id_sms"])
+    assert len(await sandbox.messages()) == 1
+    assert len(await sandbox.requests()) == 1
+
+
+def test_not_in_production(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTP__SERVICE__ENVIRONMENT", "production")
+    with pytest.raises(SettingsError, match=r"service\.environment is production"):
+        create_sandbox()
+
+    command = [sys.executable, "-m", "otp_service.sandbox", "--port", str(free_port())]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr == "service.environment is production: the sandbox does not start there.\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_clean_and_quick_end_even_with_a_stalled_request(number: signal.Signals) -> None:
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    command = [sys.executable, "-m", "otp_service.sandbox", "--port", str(port)]
+    with subprocess.Popen(command, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        wait_until_up(url, process)
+        httpx.post(f"{url}/_sim/faults", json={"fault": "stall"}, verify=False)
+        with socket.create_connection(("127.0.0.1", port)) as waiting:
+            waiting.sendall(b"POST /xml/ HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+            while not httpx.get(f"{url}/_sim/requests", verify=False).json():
+                time.sleep(0.02)
+            begun = time.monotonic()
+            process.send_signal(number)
+            output, _ = process.communicate(timeout=5)
+
+    assert process.returncode == 0
+    assert time.monotonic() - begun < 2
+    assert len(output.splitlines()) == 1
+    assert url.encode() in output
+
+
+async def test_the_same_seed_makes_the_same_codes() -> None:
+    codes = []
+    for seed in ("1", "1", "2"):
+        transport = httpx.ASGITransport(app=create_sandbox(seed=seed))
+        async with httpx.AsyncClient(transport=transport, base_url="http://sandbox") as client:
+            answer = await Sandbox(client).ask("/password_generation/api.php", password_request())
+        codes.append(answer[0].attrib["code"])
+
+    assert codes[0] == codes[1] != codes[2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -147,3 +148,39 @@ def code_in(text: str) -> str:
     found = re.search(r"(?<![0-9])[0-9]{4,10}(?![0-9])", text)
     assert found, text
     return found[0]
+
+
+class RedisServer:
+    """A Valkey or Redis of a test's own, on TCP, that can be killed, frozen and started again on the same data."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = free_port()
+        self.url = f"redis://127.0.0.1:{self._port}/0"
+        self.start()
+
+    def start(self) -> None:
+        from otp_service.storage.embedded import _find_server
+
+        self._child = subprocess.Popen(
+            [
+                _find_server(), "--port", str(self._port), "--bind", "127.0.0.1", "--appendonly", "yes",
+                "--save", "", "--dir", str(self._folder), "--logfile", str(self._folder / "redis.log"),
+            ]
+        )  # fmt: skip
+        for _ in range(200):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self._port)) == 0:
+                    return
+            time.sleep(0.02)
+        raise AssertionError("redis does not listen")
+
+    def kill(self) -> None:
+        self._child.kill()
+        self._child.wait()
+
+    def freeze(self) -> None:
+        self._child.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._child.send_signal(signal.SIGCONT)

@@ -62,7 +62,7 @@ class Outgoing:
     after which the code is dead. code_length: digits wanted where the gateway makes the code, else 0.
     """
 
-    phone: str
+    phone: str = field(repr=False)
     text: str = field(repr=False)
     client_id: str
     expires_at: datetime

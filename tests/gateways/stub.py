@@ -9,6 +9,7 @@ import asyncio
 import socket
 import ssl
 import struct
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -37,6 +38,7 @@ class Request:
 class Stub:
     """fault: "" for none. from_request: the fault strikes only from this request of a connection on.
 
+    answer_of: makes the body from the request.
     read: requests that arrived. processed: those that the gateway acted upon. connections: accepted ones.
     """
 
@@ -48,6 +50,7 @@ class Stub:
     drip_seconds: float = 0.05
     close_after_seconds: float | None = None
     tls: ssl.SSLContext | None = None
+    answer_of: Callable[[Request], bytes] | None = None
     read: list[Request] = field(default_factory=list)
     processed: list[Request] = field(default_factory=list)
     connections: int = 0
@@ -97,6 +100,8 @@ class Stub:
             if fault == "reset after reading":
                 return reset(writer)
             self.processed.append(request)
+            if self.answer_of is not None:
+                self.body = self.answer_of(request)
             if not await self._answer(fault, writer):
                 return None
 

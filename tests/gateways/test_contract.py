@@ -195,7 +195,7 @@ async def test_nothing_secret_is_shown(
 ) -> None:
     """Of login, password, phone and code: neither in logs at DEBUG nor in reprs, errors and their tracebacks."""
     caplog.set_level(logging.DEBUG)
-    shown: list[str] = [repr(gateway), repr(vars(gateway)), repr(kind.message(phone="")), gateway.account]
+    shown: list[str] = [repr(gateway), repr(vars(gateway)), repr(kind.message()), gateway.account]
     stub.body = kind.fixture("accepted")
     shown.append(repr(await gateway.send(kind.message(), 1.0)))
     for fault in ("reset at accept", "processed, then reset", "stall", "cut", "drip", "garbage"):

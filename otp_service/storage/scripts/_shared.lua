@@ -26,8 +26,8 @@ end
 -- The end of a verification: a final status, no hashes left, and a compact record for status questions.
 local function finish(v, status, now)
   redis.call('HSET', v, 'status', status, 'updated_at', now)
-  redis.call('HDEL', v, 'salt', 'cost', 'hash:gateway', 'hash:local', 'lease', 'lease_op', 'settled',
-    'attempted_at', 'code_length')
+  redis.call('HDEL', v, 'salt', 'cost', 'hash:gateway', 'hash:local', 'settled', 'attempted_at',
+    'code_length')
   redis.call('PEXPIRE', v, number(v, 'retention'))
 end
 
@@ -55,6 +55,18 @@ local function open_message(v, n, gateway, channel, source, client_id, now)
   local m = 'm' .. n .. ':'
   redis.call('HSET', v, 'messages', n, m .. 'gateway', gateway, m .. 'channel', channel, m .. 'source', source,
     m .. 'client_id', client_id, m .. 'status', 'queued', m .. 'updated_at', now)
+end
+
+-- A walk is under way until `lease_until`. Its caller may come back to it for 20 s more, then the worker ends it.
+local function hold(v, due, id, lease_until)
+  redis.call('HSET', v, 'lease', lease_until)
+  redis.call('ZADD', due, lease_until + 20000, 'recover:' .. id)
+end
+
+-- The walk has ended; nobody has to look after it.
+local function let_go(v, due, id)
+  redis.call('HDEL', v, 'lease', 'lease_op')
+  redis.call('ZREM', due, 'recover:' .. id)
 end
 
 local function answer(word, v, now, extra)

@@ -9,7 +9,7 @@ if redis.call('EXISTS', v) == 0 or text(v, 'application') ~= ARGV[2] then return
 local status = status_at(v, now)
 if status == 'pending' then
   finish(v, 'canceled', now)
-  redis.call('ZREM', due, 'recover:' .. ARGV[1])
+  let_go(v, due, ARGV[1])
 elseif status == 'expired' and text(v, 'status') == 'pending' then
   finish(v, 'expired', now)
 else

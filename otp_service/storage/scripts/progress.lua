@@ -28,10 +28,7 @@ if ARGV[2] ~= '' then
   redis.call('HSET', v, 'updated_at', now)
 end
 
-if ARGV[14] ~= 'go on' or not pending then
-  redis.call('HDEL', v, 'lease', 'lease_op')
-  redis.call('ZREM', due, 'recover:' .. ARGV[1])
-end
+if ARGV[14] ~= 'go on' or not pending then let_go(v, due, ARGV[1]) end
 if not pending then return answer('closed', v, now) end
 if ARGV[9] ~= '' then
   open_message(v, ARGV[9], ARGV[10], ARGV[11], 'local', ARGV[12], now)

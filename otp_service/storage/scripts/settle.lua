@@ -27,7 +27,7 @@ if outcome == 'pending' then
   end
   if outcome ~= 'wrong_code' then
     finish(v, outcome, now)
-    redis.call('ZREM', due, 'recover:' .. ARGV[1])
+    let_go(v, due, ARGV[1])
   end
 elseif outcome == 'approved' then
   outcome = 'already_approved'

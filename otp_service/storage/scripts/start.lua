@@ -15,9 +15,9 @@ local wait = number(pause, 'until') - now
 if wait > 0 then return answer('too_soon', v, now, wait) end
 
 redis.call('HSET', v, 'status', 'pending', 'created_at', now, 'updated_at', now, 'expires_at', now + ttl,
-  'retention', retention, 'attempts', 0, 'sends', 1, 'messages', 0, 'lease', now + lease, unpack(ARGV, 10))
+  'retention', retention, 'attempts', 0, 'sends', 1, 'messages', 0, unpack(ARGV, 10))
 redis.call('PEXPIRE', v, ttl + retention)
 climb(v, pause, ARGV[5], now)
-redis.call('ZADD', due, now + lease, 'recover:' .. ARGV[1])
+hold(v, due, ARGV[1], now + lease)
 if ARGV[7] ~= '' then open_message(v, 1, ARGV[7], ARGV[8], 'gateway', ARGV[9], now) end
 return answer('created', v, now)

@@ -10,6 +10,5 @@ redis.call('HSET', v, 'touched', now)  -- WAIT proves nothing on a connection th
 local lease = number(v, 'lease')
 if lease == 0 or status_at(v, now) ~= 'pending' then return answer('done', v, now) end
 if lease > now then return answer('running', v, now, lease - now) end
-redis.call('HSET', v, 'lease', now + tonumber(ARGV[2]))
-redis.call('ZADD', due, now + tonumber(ARGV[2]), 'recover:' .. ARGV[1])
+hold(v, due, ARGV[1], now + tonumber(ARGV[2]))
 return answer('taken_over', v, now)

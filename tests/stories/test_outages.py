@@ -1,0 +1,166 @@
+"""Processes die and Redis goes away: what is promised then, with real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.api import Api, Gateways, problem
+from tests.running import API_KEY, RedisServer, running_service
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path)
+    yield server
+    server.thaw()
+    server.kill()
+
+
+@asynccontextmanager
+async def service(folder: Path, redis: str, sandbox: str, **overrides: str) -> AsyncIterator[tuple[Api, int]]:
+    """A service process of the test's own: a caller of it, and its pid."""
+    with running_service(folder, redis, sandbox, **overrides) as (url, child, _):
+        async with Api(url, API_KEY) as api:
+            yield api, child.pid
+
+
+async def timed(call: object) -> tuple[object, float]:
+    began = time.monotonic()
+    return await call, time.monotonic() - began  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("fault", ["kill", "freeze"])
+async def test_redis_goes_away_and_comes_back(
+    tmp_path: Path, redis_server: RedisServer, sandbox_process: str, gateways: Gateways, phone: str, fault: str
+) -> None:
+    async with service(tmp_path, redis_server.url, sandbox_process) as (api, _):
+        started = await api.started(phone)
+        code = (await gateways.codes(phone))[0]
+        assert (await api.http.get("/health/ready")).json() == {"status": "ok", "storage": "ok", "worker": "ok"}
+
+        getattr(redis_server, fault)()
+        began = time.monotonic()
+        answers = await asyncio.gather(
+            api.start("+79167770044"),
+            api.check(started["id"], code),
+            api.status(started["id"]),
+            api.resend(started["id"]),
+            api.cancel(started["id"]),
+            api.http.get("/health/ready"),
+        )
+        assert time.monotonic() - began < 1.5
+        for answer in answers:
+            problem(answer, 503, "storage_unavailable")
+        assert (await api.http.get("/health/live")).status_code == 200
+        assert await gateways.messages("+79167770044") == []  # sending fails closed
+
+        redis_server.thaw() if fault == "freeze" else redis_server.start()
+        back = time.monotonic()
+        while (answer := await api.status(started["id"])).status_code != 200:
+            assert time.monotonic() - back < 2, answer.text
+            await asyncio.sleep(0.05)
+        assert await api.outcome(started["id"], code) in ("approved", "already_approved", "canceled")
+        while (await api.http.get("/health/ready")).status_code != 200:
+            assert time.monotonic() - back < 2
+            await asyncio.sleep(0.05)
+        assert len(await gateways.messages(phone)) == 1
+        await api.started(f"{phone[:-2]}21")
+
+
+async def test_killed_between_send_and_answer_the_retry_sends_no_second_sms_by_xml(
+    tmp_path: Path, redis_server: RedisServer, sandbox_process: str, gateways: Gateways, phone: str
+) -> None:
+    await gateways.fail("password", "error", error="Неверный логин или пароль")
+    await gateways.fail("xml", "processed_then_stall", times=1)
+    with running_service(tmp_path, redis_server.url, sandbox_process) as (url, child, _):
+        async with Api(url, API_KEY) as api:
+            first = asyncio.create_task(api.start(phone, key="crash-" + phone))
+            while not await gateways.messages(phone):
+                await asyncio.sleep(0.01)
+            child.kill()
+            await asyncio.gather(first, return_exceptions=True)
+
+    async with service(tmp_path, redis_server.url, sandbox_process) as (api, _):
+        early = await api.start(phone, key="crash-" + phone)
+        problem(early, 409, "request_in_progress")  # the dead one still has its lease
+        await asyncio.sleep(int(early.headers["retry-after"]))
+        answer = await api.start(phone, key="crash-" + phone)
+
+        assert answer.status_code == 201, answer.text
+        started = answer.json()
+        assert [(m["gateway"], m["status"]) for m in started["messages"]] == [
+            ("targetsms-password", "rejected"), ("targetsms-xml", "accepted"),
+        ]  # fmt: skip
+        (code,) = await gateways.codes(phone)
+        assert await api.outcome(started["id"], code) == "approved"
+
+
+async def test_killed_while_the_gateway_makes_the_code_the_retry_goes_on_by_xml(
+    tmp_path: Path, redis_server: RedisServer, sandbox_process: str, gateways: Gateways, phone: str
+) -> None:
+    await gateways.fail("password", "processed_then_stall", times=1)
+    with running_service(tmp_path, redis_server.url, sandbox_process) as (url, child, _):
+        async with Api(url, API_KEY) as api:
+            first = asyncio.create_task(api.start(phone, key="crash-" + phone))
+            while not await gateways.messages(phone):
+                await asyncio.sleep(0.01)
+            child.kill()
+            await asyncio.gather(first, return_exceptions=True)
+
+    async with service(tmp_path, redis_server.url, sandbox_process) as (api, _):
+        while (answer := await api.start(phone, key="crash-" + phone)).status_code == 409:
+            await asyncio.sleep(0.3)
+        started = answer.json()
+        assert answer.status_code == 201, answer.text
+        assert [(m["gateway"], m["status"]) for m in started["messages"]] == [
+            ("targetsms-password", "unclear"), ("targetsms-xml", "accepted"),
+        ]  # fmt: skip
+        assert await api.outcome(started["id"], (await gateways.codes(phone))[0]) == "approved"
+
+
+@pytest.mark.slow
+async def test_killed_and_nobody_comes_back_the_worker_ends_it(
+    tmp_path: Path, redis_server: RedisServer, sandbox_process: str, gateways: Gateways, phone: str
+) -> None:
+    await gateways.fail("password", "stall")
+    await gateways.fail("xml", "processed_then_stall", times=1)
+    await gateways.fail("smska", "stall")
+    number = f"{phone[:-2]}77"
+    with running_service(tmp_path, redis_server.url, sandbox_process) as (url, child, _):
+        async with Api(url, API_KEY) as api:
+            by_password = asyncio.create_task(api.start(number, key="lost-" + number))
+            while not await gateways.asked("password"):
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
+            child.kill()
+            await asyncio.gather(by_password, return_exceptions=True)
+    sent = await gateways.asked("xml")
+
+    async with service(tmp_path, redis_server.url, sandbox_process) as (api, _):
+        await asyncio.sleep(28)  # the lease of 6 s, 20 s for the caller to come back, and a round of the worker
+        found = problem(await api.start(number, key="lost-" + number), 502, "no_gateway_available")
+        kept = (await api.status(found["verification_id"])).json()
+        assert kept["status"] == "failed"
+        assert [m["status"] for m in kept["messages"]] == ["unclear"]
+    assert await gateways.asked("xml") == sent == 0  # it never sends anew without a caller
+
+
+async def test_data_survive_a_kill_of_redis(
+    tmp_path: Path, redis_server: RedisServer, sandbox_process: str, gateways: Gateways, phone: str
+) -> None:
+    async with service(tmp_path, redis_server.url, sandbox_process) as (api, _):
+        used, live = await api.started(phone), await api.started(f"{phone[:-2]}55")
+        used_code = (await gateways.codes(phone))[0]
+        live_code = (await gateways.codes(f"{phone[:-2]}55"))[0]
+        assert await api.outcome(used["id"], used_code) == "approved"
+        redis_server.kill()
+        redis_server.start()
+        await asyncio.sleep(0.2)
+        assert await api.outcome(used["id"], used_code) == "already_approved"
+        assert await api.outcome(live["id"], live_code) == "approved"

@@ -22,7 +22,7 @@ _GSM_EXTENSION = frozenset("\f^{}\\[~]|€")
 
 def render(locale: str, brand: str, code: str) -> str:
     """The text of a message; `code` may be the gateway's placeholder."""
-    return TEMPLATES[locale].replace("{brand}", brand).replace("{code}", code)
+    return TEMPLATES[locale].replace("{code}", code).replace("{brand}", brand)
 
 
 def parts(text: str) -> int:

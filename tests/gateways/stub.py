@@ -80,8 +80,8 @@ class Stub:
         self._open.add(task)
         try:
             await self._talk(reader, writer)
-        except (asyncio.CancelledError, asyncio.IncompleteReadError, ConnectionError):
-            pass
+        except (asyncio.CancelledError, asyncio.IncompleteReadError, ConnectionError, RuntimeError):
+            pass  # the client went away; uvloop says so with a RuntimeError
         finally:
             self._open.discard(task)
             writer.transport.abort()

@@ -6,9 +6,12 @@ import asyncio
 import random
 import socket
 import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -21,6 +24,22 @@ from otp_service.gateways.base import GatewayError, Reason, Then
 from otp_service.gateways.http import HttpClient
 from otp_service.gateways.transport import AiohttpTransport
 from tests.gateways.stub import Stub, closed_port
+
+
+Connect = Callable[..., HttpClient]
+
+
+@pytest.fixture
+async def connect() -> AsyncIterator[Connect]:
+    """Makes clients that are closed after the test."""
+    async with AsyncExitStack() as stack:
+
+        def make(url: str, **options: Any) -> HttpClient:
+            client = HttpClient(url, **options)
+            stack.push_async_callback(client.close)
+            return client
+
+        yield make
 
 
 async def failure(client: HttpClient, method: str = "POST", seconds: float = 0.25) -> tuple[Reason, Then]:
@@ -46,35 +65,33 @@ async def failure(client: HttpClient, method: str = "POST", seconds: float = 0.2
     ],
 )
 async def test_a_fault_after_the_connection_is_unclear_and_nothing_is_repeated(
-    stub: Stub, method: str, fault: str, reason: Reason, processed: int
+    stub: Stub, method: str, fault: str, reason: Reason, processed: int, connect: Connect
 ) -> None:
     stub.fault = fault
-    client = HttpClient(stub.url)
+    client = connect(stub.url)
 
     assert await failure(client, method) == (reason, Then.UNCLEAR)
 
     assert len(stub.processed) == processed
     assert len(stub.read) <= 1
     assert stub.connections == 1
-    await client.close()
 
 
 @pytest.mark.parametrize("method", ["POST", "GET", "PUT"])
-async def test_a_kept_connection_that_breaks_is_not_tried_again(stub: Stub, method: str) -> None:
+async def test_a_kept_connection_that_breaks_is_not_tried_again(stub: Stub, method: str, connect: Connect) -> None:
     """aiohttp by itself repeats GET and PUT here."""
     stub.fault, stub.from_request = "processed, then reset", 2
-    client = HttpClient(stub.url)
+    client = connect(stub.url)
     await client.exchange(method, "/x", seconds=1)
 
     assert await failure(client, method) == (Reason.BROKEN_ANSWER, Then.UNCLEAR)
 
     assert (len(stub.processed), stub.connections) == (2, 1)
-    await client.close()
 
 
-async def test_a_connection_closed_while_idle_is_replaced_unnoticed(stub: Stub) -> None:
+async def test_a_connection_closed_while_idle_is_replaced_unnoticed(stub: Stub, connect: Connect) -> None:
     stub.close_after_seconds = 0.05
-    client = HttpClient(stub.url)
+    client = connect(stub.url)
     await client.exchange("POST", "/x", seconds=1)
     await asyncio.sleep(0.15)
 
@@ -82,40 +99,34 @@ async def test_a_connection_closed_while_idle_is_replaced_unnoticed(stub: Stub) 
 
     assert reply.status == 200
     assert (len(stub.processed), stub.connections) == (2, 2)
-    await client.close()
 
 
-async def test_connections_are_kept(stub: Stub) -> None:
-    client = HttpClient(stub.url)
+async def test_connections_are_kept(stub: Stub, connect: Connect) -> None:
+    client = connect(stub.url)
     for _ in range(5):
         await client.exchange("POST", "/x", seconds=1)
 
     assert (len(stub.processed), stub.connections) == (5, 1)
-    await client.close()
 
 
-async def test_a_closed_port_is_not_sent() -> None:
-    client = HttpClient(f"http://127.0.0.1:{closed_port()}")
+async def test_a_closed_port_is_not_sent(connect: Connect) -> None:
+    client = connect(f"http://127.0.0.1:{closed_port()}")
 
     assert await failure(client) == (Reason.UNREACHABLE, Then.NEXT)
 
-    await client.close()
 
-
-async def test_a_name_that_does_not_resolve_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_name_that_does_not_resolve_is_not_sent(monkeypatch: pytest.MonkeyPatch, connect: Connect) -> None:
     async def nowhere(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", nowhere)
-    client = HttpClient("http://gateway.invalid")
+    client = connect("http://gateway.invalid")
 
     assert await failure(client) == (Reason.UNREACHABLE, Then.NEXT)
 
-    await client.close()
-
 
 @pytest.mark.parametrize(("connect_seconds", "seconds"), [(0.2, 2.0), (2.0, 0.2)])
-async def test_a_full_backlog_is_not_sent(connect_seconds: float, seconds: float) -> None:
+async def test_a_full_backlog_is_not_sent(connect_seconds: float, seconds: float, connect: Connect) -> None:
     """Linux answers no SYN while the backlog is full: the connection is never made."""
     with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
         listener.bind(("127.0.0.1", 0))
@@ -123,47 +134,41 @@ async def test_a_full_backlog_is_not_sent(connect_seconds: float, seconds: float
         for filler in (first, second):
             filler.setblocking(False)
             filler.connect_ex(listener.getsockname())
-        client = HttpClient(f"http://127.0.0.1:{listener.getsockname()[1]}", connect_seconds=connect_seconds)
+        client = connect(f"http://127.0.0.1:{listener.getsockname()[1]}", connect_seconds=connect_seconds)
 
         assert await failure(client, seconds=seconds) == (Reason.UNREACHABLE, Then.NEXT)
 
-        await client.close()
 
-
-async def test_a_handshake_that_never_ends_is_not_sent(stub: Stub) -> None:
-    client = HttpClient(stub.url.replace("http:", "https:"), connect_seconds=0.2)
+async def test_a_handshake_that_never_ends_is_not_sent(stub: Stub, connect: Connect) -> None:
+    client = connect(stub.url.replace("http:", "https:"), connect_seconds=0.2)
 
     assert await failure(client, seconds=2) == (Reason.UNREACHABLE, Then.NEXT)
 
-    await client.close()
 
-
-async def test_an_unknown_certificate_is_not_sent(tmp_path: Path) -> None:
+async def test_an_unknown_certificate_is_not_sent(tmp_path: Path, connect: Connect) -> None:
     context = certificate(tmp_path)
     async with Stub(tls=context) as stub:
-        client = HttpClient(stub.url)
+        client = connect(stub.url)
 
         assert await failure(client, seconds=2) == (Reason.UNREACHABLE, Then.NEXT)
 
         assert stub.read == []
-        await client.close()
 
 
-async def test_a_known_certificate_is_accepted(tmp_path: Path) -> None:
+async def test_a_known_certificate_is_accepted(tmp_path: Path, connect: Connect) -> None:
     context = certificate(tmp_path)
     async with Stub(tls=context) as stub:
         trusted = ssl.create_default_context(cafile=tmp_path / "certificate.pem")
-        client = HttpClient(stub.url, ssl_context=trusted)
+        client = connect(stub.url, ssl_context=trusted)
 
         reply = await client.exchange("POST", "/x", seconds=2)
 
         assert reply.body == b"ok"
-        await client.close()
 
 
-async def test_waiting_for_a_slot_counts_and_is_not_sent(stub: Stub) -> None:
+async def test_waiting_for_a_slot_counts_and_is_not_sent(stub: Stub, connect: Connect) -> None:
     stub.fault = "stall"
-    client = HttpClient(stub.url, max_parallel=1)
+    client = connect(stub.url, max_parallel=1)
     holder = asyncio.create_task(failure(client, seconds=0.5))
     await asyncio.sleep(0.05)
 
@@ -171,25 +176,25 @@ async def test_waiting_for_a_slot_counts_and_is_not_sent(stub: Stub) -> None:
 
     assert await holder == (Reason.TIMEOUT, Then.UNCLEAR)
     assert len(stub.read) == 1
-    await client.close()
 
 
-async def test_redirects_cookies_and_proxies_are_ignored(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_redirects_cookies_and_proxies_are_ignored(
+    stub: Stub, monkeypatch: pytest.MonkeyPatch, connect: Connect
+) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     stub.status, stub.headers = 302, (f"Location: {stub.url}/elsewhere", "Set-Cookie: a=b")
-    client = HttpClient(stub.url.replace("127.0.0.1", "localhost"))  # aiohttp keeps no cookies of bare addresses
+    client = connect(stub.url.replace("127.0.0.1", "localhost"))  # aiohttp keeps no cookies of bare addresses
 
     for _ in range(2):
         assert (await client.exchange("GET", "/x", seconds=1)).status == 302
 
     assert [request.path for request in stub.read] == ["/x", "/x"]
     assert "cookie" not in stub.read[1].headers
-    await client.close()
 
 
-async def test_only_our_headers_go_out(stub: Stub) -> None:
-    client = HttpClient(stub.url)
+async def test_only_our_headers_go_out(stub: Stub, connect: Connect) -> None:
+    client = connect(stub.url)
 
     await client.exchange("POST", "/x", content=b"hello", headers={"Content-Type": "text/xml"}, seconds=1)
 
@@ -201,13 +206,12 @@ async def test_only_our_headers_go_out(stub: Stub) -> None:
         "content-type": "text/xml",
         "accept-encoding": "identity",
     }
-    await client.close()
 
 
-async def test_a_cancellation_storm_leaves_the_pool_healthy(stub: Stub) -> None:
+async def test_a_cancellation_storm_leaves_the_pool_healthy(stub: Stub, connect: Connect) -> None:
     """R-08: cancelled while waiting, connecting, sending or reading; every slot is free afterwards."""
     size = 10
-    client = HttpClient(stub.url, max_parallel=size)
+    client = connect(stub.url, max_parallel=size)
     stub.body, stub.drip_seconds = b"x" * 50, 0.001
     draw = random.Random(7)
     for storm in range(40):
@@ -225,7 +229,6 @@ async def test_a_cancellation_storm_leaves_the_pool_healthy(stub: Stub) -> None:
     assert session is not None
     assert session.connector is not None
     assert not session.connector._acquired
-    await client.close()
 
 
 async def test_it_is_a_transport_for_httpx_itself(stub: Stub) -> None:

@@ -1,0 +1,556 @@
+"""Hostile requests: each is refused with a problem document, sends nothing, and leaves the service as it was."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.api import Api, Gateways
+from tests.edge.hostile import JSON, KEY, STARTS, chunked, exchange, marked, read_answer, refused, request
+from tests.running import API_KEY
+
+LIMIT = 64 * 1024
+GOOD = b'{"to": "+79161234567"}'
+ID = "A" * 36
+PATHS = (STARTS, f"{STARTS}/{ID}", f"{STARTS}/{ID}/check", f"{STARTS}/{ID}/resend", f"{STARTS}/{ID}/cancel")
+# What each path takes, so that a refusal of a body is the body's fault.
+BODIES = {
+    STARTS: {"to": "+79161234567"},
+    f"{STARTS}/{ID}/check": {"code": "123456"},
+    f"{STARTS}/{ID}/resend": {},
+}
+
+
+@pytest.fixture(autouse=True)
+def logs_stay_quiet(service_logs: list[Path]) -> Iterator[None]:
+    """No refusal is a crash that was dressed up."""
+    before = [log.stat().st_size for log in service_logs]
+    yield
+    for log, size in zip(service_logs, before, strict=True):
+        written = log.read_bytes()[size:].decode()
+        assert "request_failed" not in written
+        assert "Traceback" not in written
+
+
+@pytest.fixture(autouse=True)
+async def nothing_sent(gateways: Gateways) -> AsyncIterator[None]:
+    yield
+    assert await gateways.asked("") == 0
+
+
+@pytest.fixture
+def url(service_urls: list[str]) -> str:
+    return service_urls[0]
+
+
+# Bodies
+
+BROKEN = {
+    "not JSON": b"to=+79161234567",
+    "cut": b'{"to": "+791612345',
+    "two documents": GOOD + GOOD,
+    "trailing comma": b'{"to": "+79161234567",}',
+    "comment": b'{"to": "+79161234567"} // hello',
+    "single quotes": b"{'to': '+79161234567'}",
+    "invalid UTF-8": b'{"to": "+79161234567", "reference": "\xff\xfe"}',
+    "overlong UTF-8": b'{"to": "+79161234567", "reference": "\xc0\xaf"}',
+    "surrogates in UTF-8": b'{"to": "+79161234567", "reference": "\xed\xa0\x80"}',
+    "UTF-8 cut": b'{"to": "+79161234567", "reference": "\xd0',
+    "byte order mark": b"\xef\xbb\xbf" + GOOD,
+    "UTF-16": GOOD.decode().encode("utf-16"),
+    "UTF-32": GOOD.decode().encode("utf-32"),
+    "NUL after it": GOOD + b"\x00",
+    "raw control character": b'{"to": "+79161234567", "reference": "a\x01b"}',
+    "raw newline in a string": b'{"to": "+79161234567\n"}',
+    "bad escape": b'{"to": "\\x2b79161234567"}',
+    "NaN": b'{"to": NaN}',
+    "Infinity": b'{"to": Infinity}',
+    "-Infinity": b'{"to": "+79161234567", "reference": -Infinity}',
+    "NaN deep inside": b'{"to": "+79161234567", "client": {"ip": [NaN]}}',
+    "huge integer": b'{"to": ' + b"7" * 5000 + b"}",
+    "huge integer in an unknown field": b'{"to": "+79161234567", "n": ' + b"7" * 5000 + b"}",
+    "huge exponent": b'{"to": 1e999999999}',
+    "field named twice": b'{"to": "+79161234567", "to": "+79160000000"}',
+    "field named twice by escapes": b'{"to": "+79161234567", "\\u0074o": "+79160000000"}',
+    "field named twice inside": b'{"to": "+79161234567", "client": {"ip": "1.1.1.1", "ip": "1.1.1.2"}}',
+    "lone surrogate in a name": b'{"to": "+79161234567", "\\ud800": 1}',
+    "arrays 100,000 deep": b"[" * 30_000 + b"]" * 30_000,
+    "arrays without an end": b"[" * 60_000,
+    "objects 10,000 deep": b'{"a":' * 10_000 + b"1" + b"}" * 5_000,
+    "deep in a known field": b'{"to": "+79161234567", "client": ' + b"[" * 25_000 + b"]" * 25_000 + b"}",
+    "deep below a string of brackets": b'{"to": "' + b"]" * 100 + b'", "x": ' + b"[" * 90 + b"]" * 90 + b"}",
+    "whitespace only": b" \r\n\t",
+    "an array": b"[" + GOOD + b"]",
+    "a string": b'"+79161234567"',
+    "a number": b"79161234567",
+    "true": b"true",
+    "an array of pairs": b'[["to", "+79161234567"]]',
+}
+
+
+@pytest.mark.parametrize("path", BODIES)
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_bodies(url: str, name: str, path: str) -> None:
+    refused(exchange(url, request(BROKEN[name], path=path.encode())), 400, 422)
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":'])
+def test_100_000_levels(url: str, opening: bytes) -> None:
+    """More than a body may hold, so its size is what is refused."""
+    refused(exchange(url, request(opening * 100_000)), 413, code="body_too_large")
+    refused(
+        exchange(url, request(chunked(opening * 100_000), headers=[b"Transfer-Encoding: chunked"], length=False)), 413
+    )
+
+
+@pytest.mark.parametrize("body", [b"", b"null"])
+def test_a_body_that_is_missing(url: str, body: bytes) -> None:
+    for path in (STARTS, f"{STARTS}/{ID}/check"):
+        refused(exchange(url, request(body, path=path.encode())), 422, code="validation_failed")
+        refused(exchange(url, request(body, path=path.encode(), usual=(b"Host: x", KEY))), 422)
+    refused(exchange(url, request(length=False)), 422)
+    refused(exchange(url, request(body, path=f"{STARTS}/{ID}/resend".encode())), 404)
+
+
+def test_64_kib_are_read_and_one_byte_more_is_not(url: str) -> None:
+    body = b'{"to": "nobody"}'
+    refused(exchange(url, request(body.ljust(LIMIT))), 422, code="invalid_phone")
+    refused(exchange(url, request(body.ljust(LIMIT + 1))), 413, code="body_too_large")
+
+
+def test_64_kib_in_chunks(url: str) -> None:
+    te = [b"Transfer-Encoding: chunked"]
+    body = b'{"to": "nobody"}'.ljust(LIMIT)
+    halves = (body[: LIMIT // 2], body[LIMIT // 2 :])
+    refused(exchange(url, request(chunked(*halves), headers=te, length=False)), 422, code="invalid_phone")
+    refused(exchange(url, request(chunked(*halves, b" "), headers=te, length=False)), 413, code="body_too_large")
+    refused(exchange(url, request(chunked(*[b" "] * 5000), headers=te, length=False)), 400)
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/metrics", "/schema/openapi.json", "/nowhere", *PATHS])
+def test_the_limit_holds_everywhere(url: str, path: str) -> None:
+    refused(exchange(url, request(b" " * (LIMIT + 1), path=path.encode())), 413)
+
+
+def test_a_promise_of_a_terabyte_is_refused_at_once(url: str) -> None:
+    began = time.monotonic()
+    refused(exchange(url, request(headers=[b"Content-Length: 1099511627776"], length=False)), 413)
+    assert time.monotonic() - began < 2
+
+
+MEDIA_TYPES = (
+    b"text/plain", b"text/json", b"application/xml", b"application/x-www-form-urlencoded", b"application/jsonx",
+    b"application/problem+json", b"application/msgpack", b"application/x-msgpack", b"*/*", b"json", b"/", b";",
+    b"multipart/form-data", b"multipart/form-data; boundary=x; charset=no-such-charset",
+    b"multipart/form-data; boundary=", b"multipart/form-data; boundary=\xff",
+    b"application/x-www-form-urlencoded; charset=no-such-charset", b"\xff\xfe", b"application/json, text/plain",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("media", MEDIA_TYPES)
+@pytest.mark.parametrize("path", BODIES)
+def test_other_media_types(url: str, path: str, media: bytes) -> None:
+    usual = (b"Host: x", KEY, b"Content-Type: " + media)
+    for body in (
+        json.dumps(BODIES[path]).encode(),
+        b'--x\r\nContent-Disposition: form-data; name="to"\r\n\r\n1\r\n--x--',
+    ):
+        refused(exchange(url, request(body, path=path.encode(), usual=usual)), 415, code="unsupported_media_type")
+
+
+def test_two_content_types(url: str) -> None:
+    for other in (b"Content-Type: text/plain", b"Content-Type: multipart/form-data; boundary=x"):
+        for usual in ((b"Host: x", KEY, JSON, other), (b"Host: x", KEY, other, JSON)):
+            refused(exchange(url, request(b'{"to": "nobody"}', usual=usual)), 400, 415, 422)
+
+
+@pytest.mark.parametrize("name", ["invalid UTF-8", "arrays without an end", "field named twice", "NaN"])
+@pytest.mark.parametrize(
+    "path", [b"//v1/verifications", b"///v1//verifications", b"/v1//verifications", b"/%76%31/verifications/",
+             b"/v1/verifications/", b"http://x//v1/verifications", b"/v1/verifications//%41/check", b"/v1%2fverifications"]
+)  # fmt: skip
+def test_other_spellings_of_a_path_open_no_side_door(url: str, path: bytes, name: str) -> None:
+    refused(exchange(url, request(BROKEN[name], path=path)))
+
+
+@pytest.mark.parametrize("media", [b"text/plain", b"multipart/form-data; boundary=x; charset=no-such-charset"])
+def test_a_doubled_slash_does_not_change_the_media_type(url: str, media: bytes) -> None:
+    answer = exchange(
+        url, request(b"--x--", path=b"//v1/verifications", usual=(b"Host: x", KEY, b"Content-Type: " + media))
+    )
+    refused(answer, 404, 415)
+
+
+# Fields
+
+FIELDS = {  # path → field → whether null is allowed
+    STARTS: {"to": False, "channel": False, "purpose": False, "locale": True, "reference": True, "client": True},
+    f"{STARTS}/{ID}/check": {"code": False, "to": True, "purpose": True},
+    f"{STARTS}/{ID}/resend": {"channel": True},
+}
+ALL_FIELDS = [(path, field) for path, fields in FIELDS.items() for field in fields]
+TEXTS = [(path, field) for path, field in ALL_FIELDS if field != "client"]
+PATTERNED = [(STARTS, "purpose"), (STARTS, "reference"), (f"{STARTS}/{ID}/check", "code"),
+             (f"{STARTS}/{ID}/check", "purpose"), (STARTS, "channel"), (STARTS, "locale"),
+             (f"{STARTS}/{ID}/resend", "channel")]  # fmt: skip
+VALUES = {"code": "123456", "channel": "sms", "locale": "ru", "to": "+79161234567"}
+
+
+def body_with(path: str, field: str, value: object) -> bytes:
+    return json.dumps(BODIES[path] | {field: value}).encode()
+
+
+@pytest.mark.parametrize(("path", "field"), ALL_FIELDS)
+def test_wrong_types(url: str, path: str, field: str) -> None:
+    wrong: list[object] = [0, 1, -1, 123456, 1.5, True, False, [], ["sms"], [[]], 10**30, {"to": 1}, ""]
+    if field in ("purpose", "reference"):
+        wrong.remove("")  # tested with the patterns
+    if not FIELDS[path][field]:
+        wrong.append(None)
+    if field == "client":
+        wrong += ["web", {"ip": 1}, {"ip": []}, {"platform": "windows"}, {"platform": 1}, {"unknown": 1}]
+    for value in wrong:
+        found = refused(exchange(url, request(body_with(path, field, value), path=path.encode())), 422)
+        named = [error["field"] for error in found["errors"]]
+        assert len(named) == 1, (value, found)
+        assert named[0] == field or named[0].startswith(f"{field}."), (value, found)
+
+
+@pytest.mark.parametrize(("path", "field"), TEXTS)
+def test_strings_that_break_things(url: str, path: str, field: str) -> None:
+    """Half surrogates, NUL and control characters, in every string of every body."""
+    for text in ("\\ud800", "\\udfff", "\\udc00\\ud800", "a\\ud83d"):
+        body = json.dumps(BODIES[path] | {field: "HERE"}).replace("HERE", text).encode()
+        refused(exchange(url, request(body, path=path.encode())), 400, code="malformed_request")
+    for text in ("\0", "+79161234567\0", "a\0b", "\x01", "\x1b[31m", "\x7f", "a\r\nb", "\t"):
+        refused(exchange(url, request(body_with(path, field, text), path=path.encode())), 422)
+
+
+@pytest.mark.parametrize(("path", "field"), PATTERNED)
+@pytest.mark.parametrize("tail", ["\n", "\r\n", "\n\n"])
+def test_a_newline_at_the_end(url: str, path: str, field: str, tail: str) -> None:
+    good = VALUES.get(field, "login")
+    found = refused(exchange(url, request(body_with(path, field, good + tail), path=path.encode())), 422)
+    assert [error["field"] for error in found["errors"]] == [field]
+
+
+@pytest.mark.parametrize(
+    "ip", ["1.1.1.1\n", "\0", "1.1.1", "::g", "1.1.1.1/32", "fe80::1%\n", "٤.1.1.1", "0x7f.1.1.1", "01.1.1.1"]
+)
+def test_addresses(url: str, ip: str) -> None:
+    found = refused(exchange(url, request(body_with(STARTS, "client", {"ip": ip}))), 422)
+    assert found["errors"][0]["field"] == "client.ip"
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [("to", "+" + "7" * 40), ("to", "7" * 60_000), ("purpose", "a" * 33), ("purpose", "A"), ("purpose", ""), ("purpose", "логин"),
+     ("reference", "r" * 129), ("reference", "r" * 60_000), ("channel", "SMS"), ("channel", "s" * 60_000), ("locale", "ru-RU")],
+)  # fmt: skip
+def test_texts_out_of_bounds(url: str, field: str, text: str) -> None:
+    found = refused(exchange(url, request(body_with(STARTS, field, text))), 422)
+    assert found["errors"][0]["field"] == field
+    assert len(json.dumps(found)) < 1000  # what was sent is not sent back
+
+
+@pytest.mark.parametrize("path", BODIES)
+@pytest.mark.parametrize(
+    "name", ["phone", "To", " to", "to ", "__proto__", "constructor", "$ref", "", "a" * 1000, "\0", "иное"]
+)
+def test_unknown_fields(url: str, path: str, name: str) -> None:
+    refused(exchange(url, request(body_with(path, name, "x"), path=path.encode())), 422, code="validation_failed")
+
+
+# Paths and methods
+
+
+@pytest.mark.parametrize(
+    "path", [b"/", b"/v1", b"/v2/verifications", b"/v1/verification", b"/v1/verifications/A/approve", b"/V1/verifications",
+             b"/v1/verifications;x=1", b"/x/../v1/verifications", b"/v1/verifications/A/check/", b"/v1/verifications/A/check/x",
+             b"/.git/config", b"/console", b"/openapi.json", b"/health", b"/health/dead", b"/schema/nowhere", b"/schema/swagger",
+             b"/schema/openapi.yaml.bak", b"/schema/assets", b"/schema/assets/", b"/schema/assets/nothing.js",
+             b"/schema/assets/%00", b"/schema/assets/" + b"a" * 300, b"/schema/assets/" + b"a" * 5000,
+             b"/schema/assets/%ff%fe", b"/schema/assets/..%2f..%2fetc%2fpasswd", b"/schema/assets/../../../../../../etc/passwd",
+             b"/schema/assets/%2e%2e/%2e%2e/%2e%2e/pyproject.toml", b"/schema/assets//etc/passwd", b"/schema/assets/%2fetc%2fpasswd",
+             b"/metrics/x", b"*"]
+)  # fmt: skip
+def test_unknown_paths(url: str, path: bytes) -> None:
+    found = refused(exchange(url, request(method=b"GET", path=path)), 404, 405)
+    assert found["code"] in ("not_found", "method_not_allowed")
+
+
+@pytest.mark.parametrize(
+    "id", ["x", "%00", "%ff%fe", "%2e%2e", "%2f", "%ED%A0%80", "%0a", "A" * 35 + "%0a", "A" * 36, "A" * 37, "A" * 5000, "A" * 60_000,
+           "%D0%B0" * 36, "null", "-1", "%7b0%7d", "{0}", "*", "..", "A%20B", "'", "%22", "%25s", "$(id)", "A" * 35 + "="]
+)  # fmt: skip
+def test_odd_ids(url: str, id: str) -> None:  # noqa: A002
+    for method, rest, body in ((b"GET", "", b""), (b"POST", "/check", b'{"code": "123456"}'), (b"POST", "/resend", b""),
+                               (b"POST", "/cancel", b"")):  # fmt: skip
+        path = f"{STARTS}/{id}{rest}".encode()
+        refused(exchange(url, request(body, method=method, path=path)), 404, 405)
+
+
+@pytest.mark.parametrize("size", [100_000, 1_000_000])
+def test_endless_paths(url: str, size: int) -> None:
+    for path in (b"/" + b"a" * size, b"/v1/verifications/" + b"A" * size, b"/health/live?" + b"a" * size, b"/" * size):
+        refused(exchange(url, request(method=b"GET", path=path)))
+
+
+METHODS = {
+    "/health/live": "GET", "/health/ready": "GET", "/metrics": "GET", "/schema": "GET", "/schema/openapi.json": "GET",
+    "/schema/assets/swagger-ui.css": "GET HEAD", STARTS: "POST", PATHS[1]: "GET", PATHS[2]: "POST", PATHS[3]: "POST",
+    PATHS[4]: "POST",
+}  # fmt: skip
+OTHER_METHODS = [
+    (path, method)
+    for path, allowed in METHODS.items()
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "QUERY", "PROPFIND")
+    if method not in allowed.split()
+]
+
+
+@pytest.mark.parametrize(("path", "method"), OTHER_METHODS)
+def test_other_methods(url: str, path: str, method: str) -> None:
+    answer = exchange(url, request(method=method.encode(), path=path.encode()))
+    if method == "HEAD":
+        assert answer.status_code == 405
+        marked(answer)
+        return
+    found = refused(answer, 405, code="method_not_allowed")
+    assert found["detail"]
+    assert method not in answer.headers["allow"].replace(" ", "").split(",")
+
+
+@pytest.mark.parametrize("path", METHODS)
+def test_options_tells_the_methods_and_nothing_else(url: str, path: str) -> None:
+    answer = exchange(
+        url, request(method=b"OPTIONS", path=path.encode(), usual=(b"Host: x", b"Origin: https://evil.example"))
+    )
+    assert answer.status_code in (204, 401, 405)
+    marked(answer)
+    assert not answer.content or answer.status_code != 204
+    assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+# Framing: two readings of one request are how requests are smuggled (A27, S-23)
+
+SMUGGLED = (
+    b"POST /v1/verifications HTTP/1.1\r\nHost: x\r\n" + KEY + b"\r\n" + JSON + b"\r\nContent-Length: 22\r\n\r\n" + GOOD
+)
+FRAMING = {
+    "length and chunks": request(chunked(GOOD), headers=[b"Transfer-Encoding: chunked"]),
+    "chunks and length 0": request(
+        chunked(GOOD) + SMUGGLED, headers=[b"Content-Length: 0", b"Transfer-Encoding: chunked"], length=False
+    ),
+    "two equal lengths": request(GOOD, headers=[b"Content-Length: 22"]),
+    "two lengths": request(GOOD + SMUGGLED, headers=[b"Content-Length: 3"]),
+    "a list of lengths": request(GOOD, headers=[b"Content-Length: 22, 22"], length=False),
+    "a negative length": request(GOOD, headers=[b"Content-Length: -22"], length=False),
+    "a length with a plus": request(GOOD, headers=[b"Content-Length: +22"], length=False),
+    "a hexadecimal length": request(GOOD, headers=[b"Content-Length: 0x16"], length=False),
+    "a length in words": request(GOOD, headers=[b"Content-Length: many"], length=False),
+    "an empty length": request(GOOD, headers=[b"Content-Length:"], length=False),
+    "a length beyond 64 bits": request(GOOD, headers=[b"Content-Length: " + b"9" * 40], length=False),
+    "an unknown coding": request(chunked(GOOD), headers=[b"Transfer-Encoding: gzip"], length=False),
+    "chunked twice": request(chunked(GOOD), headers=[b"Transfer-Encoding: chunked"] * 2, length=False),
+    "chunked, then another": request(chunked(GOOD), headers=[b"Transfer-Encoding: chunked, identity"], length=False),
+    "a misspelt coding": request(chunked(GOOD), headers=[b"Transfer-Encoding: xchunked"], length=False),
+    "a chunk without a size": request(b"zz\r\n", headers=[b"Transfer-Encoding: chunked"], length=False),
+    "a chunk beyond 64 bits": request(b"F" * 40 + b"\r\n", headers=[b"Transfer-Encoding: chunked"], length=False),
+    "a folded header": request(GOOD, headers=[b"X-Folded: a\r\n b"]),
+    "a folded coding": request(chunked(GOOD), headers=[b"Transfer-Encoding:\r\n chunked"], length=False),
+    "a space before the colon": request(chunked(GOOD), headers=[b"Transfer-Encoding : chunked"], length=False),
+    "a space in a name": request(GOOD, headers=[b"X Y: 1"]),
+    "NUL in a value": request(GOOD, headers=[b"X-Y: \0"]),
+    "NUL in the key": request(GOOD, usual=(b"Host: x", KEY + b"\0", JSON)),
+    "a header without a colon": request(GOOD, headers=[b"X-Y"]),
+    "line feeds only": request(GOOD).replace(b"\r\n", b"\n"),
+    "a carriage return inside": request(GOOD, headers=[b"X-Y: a\rContent-Length: 0"]),
+    "HTTP/3.0": request(GOOD).replace(b"HTTP/1.1", b"HTTP/3.0"),
+    "HTTP/2 by prior knowledge": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0" * 9,
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 64 + b"\r\n\r\n",
+    "an unknown method": request(GOOD, method=b"FROBNICATE"),
+    "a small method": request(GOOD, method=b"post"),
+    "CONNECT": request(method=b"CONNECT", path=b"example.org:443"),
+    "a path with bytes": request(method=b"GET", path=b"/v1/verifications/\xff\xfe"),
+    "a path in Cyrillic": request(method=b"GET", path="/v1/verifications/ы".encode()),
+    "NUL in the path": request(method=b"GET", path=b"/v1/\0"),
+    "a space in the path": request(method=b"GET", path=b"/v1/verifications/a b"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FRAMING)
+def test_framing(url: str, name: str) -> None:
+    refused(exchange(url, FRAMING[name]), 400, code="malformed_request")
+
+
+def test_after_two_lengths_the_connection_is_closed(url: str) -> None:
+    """Whatever stands behind such a request is not read as another one."""
+    with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), timeout=5) as peer:
+        peer.sendall(FRAMING["chunks and length 0"])
+        received = b""
+        while chunk := peer.recv(65536):
+            received += chunk
+    assert received.count(b"HTTP/1.1 ") == 1
+
+
+# Headers
+
+
+def test_absurd_headers(url: str) -> None:
+    for headers in (
+        [b"X-Forwarded-For: " + b"1.1.1.1, " * 500],
+        [b"Forwarded: for=_gazonk"] * 100,
+        [b"Accept: " + b"a/b," * 1000],
+        [b"Accept: \xff"],
+        [b"Accept-Encoding: " + b"x;q=nan, " * 100],
+        [b"Accept-Language: \xff\xfe"],
+        [b"Cookie: " + b"a=b; " * 1000],
+        [b"Cookie: \xff\xfe=\xff; ;;;==="],
+        [b"Expect: something"],
+        [b"Range: bytes=0-,0-,0-,0-"],
+        [b"If-None-Match: *", b"If-Match: *"],
+        [b"Upgrade: websocket", b"Connection: Upgrade", b"Sec-WebSocket-Version: 13", b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="],
+        [b"Upgrade: h2c", b"Connection: Upgrade, HTTP2-Settings", b"HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA"],
+        [b"Origin: null"],
+        [b"X-HTTP-Method-Override: DELETE"],
+        [b"X-Original-URL: /metrics"],
+        [b"Host: a", b"Host: b"],
+        [b"Content-Encoding: gzip"],
+        [b"X-%d: 1" % n for n in range(50)],
+    ):  # fmt: skip
+        refused(exchange(url, request(b'{"to": "nobody"}', headers=headers)), 400, 415, 422)
+
+
+@pytest.mark.parametrize(
+    "headers", [[b"X-Big: " + b"a" * 1_000_000], [b"X-%d: 1" % n for n in range(20_000)]], ids=["one", "many"]
+)
+def test_headers_without_end_are_not_collected(url: str, headers: list[bytes]) -> None:
+    refused(exchange(url, request(b'{"to": "nobody"}', headers=headers)), 400, 431)
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [None, b"", b"Bearer", b"Bearer ", b"Bearer  ", b"Bearer\t", b"Basic dXNlcjpwYXNz", b"Token " + API_KEY.encode(), API_KEY.encode(),
+     b"Bearer" + API_KEY.encode(), b"Digest x", b"Bearer x", b"Bearer " + API_KEY.encode() + b"x", b"Bearer " + API_KEY.encode()[:-1],
+     b"Bearer " + API_KEY.upper().encode(), b"Bearer " + API_KEY.encode() + b", Bearer x", b"Bearer " + b"A" * 10_000,
+     b"Bearer \xff\xfe", b"Bearer \xed\xa0\x80", "Bearer ключ".encode(), "Bearer ѐ".encode("utf-16-le"), b"Bearer otp_00000000_" + b"a" * 32,
+     b"Bearer ' OR 1=1", b"Bearer *", b"Bearer %00", b"Bearer {0}", b"Bearer " + API_KEY.encode().hex().encode()],
+)  # fmt: skip
+def test_strangers(url: str, authorization: bytes | None) -> None:
+    usual = (b"Host: x", JSON, *([b"Authorization: " + authorization] if authorization is not None else []))
+    for path in PATHS:
+        method = b"GET" if path == PATHS[1] else b"POST"
+        body = b"" if method == b"GET" else json.dumps(BODIES.get(path, {})).encode()
+        answer = exchange(url, request(body, method=method, path=path.encode(), usual=usual))
+        if b"\0" in (authorization or b""):
+            refused(answer, 400, 401)
+        else:
+            refused(answer, 401, code="unauthorized")
+
+
+def test_a_stranger_learns_nothing_about_fields(url: str) -> None:
+    seen = {
+        exchange(url, request(body, usual=(b"Host: x", JSON))).text
+        for body in (GOOD, b"{}", b'{"nope": 1}', b"[]", b"")
+    }
+    assert len(seen) == 1
+
+
+def test_the_key_is_taken_from_nowhere_else(url: str) -> None:
+    key = API_KEY.encode()
+    for path in (b"?api_key=" + key, b"?access_token=" + key, b"?authorization=Bearer%20" + key):
+        refused(exchange(url, request(GOOD, path=STARTS.encode() + path, usual=(b"Host: x", JSON))), 401)
+    for header in (b"X-Api-Key: " + key, b"Cookie: token=" + key, b"Proxy-Authorization: Bearer " + key):
+        refused(exchange(url, request(GOOD, usual=(b"Host: x", JSON, header))), 401)
+
+
+@pytest.mark.parametrize(
+    "key", [b"", b" ", b"a b", b"a" * 256, b"a" * 10_000, b"\xff", "ключ".encode(), b"a\tb", b"\x7f", b'"a b"'],
+)  # fmt: skip
+@pytest.mark.parametrize("path", PATHS[:1] + PATHS[2:])
+def test_idempotency_keys_that_are_none(url: str, path: str, key: bytes) -> None:
+    if key in (b"", b" "):  # HTTP strips it: the header is there and empty
+        assert not key.strip()
+    body = json.dumps(BODIES[path]).encode() if path in BODIES else b""
+    answer = exchange(url, request(body, path=path.encode(), headers=[b"Idempotency-Key: " + key]))
+    if b"\x7f" in key:
+        refused(answer, 400, 422)
+        return
+    found = refused(answer, 422, code="validation_failed")
+    assert found["errors"][0]["field"] == "Idempotency-Key"
+
+
+# Request ids
+
+
+@pytest.mark.parametrize("given", ["harmless-id.1_A", "12345678", "a" * 128])
+def test_a_harmless_request_id_is_echoed(url: str, given: str) -> None:
+    for path in ("/health/live", "/nowhere", STARTS):
+        answer = exchange(url, request(method=b"GET", path=path.encode(), headers=[b"X-Request-Id: " + given.encode()]))
+        assert answer.headers.get_list("x-request-id") == [given]
+
+
+@pytest.mark.parametrize(
+    "given", [b"", b"short", b"a" * 129, b"a" * 10_000, b"with spaces", b'quote"quote', b"{json: 1}", b"\xff" * 10, "кириллица".encode(),
+              b"semi;colon", b"<script>", b"%0d%0aX-Evil:1", b"a\tb\tc\td\te"]
+)  # fmt: skip
+def test_any_other_request_id_is_replaced(url: str, service_logs: list[Path], given: bytes) -> None:
+    answer = exchange(url, request(method=b"GET", path=b"/nowhere", headers=[b"X-Request-Id: " + given]))
+    refused(answer, 404)
+    (made,) = answer.headers.get_list("x-request-id")
+    assert made.encode() != given
+    assert len(made) == 16
+
+
+# The connection
+
+
+def test_a_caller_that_hangs_up_in_the_middle(url: str) -> None:
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0)) as peer:
+            peer.sendall(request(headers=[b"Content-Length: 22"], length=False) + b'{"to": ')
+    refused(exchange(url, request(method=b"GET", path=b"/nowhere")), 404)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pause", [0.5, 30])
+def test_a_body_slower_than_5_s(url: str, pause: float) -> None:
+    """A silent sender and one that drips are both cut off in time."""
+    with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0)) as peer:
+        peer.sendall(request(headers=[b"Content-Length: 1000"], length=False))
+        began = time.monotonic()
+        peer.settimeout(pause)
+        while time.monotonic() - began < 20:
+            try:
+                peer.recv(1, socket.MSG_PEEK)
+                break
+            except TimeoutError:
+                peer.sendall(b" ")
+        took = time.monotonic() - began
+        peer.settimeout(5)
+        answer = read_answer(peer)
+        refused(answer, 408, code="request_timeout")
+        assert 4.5 < took < 6.5
+        assert answer.headers.get("connection", "").lower() == "close" or peer.recv(100) == b""
+
+
+@pytest.mark.slow
+async def test_200_dripping_callers_do_not_stop_the_others(url: str, api: Api) -> None:
+    peers = [socket.create_connection(("127.0.0.1", urlsplit(url).port or 0)) for _ in range(200)]
+    try:
+        for peer in peers:
+            peer.sendall(request(headers=[b"Content-Length: 1000"], length=False) + b" ")
+        began = time.monotonic()
+        for _ in range(50):
+            assert (await api.http.get("/health/live")).status_code == 200
+        assert time.monotonic() - began < 2
+    finally:
+        for peer in peers:
+            peer.close()

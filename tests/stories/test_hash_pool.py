@@ -1,0 +1,75 @@
+"""A flood of checks: what cannot be hashed soon hears 503 before anything is counted, and nothing else suffers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from pathlib import Path
+
+from tests.api import Api, Gateways, problem
+from tests.running import API_KEY, running_service
+
+ONE_SLOW_THREAD = {
+    "OTP__HASHING__THREADS": "1",
+    "OTP__HASHING__QUEUE": "3",
+    "OTP__HASHING__MEMORY_KIB": "32768",
+    "OTP__HASHING__TIME_COST": "3",
+}
+
+
+async def test_a_full_pool_refuses_without_counting(
+    tmp_path: Path, redis_url: str, sandbox_process: str, gateways: Gateways, phone: str
+) -> None:
+    with running_service(tmp_path, redis_url, sandbox_process, **ONE_SLOW_THREAD) as (url, _, _):
+        async with Api(url, API_KEY) as api:
+            numbers = [f"{phone[:-2]}{n}" for n in range(30, 39)]
+            started = [(await api.started(number))["id"] for number in numbers]
+
+            checks = asyncio.gather(*(api.check(verification, "000000") for verification in started))
+            await asyncio.sleep(0.05)
+            began = time.monotonic()
+            assert (await api.status(started[0])).status_code == 200
+            assert time.monotonic() - began < 0.5
+            answers = await checks
+
+            counted = Counter(answer.status_code for answer in answers)
+            assert counted[200] >= 4  # one at the hash and three that wait
+            assert counted[503] >= 1
+            for verification, answer in zip(started, answers, strict=True):
+                left = (await api.status(verification)).json()["attempts_left"]
+                if answer.status_code == 503:
+                    problem(answer, 503, "busy")
+                    assert left == 5
+                else:
+                    assert left == 4
+
+
+async def test_the_cost_may_change_under_live_codes(
+    tmp_path: Path, redis_url: str, sandbox_process: str, api: Api, gateways: Gateways, phone: str
+) -> None:
+    """A code hashed at one cost is judged at that cost by a process that has another."""
+    started = await api.started(phone)
+    (code,) = await gateways.codes(phone)
+    with running_service(tmp_path, redis_url, sandbox_process, OTP__HASHING__MEMORY_KIB="1024") as (url, _, _):
+        async with Api(url, API_KEY) as cheaper:
+            assert await cheaper.outcome(started["id"], code) == "approved"
+
+
+async def test_the_root_secret_may_be_rotated_under_live_codes(
+    tmp_path: Path, redis_url: str, sandbox_process: str, api: Api, gateways: Gateways, phone: str
+) -> None:
+    """New first, old still listed: what was started before is judged, resent with its code, and seen."""
+    await gateways.fail("password", "status", status=404)
+    started = await api.started(phone)
+    (code,) = await gateways.codes(phone)
+    both = "new-secret-" + "n" * 40 + ",env:TEST_SECRET"
+    with running_service(tmp_path, redis_url, sandbox_process, OTP__SERVICE__SECRET=both) as (url, _, _):
+        async with Api(url, API_KEY) as rotated:
+            assert (await rotated.resend(started["id"])).json()["to"] == phone
+            assert set(await gateways.codes(phone)) == {code}
+            assert await rotated.outcome(started["id"], code) == "approved"
+            number = f"{phone[:-2]}91"
+            fresh = await rotated.started(number)
+            # The old process does not know the new secret: it can say that there is something, and judge nothing.
+            assert await api.outcome(fresh["id"], (await gateways.codes(number))[0]) == "expired"

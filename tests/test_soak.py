@@ -1,0 +1,12 @@
+"""The short form of `make soak`."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.soak import soak
+
+
+@pytest.mark.slow
+async def test_a_minute_of_people_and_faults_leaks_nothing() -> None:
+    assert await soak(60, seed=1) == []

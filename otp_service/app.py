@@ -19,6 +19,7 @@ from otp_service.api.auth import ApiKeyAuthentication, caller
 from otp_service.api.edge import MAX_BODY_BYTES, Edge
 from otp_service.api.verifications import VerificationController
 from otp_service.delivery.dispatch import Dispatcher
+from otp_service.delivery.errands import Errands
 from otp_service.domain.keyring import Keyring
 from otp_service.gateways import registry
 from otp_service.gateways.base import Gateway
@@ -57,7 +58,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             names,
             store,
             IdempotencyStore(database),
-            gateways,
+            Errands(settings, gateways),
             Dispatcher(store, ClientIds(database), hash_pool),
             hash_pool,
         )

@@ -7,26 +7,21 @@ Each method puts the steps in order and leaves the deciding to others: scripts d
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from otp_service import metrics, refusals
-from otp_service.delivery import routing
-from otp_service.delivery.dispatch import Dispatcher, Errand, Walk
+from otp_service.delivery.dispatch import Dispatcher, Walk
+from otp_service.delivery.errands import Errands, left_open
 from otp_service.domain import codes, phone
 from otp_service.domain.keyring import Names
 from otp_service.domain.lifecycle import Outcome, Status, Verification
-from otp_service.domain.messages import CodeSource, Message, MessageStatus
+from otp_service.domain.messages import CodeSource
 from otp_service.errors import Refused, StorageUnavailable
-from otp_service.gateways.base import Gateway, Reason
 from otp_service.hashing import HashPool
 from otp_service.settings import Application, Settings
 from otp_service.storage.idempotency import Claim, IdempotencyStore
-from otp_service.storage.records import Stored
-from otp_service.storage.verifications import Opening, Repeat, Settling, VerificationStore
-
-LEASE_MARGIN_SECONDS = 2.0
-"""A walk holds its verification for the route's deadline and this much more; then somebody else may go on with it."""
+from otp_service.storage.records import Opening, Repeat, Stored
+from otp_service.storage.verifications import VerificationStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +50,7 @@ class Verifications:
         names: Names,
         store: VerificationStore,
         idempotency: IdempotencyStore,
-        gateways: Mapping[str, Gateway],
+        errands: Errands,
         dispatcher: Dispatcher,
         hash_pool: HashPool,
     ) -> None:
@@ -63,16 +58,14 @@ class Verifications:
         self._names = names
         self._store = store
         self._idempotency = idempotency
+        self._errands = errands
         self._dispatcher = dispatcher
         self._hash_pool = hash_pool
-        self._routes: Mapping[str, Sequence[Gateway]] = {
-            channel: [gateways[name] for name in route.gateways] for channel, route in settings.routes.items()
-        }
 
     async def start(self, application: str, order: Order, idempotency_key: str = "") -> Verification:
         """Make a verification and send its code. With an Idempotency-Key, a repeat finds the first one again."""
         policy = self._settings.applications[application]
-        lease = self._lease_seconds(order.channel)
+        lease = self._errands.lease_seconds(order.channel)
         to = phone.normalise(order.to, policy.region)
         if to.region not in policy.countries:
             raise Refused("country_not_allowed", f"Codes are not sent to {to.region}.", extra={"country": to.region})
@@ -88,7 +81,7 @@ class Verifications:
             raise refusals.key_reused()
         try:
             if claim.word == "known":
-                found = await self._start_again(policy, claim, lease)
+                found = await self._start_again(claim, lease)
                 if found:
                     return found
             return await self._start_new(application, policy, claim.verification_id, to.e164, order)
@@ -139,19 +132,17 @@ class Verifications:
         policy = self._settings.applications[application]
         self._phone_index(verification_id)
         repeat = self._repeat(application, idempotency_key, "resend", verification_id, channel)
-        lease = self._lease_seconds(channel or "sms")
+        lease = self._errands.lease_seconds(channel)
         claimed = await self._store.resend(verification_id, application, policy, repeat, lease)
         if claimed.word == "replay":
             return claimed.found
         if claimed.word not in ("claimed", "taken_over"):
             raise refusals.by_word(claimed)
         channel = channel or claimed.found.channel
-        last = claimed.found.messages[-1] if claimed.found.messages else None
-        if claimed.word == "taken_over" and last:
-            errand = await self._resumed(claimed, policy, channel, last, first=False)
+        if claimed.word == "taken_over":
+            errand = self._errands.resumed(claimed, channel, first=False)
         else:
-            candidates = routing.later_send(self._routes[channel], last.gateway if last else "")
-            errand = Errand(claimed, policy.brand, self._settings.routes[channel], candidates, settled=_left_open(last))
+            errand = self._errands.later(claimed, channel)
         return _delivered(await self._dispatcher.deliver(errand))
 
     async def cancel(self, application: str, verification_id: str) -> Verification:
@@ -171,13 +162,13 @@ class Verifications:
 
     async def finish_interrupted(self, verification_id: str) -> bool:
         """End a walk whose process died and whose caller did not come back. Sends nothing. False: somebody is at it."""
-        stored = await self._store.take_over(verification_id, LEASE_MARGIN_SECONDS)
+        stored = await self._store.take_over(verification_id, self._errands.lease_seconds(), "any")
         if stored.word == "running":
             return False
         if stored.word == "taken_over":
-            left_open = _left_open(stored.found.messages[-1]) if stored.found.messages else None
-            if left_open:
-                stored = await self._store.progress(verification_id, settled=left_open)
+            interrupted = left_open(stored.found.messages[-1]) if stored.found.messages else None
+            if interrupted:
+                stored = await self._store.progress(verification_id, settled=interrupted)
             out = any(message.may_be_out for message in stored.found.messages)
             await self._store.progress(verification_id, then="done" if out else "fail")
         return True
@@ -185,8 +176,7 @@ class Verifications:
     async def _start_new(
         self, application: str, policy: Application, verification_id: str, to: str, order: Order
     ) -> Verification:
-        candidates = routing.first_send(self._routes[order.channel])
-        head = candidates[0]
+        head = self._errands.head(order.channel)
         opened = None
         if head.makes_code:  # nothing to hash beforehand, so its message is recorded with the verification
             client_id = await self._dispatcher.draw_client_id(head)
@@ -201,20 +191,19 @@ class Verifications:
             locale=order.locale or policy.locale,
             reference=order.reference,
             cost=self._hash_pool.cost,
-            lease_seconds=self._lease_seconds(order.channel),
+            lease_seconds=self._errands.lease_seconds(order.channel),
             first=opened,
         )
         if stored.word != "created":
             metrics.VERIFICATIONS.labels(application, stored.word).inc()
             raise refusals.by_word(stored)
-        errand = Errand(stored, policy.brand, self._settings.routes[order.channel], candidates, opened)
-        walk = await self._dispatcher.deliver(errand)
+        walk = await self._dispatcher.deliver(self._errands.first(stored, opened))
         metrics.VERIFICATIONS.labels(application, "sent" if walk.sent else "failed").inc()
         return _delivered(walk)
 
-    async def _start_again(self, policy: Application, claim: Claim, lease: float) -> Verification | None:
+    async def _start_again(self, claim: Claim, lease: float) -> Verification | None:
         """The same start asked for once more. None: the first one died before it made its record."""
-        stored = await self._store.take_over(claim.verification_id, lease)
+        stored = await self._store.take_over(claim.verification_id, lease, "start")
         match stored.word:
             case "done" if stored.found.status is Status.FAILED:
                 raise refusals.no_gateway(stored.found)
@@ -226,25 +215,8 @@ class Verifications:
                 raise refusals.in_progress(claim.lease_seconds)
             case "running":
                 raise refusals.in_progress(stored.wait_seconds)
-        last = stored.found.messages[-1] if stored.found.messages else None
-        if last is None:
-            candidates = routing.first_send(self._routes[stored.found.channel])
-            errand = Errand(stored, policy.brand, self._settings.routes[stored.found.channel], candidates)
-        else:
-            errand = await self._resumed(stored, policy, stored.found.channel, last, first=True)
+        errand = self._errands.resumed(stored, stored.found.channel, first=True)
         return _delivered(await self._dispatcher.deliver(errand))
-
-    async def _resumed(
-        self, stored: Stored, policy: Application, channel: str, last: Message, *, first: bool
-    ) -> Errand:
-        """Go on where a process died: repeat its last message where that sends nothing twice, else leave it unclear."""
-        route = self._routes[channel]
-        rest = routing.rest_of_send(route, last.gateway, first=first)
-        again = next((gateway for gateway in route if gateway.name == last.gateway and gateway.repeatable), None)
-        if again and _left_open(last):
-            opened = Opening(last.number, last.gateway, last.channel, last.code_source, last.client_id)
-            return Errand(stored, policy.brand, self._settings.routes[channel], [again, *rest], opened)
-        return Errand(stored, policy.brand, self._settings.routes[channel], rest, settled=_left_open(last))
 
     async def _judge(self, taken: Stored, code: str, repeat: Repeat) -> Stored:
         pepper = self._store.keys_of(taken).pepper
@@ -264,20 +236,6 @@ class Verifications:
         if not idempotency_key:
             return Repeat()
         return Repeat(self._names.idempotency(application, idempotency_key), self._names.fingerprint(*body))
-
-    def _lease_seconds(self, channel: str) -> float:
-        route = self._settings.routes.get(channel)
-        if route is None:
-            known = ", ".join(self._settings.routes)
-            raise Refused("channel_not_available", f"There is no route for this channel. Available: {known}.")
-        return route.deadline_seconds + LEASE_MARGIN_SECONDS
-
-
-def _left_open(last: Message | None) -> Settling | None:
-    """A message whose process died before the gateway's answer was written: it may have left."""
-    if last is None or last.status is not MessageStatus.QUEUED:
-        return None
-    return Settling(last.number, MessageStatus.UNCLEAR, reason=Reason.TIMEOUT)
 
 
 def _delivered(walk: Walk) -> Verification:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 import structlog
 
 from otp_service import metrics
+from otp_service.delivery.errands import Errand
 from otp_service.delivery.routing import LEAST_ATTEMPT_SECONDS, attempt_seconds
 from otp_service.domain import codes, texts
 from otp_service.domain.messages import CodeSource, MessageStatus
@@ -22,8 +23,8 @@ from otp_service.gateways.base import Accepted, Gateway, GatewayError, Outgoing,
 from otp_service.hashing import HashPool
 from otp_service.settings import Route
 from otp_service.storage.client_ids import ClientIds
-from otp_service.storage.records import Stored
-from otp_service.storage.verifications import Opening, Settling, VerificationStore
+from otp_service.storage.records import Opening, Settling, Stored
+from otp_service.storage.verifications import VerificationStore
 
 log = structlog.get_logger()
 
@@ -31,22 +32,6 @@ AT_ONCE_SECONDS = 1.0
 """A connection refused at once is worth a second knock; a host that was silent for longer is not."""
 KNOCK_AGAIN_SECONDS = 0.2
 WITHDRAW_SECONDS = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Errand:
-    """What is to be delivered, and by whom.
-
-    opened: the first candidate's message, where it is recorded already. settled: what became of the message before
-    it, where that is not written down yet.
-    """
-
-    stored: Stored
-    brand: str
-    route: Route
-    candidates: Sequence[Gateway]
-    opened: Opening | None = None
-    settled: Settling | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,6 @@ LEAST_ATTEMPT_SECONDS = 0.5
 """An attempt with less time than this is not worth making."""
 
 
-def first_send(route: Sequence[Gateway]) -> list[Gateway]:
-    """All of the route, in its order."""
-    return list(route)
-
-
 def later_send(route: Sequence[Gateway], last_used: str) -> list[Gateway]:
     """On along the route from the gateway that had the last try, then around.
 

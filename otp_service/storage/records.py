@@ -1,4 +1,4 @@
-"""The stored form of a verification, read back into the words of the domain."""
+"""The stored form of a verification: what is written about it, and how it is read back."""
 
 from __future__ import annotations
 
@@ -42,6 +42,38 @@ class Stored:
     @property
     def scope(self) -> Scope:
         return Scope(self.found.application, self.found.purpose, self.found.phone, self.found.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A message to be recorded before its gateway is called."""
+
+    number: int
+    gateway: str
+    channel: str
+    code_source: CodeSource
+    client_id: str
+    local_hash: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """What became of a message."""
+
+    number: int
+    status: MessageStatus
+    provider_id: str = ""
+    parts: int = 0
+    reason: str = ""
+    gateway_hash: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """A request that may be a repeat: keyed hash of its Idempotency-Key ('' without one) and of its body."""
+
+    op: str = ""
+    fingerprint: str = ""
 
 
 def read(reply: Any, verification_id: str, keyring: Keyring) -> Stored:

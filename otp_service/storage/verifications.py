@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from otp_service.domain.codes import SALT_BYTES, Cost
 from otp_service.domain.keyring import Keyring, Keys, Names
 from otp_service.domain.lifecycle import LEAST_LIFE_SECONDS, LIFE_CAP_SECONDS
-from otp_service.domain.messages import CodeSource, MessageStatus
 from otp_service.settings import Application
 from otp_service.storage import keys
 from otp_service.storage.connection import Argument, Database, Script
-from otp_service.storage.records import Stored, read
+from otp_service.storage.records import Opening, Repeat, Settling, Stored, read
 
 # Consecutive wrong codes of one phone (NIST SP 800-63B-4 §3.2.2): from 20 on it waits, at 100 it is disabled.
 FAILS_THAT_WAIT = 20
@@ -25,38 +24,6 @@ UNSETTLED_MS = 5_000
 _START, _PROGRESS, _RESEND, _TAKE_OVER, _TAKE_ATTEMPT, _SETTLE, _CANCEL, _READ = map(
     Script.load, ("start", "progress", "resend", "take_over", "take_attempt", "settle", "cancel", "read")
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """A message to be recorded before its gateway is called."""
-
-    number: int
-    gateway: str
-    channel: str
-    code_source: CodeSource
-    client_id: str
-    local_hash: bytes = field(default=b"", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Settling:
-    """What became of a message."""
-
-    number: int
-    status: MessageStatus
-    provider_id: str = ""
-    parts: int = 0
-    reason: str = ""
-    gateway_hash: bytes = field(default=b"", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Repeat:
-    """A request that may be a repeat: keyed hash of its Idempotency-Key ('' without one) and of its body."""
-
-    op: str = ""
-    fingerprint: str = ""
 
 
 class VerificationStore:
@@ -172,14 +139,14 @@ class VerificationStore:
             ],
         )
 
-    async def take_over(self, verification_id: str, lease_seconds: float) -> Stored:
-        """A start asked for again. Words: done, running, taken_over, absent."""
+    async def take_over(self, verification_id: str, lease_seconds: float, walk: str) -> Stored:
+        """Go on with a walk (of the `start`, or `any`) that may have died. Words: done, running, taken_over, absent."""
         place = self._place(verification_id)
         return await self._run(
             _TAKE_OVER,
             verification_id,
             [place.verification, place.due],
-            [verification_id, int(lease_seconds * 1000)],
+            [verification_id, int(lease_seconds * 1000), walk],
             confirm=True,
         )
 

@@ -25,7 +25,6 @@ from otp_service.gateways.http import HttpClient
 from otp_service.gateways.transport import AiohttpTransport
 from tests.gateways.stub import Stub, closed_port
 
-
 Connect = Callable[..., HttpClient]
 
 

@@ -1,0 +1,96 @@
+"""An errand: one send of one verification, with the gateways that are to be asked and the order of asking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from otp_service.delivery import routing
+from otp_service.domain.messages import Message, MessageStatus
+from otp_service.errors import Refused
+from otp_service.gateways.base import Gateway, Reason
+from otp_service.settings import Route, Settings
+from otp_service.storage.records import Opening, Settling, Stored
+
+LEASE_MARGIN_SECONDS = 2.0
+"""A walk holds its verification for the route's deadline and this much more; then somebody else may go on with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What is to be delivered, and by whom.
+
+    opened: the first candidate's message, where it is recorded already. settled: what became of the message before
+    it, where that is not written down yet.
+    """
+
+    stored: Stored
+    brand: str
+    route: Route
+    candidates: Sequence[Gateway]
+    opened: Opening | None = None
+    settled: Settling | None = None
+
+
+class Errands:
+    """Makes errands from the routes of the settings."""
+
+    def __init__(self, settings: Settings, gateways: Mapping[str, Gateway]) -> None:
+        self._settings = settings
+        self._gateways: Mapping[str, Sequence[Gateway]] = {
+            channel: [gateways[name] for name in route.gateways] for channel, route in settings.routes.items()
+        }
+
+    def lease_seconds(self, channel: str = "") -> float:
+        """How long a walk may hold its verification; '' where the channel is not known yet. Raises Refused."""
+        routes = self._settings.routes
+        if channel and channel not in routes:
+            known = ", ".join(routes)
+            raise Refused("channel_not_available", f"There is no route for this channel. Available: {known}.")
+        deadline = max(route.deadline_seconds for name, route in routes.items() if channel in ("", name))
+        return deadline + LEASE_MARGIN_SECONDS
+
+    def head(self, channel: str) -> Gateway:
+        """Who is asked first for a new verification."""
+        return self._gateways[channel][0]
+
+    def first(self, stored: Stored, opened: Opening | None = None) -> Errand:
+        """The first send: all of the route."""
+        return self._errand(stored, stored.found.channel, self._gateways[stored.found.channel], opened)
+
+    def later(self, stored: Stored, channel: str) -> Errand:
+        """One more send: on along the route."""
+        last = stored.found.messages[-1] if stored.found.messages else None
+        candidates = routing.later_send(self._gateways[channel], last.gateway if last else "")
+        return self._errand(stored, channel, candidates, settled=left_open(last))
+
+    def resumed(self, stored: Stored, channel: str, *, first: bool) -> Errand:
+        """Go on where a process died: repeat its last message where that sends nothing twice, else leave it unclear."""
+        if not stored.found.messages:
+            return self.first(stored)
+        last = stored.found.messages[-1]
+        route = self._gateways[channel]
+        rest = routing.rest_of_send(route, last.gateway, first=first)
+        again = next((gateway for gateway in route if gateway.name == last.gateway and gateway.repeatable), None)
+        if again and left_open(last):
+            opened = Opening(last.number, last.gateway, last.channel, last.code_source, last.client_id)
+            return self._errand(stored, channel, [again, *rest], opened)
+        return self._errand(stored, channel, rest, settled=left_open(last))
+
+    def _errand(
+        self,
+        stored: Stored,
+        channel: str,
+        candidates: Sequence[Gateway],
+        opened: Opening | None = None,
+        settled: Settling | None = None,
+    ) -> Errand:
+        brand = self._settings.applications[stored.found.application].brand
+        return Errand(stored, brand, self._settings.routes[channel], candidates, opened, settled)
+
+
+def left_open(last: Message | None) -> Settling | None:
+    """A message whose process died before the gateway's answer was written: it may have left."""
+    if last is None or last.status is not MessageStatus.QUEUED:
+        return None
+    return Settling(last.number, MessageStatus.UNCLEAR, reason=Reason.TIMEOUT)

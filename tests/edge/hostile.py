@@ -46,9 +46,24 @@ def chunked(*chunks: bytes) -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
 
 
-def exchange(url: str, sent: bytes, seconds: float = 15) -> httpx.Response:
+def connected(url: str, seconds: float = 15) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), timeout=seconds)
+
+
+def closed(peer: socket.socket, seconds: float = 2) -> bool:
+    """Whether the service has ended the connection."""
+    peer.settimeout(seconds)
+    try:
+        return peer.recv(1) == b""
+    except ConnectionResetError:
+        return True
+    except TimeoutError:
+        return False
+
+
+def exchange(url: str, sent: bytes) -> httpx.Response:
     """Send bytes as they are; the first final answer. Fails if the service says nothing at all."""
-    with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), timeout=seconds) as peer:
+    with connected(url) as peer:
         with suppress(BrokenPipeError, ConnectionResetError):  # it may answer and close before it has read all
             peer.sendall(sent)
         return read_answer(peer, method=sent.split(b" ", 1)[0].decode("latin-1"))

@@ -5,48 +5,74 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
 
+import httpx
 import pytest
 
-from tests.api import Api, Gateways
-from tests.edge.hostile import JSON, KEY, STARTS, chunked, exchange, marked, read_answer, refused, request
+from tests.api import Api
+from tests.edge.hostile import (
+    JSON,
+    KEY,
+    STARTS,
+    chunked,
+    closed,
+    connected,
+    exchange,
+    marked,
+    read_answer,
+    refused,
+    request,
+)
 from tests.running import API_KEY
 
 LIMIT = 64 * 1024
 GOOD = b'{"to": "+79161234567"}'
 ID = "A" * 36
-PATHS = (STARTS, f"{STARTS}/{ID}", f"{STARTS}/{ID}/check", f"{STARTS}/{ID}/resend", f"{STARTS}/{ID}/cancel")
-# What each path takes, so that a refusal of a body is the body's fault.
-BODIES = {
-    STARTS: {"to": "+79161234567"},
-    f"{STARTS}/{ID}/check": {"code": "123456"},
-    f"{STARTS}/{ID}/resend": {},
+PATHS = {
+    "start": STARTS,
+    "status": f"{STARTS}/{ID}",
+    "check": f"{STARTS}/{ID}/check",
+    "resend": f"{STARTS}/{ID}/resend",
+    "cancel": f"{STARTS}/{ID}/cancel",
 }
+# What an operation takes, so that a refusal of a body is that body's fault.
+BODIES: dict[str, dict[str, object]] = {"start": {"to": "+79161234567"}, "check": {"code": "123456"}, "resend": {}}
 
 
-@pytest.fixture(autouse=True)
-def logs_stay_quiet(service_logs: list[Path]) -> Iterator[None]:
-    """No refusal is a crash that was dressed up."""
-    before = [log.stat().st_size for log in service_logs]
-    yield
-    for log, size in zip(service_logs, before, strict=True):
-        written = log.read_bytes()[size:].decode()
-        assert "request_failed" not in written
-        assert "Traceback" not in written
+def post(url: str, operation: str, body: bytes, **odd: Any) -> httpx.Response:
+    return exchange(url, request(body, path=PATHS[operation].encode(), **odd))
 
 
-@pytest.fixture(autouse=True)
-async def nothing_sent(gateways: Gateways) -> AsyncIterator[None]:
-    yield
-    assert await gateways.asked("") == 0
+def body_with(operation: str, field: str, value: object) -> bytes:
+    return json.dumps(BODIES[operation] | {field: value}).encode()
 
 
 @pytest.fixture
 def url(service_urls: list[str]) -> str:
     return service_urls[0]
+
+
+@pytest.fixture(scope="module")
+def sandbox(sandbox_process: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=sandbox_process, trust_env=False, verify=False) as client:
+        yield client
+        client.post("/_sim/reset")
+
+
+@pytest.fixture(autouse=True)
+def refused_and_no_more(sandbox: httpx.Client, service_logs: list[Path]) -> Iterator[None]:
+    """No gateway is asked, and no refusal is a crash in fine clothes."""
+    sandbox.post("/_sim/reset")
+    before = [log.stat().st_size for log in service_logs]
+    yield
+    assert sandbox.get("/_sim/requests").json() == []
+    for log, size in zip(service_logs, before, strict=True):
+        written = log.read_bytes()[size:].decode()
+        assert "request_failed" not in written
+        assert "Traceback" not in written
 
 
 # Bodies
@@ -94,10 +120,10 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("path", BODIES)
+@pytest.mark.parametrize("operation", BODIES)
 @pytest.mark.parametrize("name", BROKEN)
-def test_broken_bodies(url: str, name: str, path: str) -> None:
-    refused(exchange(url, request(BROKEN[name], path=path.encode())), 400, 422)
+def test_broken_bodies(url: str, name: str, operation: str) -> None:
+    refused(post(url, operation, BROKEN[name]), 400, 422)
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":'])
@@ -111,11 +137,11 @@ def test_100_000_levels(url: str, opening: bytes) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"null"])
 def test_a_body_that_is_missing(url: str, body: bytes) -> None:
-    for path in (STARTS, f"{STARTS}/{ID}/check"):
-        refused(exchange(url, request(body, path=path.encode())), 422, code="validation_failed")
-        refused(exchange(url, request(body, path=path.encode(), usual=(b"Host: x", KEY))), 422)
-    refused(exchange(url, request(length=False)), 422)
-    refused(exchange(url, request(body, path=f"{STARTS}/{ID}/resend".encode())), 404)
+    for operation in ("start", "check"):
+        refused(post(url, operation, body), 422, code="validation_failed")
+        refused(post(url, operation, body, usual=(b"Host: x", KEY)), 422, code="validation_failed")
+        refused(post(url, operation, b"", length=False), 422, code="validation_failed")
+    refused(post(url, "resend", body), 404, code="not_found")  # it needs none
 
 
 def test_64_kib_are_read_and_one_byte_more_is_not(url: str) -> None:
@@ -133,15 +159,18 @@ def test_64_kib_in_chunks(url: str) -> None:
     refused(exchange(url, request(chunked(*[b" "] * 5000), headers=te, length=False)), 400)
 
 
-@pytest.mark.parametrize("path", ["/health/live", "/metrics", "/schema/openapi.json", "/nowhere", *PATHS])
+@pytest.mark.parametrize("path", ["/health/live", "/metrics", "/schema/openapi.json", "/nowhere", *PATHS.values()])
 def test_the_limit_holds_everywhere(url: str, path: str) -> None:
     refused(exchange(url, request(b" " * (LIMIT + 1), path=path.encode())), 413)
 
 
 def test_a_promise_of_a_terabyte_is_refused_at_once(url: str) -> None:
-    began = time.monotonic()
-    refused(exchange(url, request(headers=[b"Content-Length: 1099511627776"], length=False)), 413)
-    assert time.monotonic() - began < 2
+    """And nobody waits for it: the connection is closed."""
+    with connected(url) as peer:
+        peer.sendall(request(headers=[b"Content-Length: 1099511627776"], length=False) + b" " * 1000)
+        peer.settimeout(2)
+        refused(read_answer(peer), 413, code="body_too_large")
+        assert closed(peer)
 
 
 MEDIA_TYPES = (
@@ -153,15 +182,15 @@ MEDIA_TYPES = (
 )  # fmt: skip
 
 
+MULTIPART = b'--x\r\nContent-Disposition: form-data; name="to"\r\n\r\n+79161234567\r\n--x--'
+
+
 @pytest.mark.parametrize("media", MEDIA_TYPES)
-@pytest.mark.parametrize("path", BODIES)
-def test_other_media_types(url: str, path: str, media: bytes) -> None:
+@pytest.mark.parametrize("operation", BODIES)
+def test_other_media_types(url: str, operation: str, media: bytes) -> None:
     usual = (b"Host: x", KEY, b"Content-Type: " + media)
-    for body in (
-        json.dumps(BODIES[path]).encode(),
-        b'--x\r\nContent-Disposition: form-data; name="to"\r\n\r\n1\r\n--x--',
-    ):
-        refused(exchange(url, request(body, path=path.encode(), usual=usual)), 415, code="unsupported_media_type")
+    for body in (json.dumps(BODIES[operation]).encode(), MULTIPART):
+        refused(post(url, operation, body, usual=usual), 415, code="unsupported_media_type")
 
 
 def test_two_content_types(url: str) -> None:
@@ -170,130 +199,148 @@ def test_two_content_types(url: str) -> None:
             refused(exchange(url, request(b'{"to": "nobody"}', usual=usual)), 400, 415, 422)
 
 
-@pytest.mark.parametrize("name", ["invalid UTF-8", "arrays without an end", "field named twice", "NaN"])
-@pytest.mark.parametrize(
-    "path", [b"//v1/verifications", b"///v1//verifications", b"/v1//verifications", b"/%76%31/verifications/",
-             b"/v1/verifications/", b"http://x//v1/verifications", b"/v1/verifications//%41/check", b"/v1%2fverifications"]
+SPELLINGS = (
+    b"//v1/verifications", b"///v1//verifications", b"/v1//verifications", b"/%76%31/verifications/",
+    b"/v1/verifications/", b"http://x//v1/verifications", b"/v1/verifications//%41/check", b"/v1%2fverifications",
 )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["invalid UTF-8", "arrays without an end", "field named twice", "NaN"])
+@pytest.mark.parametrize("path", SPELLINGS)
 def test_other_spellings_of_a_path_open_no_side_door(url: str, path: bytes, name: str) -> None:
     refused(exchange(url, request(BROKEN[name], path=path)))
 
 
 @pytest.mark.parametrize("media", [b"text/plain", b"multipart/form-data; boundary=x; charset=no-such-charset"])
-def test_a_doubled_slash_does_not_change_the_media_type(url: str, media: bytes) -> None:
-    answer = exchange(
-        url, request(b"--x--", path=b"//v1/verifications", usual=(b"Host: x", KEY, b"Content-Type: " + media))
-    )
-    refused(answer, 404, 415)
+def test_a_doubled_slash_lets_no_other_media_type_in(url: str, media: bytes) -> None:
+    usual = (b"Host: x", KEY, b"Content-Type: " + media)
+    refused(exchange(url, request(MULTIPART, path=b"//v1/verifications", usual=usual)), 404, 415)
 
 
 # Fields
 
-FIELDS = {  # path → field → whether null is allowed
-    STARTS: {"to": False, "channel": False, "purpose": False, "locale": True, "reference": True, "client": True},
-    f"{STARTS}/{ID}/check": {"code": False, "to": True, "purpose": True},
-    f"{STARTS}/{ID}/resend": {"channel": True},
+FIELDS = {  # operation → field → whether null is allowed
+    "start": {"to": False, "channel": False, "purpose": False, "locale": True, "reference": True, "client": True},
+    "check": {"code": False, "to": True, "purpose": True},
+    "resend": {"channel": True},
 }
-ALL_FIELDS = [(path, field) for path, fields in FIELDS.items() for field in fields]
-TEXTS = [(path, field) for path, field in ALL_FIELDS if field != "client"]
-PATTERNED = [(STARTS, "purpose"), (STARTS, "reference"), (f"{STARTS}/{ID}/check", "code"),
-             (f"{STARTS}/{ID}/check", "purpose"), (STARTS, "channel"), (STARTS, "locale"),
-             (f"{STARTS}/{ID}/resend", "channel")]  # fmt: skip
-VALUES = {"code": "123456", "channel": "sms", "locale": "ru", "to": "+79161234567"}
+ALL_FIELDS = [(operation, field) for operation, fields in FIELDS.items() for field in fields]
+TEXTS = [pair for pair in ALL_FIELDS if pair[1] != "client"]
+VALUES = {"code": "123456", "channel": "sms", "locale": "ru"}
 
 
-def body_with(path: str, field: str, value: object) -> bytes:
-    return json.dumps(BODIES[path] | {field: value}).encode()
-
-
-@pytest.mark.parametrize(("path", "field"), ALL_FIELDS)
-def test_wrong_types(url: str, path: str, field: str) -> None:
-    wrong: list[object] = [0, 1, -1, 123456, 1.5, True, False, [], ["sms"], [[]], 10**30, {"to": 1}, ""]
-    if field in ("purpose", "reference"):
-        wrong.remove("")  # tested with the patterns
-    if not FIELDS[path][field]:
+@pytest.mark.parametrize(("operation", "field"), ALL_FIELDS)
+def test_wrong_types(url: str, operation: str, field: str) -> None:
+    wrong: list[object] = [0, 1, -1, 123456, 1.5, True, False, [], ["sms"], [[]], 10**30, {"to": 1}]
+    if not FIELDS[operation][field]:
         wrong.append(None)
     if field == "client":
         wrong += ["web", {"ip": 1}, {"ip": []}, {"platform": "windows"}, {"platform": 1}, {"unknown": 1}]
     for value in wrong:
-        found = refused(exchange(url, request(body_with(path, field, value), path=path.encode())), 422)
-        named = [error["field"] for error in found["errors"]]
-        assert len(named) == 1, (value, found)
-        assert named[0] == field or named[0].startswith(f"{field}."), (value, found)
+        found = refused(post(url, operation, body_with(operation, field, value)), 422)
+        (named,) = [error["field"] for error in found["errors"]]
+        assert named.split(".")[0] == field, (value, found)
 
 
-@pytest.mark.parametrize(("path", "field"), TEXTS)
-def test_strings_that_break_things(url: str, path: str, field: str) -> None:
-    """Half surrogates, NUL and control characters, in every string of every body."""
+@pytest.mark.parametrize(("operation", "field"), TEXTS)
+def test_half_surrogates(url: str, operation: str, field: str) -> None:
     for text in ("\\ud800", "\\udfff", "\\udc00\\ud800", "a\\ud83d"):
-        body = json.dumps(BODIES[path] | {field: "HERE"}).replace("HERE", text).encode()
-        refused(exchange(url, request(body, path=path.encode())), 400, code="malformed_request")
+        body = body_with(operation, field, "HERE").replace(b"HERE", text.encode())
+        refused(post(url, operation, body), 400, code="malformed_request")
+
+
+@pytest.mark.parametrize(("operation", "field"), [pair for pair in TEXTS if pair != ("check", "to")])  # unknown id: 404
+def test_nul_and_control_characters(url: str, operation: str, field: str) -> None:
     for text in ("\0", "+79161234567\0", "a\0b", "\x01", "\x1b[31m", "\x7f", "a\r\nb", "\t"):
-        refused(exchange(url, request(body_with(path, field, text), path=path.encode())), 422)
+        found = refused(post(url, operation, body_with(operation, field, text)), 422)
+        assert [error["field"] for error in found["errors"]] == [field]
 
 
-@pytest.mark.parametrize(("path", "field"), PATTERNED)
+@pytest.mark.parametrize(("operation", "field"), [pair for pair in TEXTS if pair[1] != "to"])
 @pytest.mark.parametrize("tail", ["\n", "\r\n", "\n\n"])
-def test_a_newline_at_the_end(url: str, path: str, field: str, tail: str) -> None:
-    good = VALUES.get(field, "login")
-    found = refused(exchange(url, request(body_with(path, field, good + tail), path=path.encode())), 422)
+def test_a_newline_at_the_end(url: str, operation: str, field: str, tail: str) -> None:
+    """A pattern that ends in `$` alone would let it through."""
+    found = refused(post(url, operation, body_with(operation, field, VALUES.get(field, "login") + tail)), 422)
     assert [error["field"] for error in found["errors"]] == [field]
 
 
-@pytest.mark.parametrize(
-    "ip", ["1.1.1.1\n", "\0", "1.1.1", "::g", "1.1.1.1/32", "fe80::1%\n", "٤.1.1.1", "0x7f.1.1.1", "01.1.1.1"]
+ADDRESSES = (
+    "1.1.1.1\n",
+    "\0",
+    "",
+    "1.1.1",
+    "::g",
+    "1.1.1.1/32",
+    "fe80::1%\n",
+    "fe80::1%<b>",
+    "٤.1.1.1",
+    "0x7f.1.1.1",
+    "01.1.1.1",
 )
-def test_addresses(url: str, ip: str) -> None:
-    found = refused(exchange(url, request(body_with(STARTS, "client", {"ip": ip}))), 422)
+
+
+@pytest.mark.parametrize("ip", ADDRESSES)
+def test_what_is_no_address(url: str, ip: str) -> None:
+    found = refused(post(url, "start", body_with("start", "client", {"ip": ip})), 422)
     assert found["errors"][0]["field"] == "client.ip"
 
 
-@pytest.mark.parametrize(
-    ("field", "text"),
-    [("to", "+" + "7" * 40), ("to", "7" * 60_000), ("purpose", "a" * 33), ("purpose", "A"), ("purpose", ""), ("purpose", "логин"),
-     ("reference", "r" * 129), ("reference", "r" * 60_000), ("channel", "SMS"), ("channel", "s" * 60_000), ("locale", "ru-RU")],
+BEYOND = (
+    ("to", ""), ("to", "+" + "7" * 40), ("to", "7" * 60_000), ("purpose", "a" * 33), ("purpose", "A"), ("purpose", ""),
+    ("purpose", "логин"), ("purpose", "p" * 60_000), ("reference", "r" * 129), ("reference", "r" * 60_000),
+    ("channel", ""), ("channel", "SMS"), ("channel", "s" * 60_000), ("locale", "ru-RU"), ("locale", "l" * 60_000),
 )  # fmt: skip
+
+
+@pytest.mark.parametrize(("field", "text"), BEYOND, ids=lambda value: value[:12])
 def test_texts_out_of_bounds(url: str, field: str, text: str) -> None:
-    found = refused(exchange(url, request(body_with(STARTS, field, text))), 422)
+    found = refused(post(url, "start", body_with("start", field, text)), 422)
     assert found["errors"][0]["field"] == field
     assert len(json.dumps(found)) < 1000  # what was sent is not sent back
 
 
-@pytest.mark.parametrize("path", BODIES)
-@pytest.mark.parametrize(
-    "name", ["phone", "To", " to", "to ", "__proto__", "constructor", "$ref", "", "a" * 1000, "\0", "иное"]
-)
-def test_unknown_fields(url: str, path: str, name: str) -> None:
-    refused(exchange(url, request(body_with(path, name, "x"), path=path.encode())), 422, code="validation_failed")
+NAMES = ("phone", "To", " to", "to ", "__proto__", "constructor", "$ref", "", "a" * 1000, "\0", "иное")
+
+
+@pytest.mark.parametrize("operation", BODIES)
+@pytest.mark.parametrize("name", NAMES, ids=lambda name: name[:12])
+def test_unknown_fields(url: str, operation: str, name: str) -> None:
+    refused(post(url, operation, body_with(operation, name, "x")), 422, code="validation_failed")
 
 
 # Paths and methods
 
 
-@pytest.mark.parametrize(
-    "path", [b"/", b"/v1", b"/v2/verifications", b"/v1/verification", b"/v1/verifications/A/approve", b"/V1/verifications",
-             b"/v1/verifications;x=1", b"/x/../v1/verifications", b"/v1/verifications/A/check/", b"/v1/verifications/A/check/x",
-             b"/.git/config", b"/console", b"/openapi.json", b"/health", b"/health/dead", b"/schema/nowhere", b"/schema/swagger",
-             b"/schema/openapi.yaml.bak", b"/schema/assets", b"/schema/assets/", b"/schema/assets/nothing.js",
-             b"/schema/assets/%00", b"/schema/assets/" + b"a" * 300, b"/schema/assets/" + b"a" * 5000,
-             b"/schema/assets/%ff%fe", b"/schema/assets/..%2f..%2fetc%2fpasswd", b"/schema/assets/../../../../../../etc/passwd",
-             b"/schema/assets/%2e%2e/%2e%2e/%2e%2e/pyproject.toml", b"/schema/assets//etc/passwd", b"/schema/assets/%2fetc%2fpasswd",
-             b"/metrics/x", b"*"]
+UNKNOWN = (
+    b"/", b"/v1", b"/v2/verifications", b"/v1/verification", b"/v1/verifications/A/approve", b"/V1/verifications",
+    b"/v1/verifications;x=1", b"/x/../v1/verifications", b"/v1/verifications/A/check/", b"/v1/verifications/A/check/x",
+    b"/.git/config", b"/console", b"/openapi.json", b"/health", b"/health/dead", b"/metrics/x", b"*",
+    b"/schema/nowhere", b"/schema/swagger", b"/schema/openapi.yaml.bak", b"/schema/assets", b"/schema/assets/",
+    b"/schema/assets/nothing.js", b"/schema/assets/%00", b"/schema/assets/%ff%fe", b"/schema/assets/%ed%a0%80",
+    b"/schema/assets/" + b"a" * 300, b"/schema/assets/" + b"a" * 5000, b"/schema/assets/..%2f..%2fetc%2fpasswd",
+    b"/schema/assets/../../../../../../etc/passwd", b"/schema/assets/%2e%2e/%2e%2e/%2e%2e/pyproject.toml",
+    b"/schema/assets//etc/passwd", b"/schema/assets/%2fetc%2fpasswd",
 )  # fmt: skip
+
+
+@pytest.mark.parametrize("path", UNKNOWN, ids=lambda path: path[:30].decode())
 def test_unknown_paths(url: str, path: bytes) -> None:
     found = refused(exchange(url, request(method=b"GET", path=path)), 404, 405)
     assert found["code"] in ("not_found", "method_not_allowed")
 
 
-@pytest.mark.parametrize(
-    "id", ["x", "%00", "%ff%fe", "%2e%2e", "%2f", "%ED%A0%80", "%0a", "A" * 35 + "%0a", "A" * 36, "A" * 37, "A" * 5000, "A" * 60_000,
-           "%D0%B0" * 36, "null", "-1", "%7b0%7d", "{0}", "*", "..", "A%20B", "'", "%22", "%25s", "$(id)", "A" * 35 + "="]
+IDS = (
+    "x", "%00", "%ff%fe", "%2e%2e", "%2f", "%ED%A0%80", "%0a", "A" * 35 + "%0a", "A" * 36, "A" * 37, "A" * 5000,
+    "A" * 60_000, "%D0%B0" * 36, "null", "-1", "%7b0%7d", "{0}", "*", "..", "A%20B", "'", "%22", "%25s", "$(id)",
+    "A" * 35 + "=",
 )  # fmt: skip
-def test_odd_ids(url: str, id: str) -> None:  # noqa: A002
-    for method, rest, body in ((b"GET", "", b""), (b"POST", "/check", b'{"code": "123456"}'), (b"POST", "/resend", b""),
-                               (b"POST", "/cancel", b"")):  # fmt: skip
-        path = f"{STARTS}/{id}{rest}".encode()
-        refused(exchange(url, request(body, method=method, path=path)), 404, 405)
+
+
+@pytest.mark.parametrize("written", IDS, ids=lambda written: written[:12])
+def test_odd_ids(url: str, written: str) -> None:
+    refused(exchange(url, request(method=b"GET", path=f"{STARTS}/{written}".encode())), 404, 405)
+    for last, body in (("check", b'{"code": "123456"}'), ("resend", b""), ("cancel", b"")):
+        refused(exchange(url, request(body, path=f"{STARTS}/{written}/{last}".encode())), 404, 405)
 
 
 @pytest.mark.parametrize("size", [100_000, 1_000_000])
@@ -304,8 +351,7 @@ def test_endless_paths(url: str, size: int) -> None:
 
 METHODS = {
     "/health/live": "GET", "/health/ready": "GET", "/metrics": "GET", "/schema": "GET", "/schema/openapi.json": "GET",
-    "/schema/assets/swagger-ui.css": "GET HEAD", STARTS: "POST", PATHS[1]: "GET", PATHS[2]: "POST", PATHS[3]: "POST",
-    PATHS[4]: "POST",
+    "/schema/assets/swagger-ui.css": "GET HEAD", **dict.fromkeys(PATHS.values(), "POST"), PATHS["status"]: "GET",
 }  # fmt: skip
 OTHER_METHODS = [
     (path, method)
@@ -315,7 +361,7 @@ OTHER_METHODS = [
 ]
 
 
-@pytest.mark.parametrize(("path", "method"), OTHER_METHODS)
+@pytest.mark.parametrize(("path", "method"), OTHER_METHODS, ids=lambda value: value.replace(ID, "id"))
 def test_other_methods(url: str, path: str, method: str) -> None:
     answer = exchange(url, request(method=method.encode(), path=path.encode()))
     if method == "HEAD":
@@ -327,14 +373,13 @@ def test_other_methods(url: str, path: str, method: str) -> None:
     assert method not in answer.headers["allow"].replace(" ", "").split(",")
 
 
-@pytest.mark.parametrize("path", METHODS)
+@pytest.mark.parametrize("path", METHODS, ids=lambda path: path.replace(ID, "id"))
 def test_options_tells_the_methods_and_nothing_else(url: str, path: str) -> None:
-    answer = exchange(
-        url, request(method=b"OPTIONS", path=path.encode(), usual=(b"Host: x", b"Origin: https://evil.example"))
-    )
+    usual = (b"Host: x", b"Origin: https://evil.example", b"Access-Control-Request-Method: POST")
+    answer = exchange(url, request(method=b"OPTIONS", path=path.encode(), usual=usual))
     assert answer.status_code in (204, 401, 405)
     marked(answer)
-    assert not answer.content or answer.status_code != 204
+    assert answer.status_code != 204 or not answer.content
     assert not [name for name in answer.headers if name.startswith("access-control-")]
 
 
@@ -392,7 +437,7 @@ def test_framing(url: str, name: str) -> None:
 
 def test_after_two_lengths_the_connection_is_closed(url: str) -> None:
     """Whatever stands behind such a request is not read as another one."""
-    with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), timeout=5) as peer:
+    with connected(url) as peer:
         peer.sendall(FRAMING["chunks and length 0"])
         received = b""
         while chunk := peer.recv(65536):
@@ -416,7 +461,7 @@ def test_absurd_headers(url: str) -> None:
         [b"Expect: something"],
         [b"Range: bytes=0-,0-,0-,0-"],
         [b"If-None-Match: *", b"If-Match: *"],
-        [b"Upgrade: websocket", b"Connection: Upgrade", b"Sec-WebSocket-Version: 13", b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="],
+        [b"Upgrade: websocket", b"Connection: Upgrade", b"Sec-WebSocket-Version: 13"],
         [b"Upgrade: h2c", b"Connection: Upgrade, HTTP2-Settings", b"HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA"],
         [b"Origin: null"],
         [b"X-HTTP-Method-Override: DELETE"],
@@ -435,56 +480,53 @@ def test_headers_without_end_are_not_collected(url: str, headers: list[bytes]) -
     refused(exchange(url, request(b'{"to": "nobody"}', headers=headers)), 400, 431)
 
 
-@pytest.mark.parametrize(
-    "authorization",
-    [None, b"", b"Bearer", b"Bearer ", b"Bearer  ", b"Bearer\t", b"Basic dXNlcjpwYXNz", b"Token " + API_KEY.encode(), API_KEY.encode(),
-     b"Bearer" + API_KEY.encode(), b"Digest x", b"Bearer x", b"Bearer " + API_KEY.encode() + b"x", b"Bearer " + API_KEY.encode()[:-1],
-     b"Bearer " + API_KEY.upper().encode(), b"Bearer " + API_KEY.encode() + b", Bearer x", b"Bearer " + b"A" * 10_000,
-     b"Bearer \xff\xfe", b"Bearer \xed\xa0\x80", "Bearer ключ".encode(), "Bearer ѐ".encode("utf-16-le"), b"Bearer otp_00000000_" + b"a" * 32,
-     b"Bearer ' OR 1=1", b"Bearer *", b"Bearer %00", b"Bearer {0}", b"Bearer " + API_KEY.encode().hex().encode()],
+MINE = API_KEY.encode()
+STRANGERS = (
+    None, b"", b"Bearer", b"Bearer ",
+    b"Bearer  ", b"Bearer\t", b"Basic dXNlcjpwYXNz", b"Token " + MINE, MINE, b"Digest x",
+    b"Bearer" + MINE, b"Bearer x", b"Bearer " + MINE + b"x", b"Bearer " + MINE[:-1], b"Bearer " + MINE.upper(),
+    b"Bearer " + MINE + b", Bearer x", b"Bearer " + b"A" * 10_000, b"Bearer \xff\xfe", b"Bearer \xed\xa0\x80",
+    "Bearer ключ".encode(), b"Bearer otp_00000000_" + b"a" * 32, b"Bearer ' OR 1=1", b"Bearer *", b"Bearer %00",
+    b"Bearer {0}", b"Bearer " + MINE.hex().encode(),
 )  # fmt: skip
-def test_strangers(url: str, authorization: bytes | None) -> None:
+
+
+@pytest.mark.parametrize("authorization", STRANGERS, ids=lambda given: repr(given)[:24])
+@pytest.mark.parametrize("operation", PATHS)
+def test_strangers(url: str, operation: str, authorization: bytes | None) -> None:
     usual = (b"Host: x", JSON, *([b"Authorization: " + authorization] if authorization is not None else []))
-    for path in PATHS:
-        method = b"GET" if path == PATHS[1] else b"POST"
-        body = b"" if method == b"GET" else json.dumps(BODIES.get(path, {})).encode()
-        answer = exchange(url, request(body, method=method, path=path.encode(), usual=usual))
-        if b"\0" in (authorization or b""):
-            refused(answer, 400, 401)
-        else:
-            refused(answer, 401, code="unauthorized")
+    body = json.dumps(BODIES[operation]).encode() if operation in BODIES else b""
+    method = b"GET" if operation == "status" else b"POST"
+    refused(post(url, operation, body, method=method, usual=usual), 401, code="unauthorized")
+
+
+def test_two_keys_are_one_too_many(url: str) -> None:
+    for other in (b"Authorization: Bearer x", b"Authorization: Basic eDp5"):
+        for usual in ((b"Host: x", JSON, KEY, other), (b"Host: x", JSON, other, KEY)):
+            refused(post(url, "start", GOOD, usual=usual), 400, 401)
 
 
 def test_a_stranger_learns_nothing_about_fields(url: str) -> None:
-    seen = {
-        exchange(url, request(body, usual=(b"Host: x", JSON))).text
-        for body in (GOOD, b"{}", b'{"nope": 1}', b"[]", b"")
-    }
-    assert len(seen) == 1
+    bodies = (GOOD, b"{}", b'{"nope": 1}', b"[]", b"")
+    assert len({post(url, "start", body, usual=(b"Host: x", JSON)).text for body in bodies}) == 1
 
 
 def test_the_key_is_taken_from_nowhere_else(url: str) -> None:
-    key = API_KEY.encode()
-    for path in (b"?api_key=" + key, b"?access_token=" + key, b"?authorization=Bearer%20" + key):
+    for path in (b"?api_key=" + MINE, b"?access_token=" + MINE, b"?authorization=Bearer%20" + MINE):
         refused(exchange(url, request(GOOD, path=STARTS.encode() + path, usual=(b"Host: x", JSON))), 401)
-    for header in (b"X-Api-Key: " + key, b"Cookie: token=" + key, b"Proxy-Authorization: Bearer " + key):
+    for header in (b"X-Api-Key: " + MINE, b"Cookie: token=" + MINE, b"Proxy-Authorization: Bearer " + MINE):
         refused(exchange(url, request(GOOD, usual=(b"Host: x", JSON, header))), 401)
 
 
-@pytest.mark.parametrize(
-    "key", [b"", b" ", b"a b", b"a" * 256, b"a" * 10_000, b"\xff", "ключ".encode(), b"a\tb", b"\x7f", b'"a b"'],
-)  # fmt: skip
-@pytest.mark.parametrize("path", PATHS[:1] + PATHS[2:])
-def test_idempotency_keys_that_are_none(url: str, path: str, key: bytes) -> None:
-    if key in (b"", b" "):  # HTTP strips it: the header is there and empty
-        assert not key.strip()
-    body = json.dumps(BODIES[path]).encode() if path in BODIES else b""
-    answer = exchange(url, request(body, path=path.encode(), headers=[b"Idempotency-Key: " + key]))
-    if b"\x7f" in key:
-        refused(answer, 400, 422)
-        return
-    found = refused(answer, 422, code="validation_failed")
-    assert found["errors"][0]["field"] == "Idempotency-Key"
+NO_KEYS = (b"", b" ", b"a b", b"a" * 256, b"a" * 10_000, b"\xff", "ключ".encode(), b"a\tb", b'"a b"')
+
+
+@pytest.mark.parametrize("key", NO_KEYS, ids=lambda key: repr(key)[:16])
+@pytest.mark.parametrize("operation", ["start", "check", "resend", "cancel"])
+def test_what_is_no_idempotency_key(url: str, operation: str, key: bytes) -> None:
+    body = json.dumps(BODIES[operation]).encode() if operation in BODIES else b""
+    found = refused(post(url, operation, body, headers=[b"Idempotency-Key: " + key]), 422, code="validation_failed")
+    assert [error["field"].lower() for error in found["errors"]] == ["idempotency-key"]
 
 
 # Request ids
@@ -497,11 +539,14 @@ def test_a_harmless_request_id_is_echoed(url: str, given: str) -> None:
         assert answer.headers.get_list("x-request-id") == [given]
 
 
-@pytest.mark.parametrize(
-    "given", [b"", b"short", b"a" * 129, b"a" * 10_000, b"with spaces", b'quote"quote', b"{json: 1}", b"\xff" * 10, "кириллица".encode(),
-              b"semi;colon", b"<script>", b"%0d%0aX-Evil:1", b"a\tb\tc\td\te"]
+HARMFUL = (
+    b"", b"short", b"a" * 129, b"a" * 10_000, b"with spaces", b'quote"quote', b"{json: 1}", b"\xff" * 10,
+    "кириллица".encode(), b"semi;colon", b"<script>", b"%0d%0aX-Evil:1", b"a\tb\tc\td\te",
 )  # fmt: skip
-def test_any_other_request_id_is_replaced(url: str, service_logs: list[Path], given: bytes) -> None:
+
+
+@pytest.mark.parametrize("given", HARMFUL, ids=lambda given: repr(given)[:16])
+def test_any_other_request_id_is_replaced(url: str, given: bytes) -> None:
     answer = exchange(url, request(method=b"GET", path=b"/nowhere", headers=[b"X-Request-Id: " + given]))
     refused(answer, 404)
     (made,) = answer.headers.get_list("x-request-id")
@@ -514,7 +559,7 @@ def test_any_other_request_id_is_replaced(url: str, service_logs: list[Path], gi
 
 def test_a_caller_that_hangs_up_in_the_middle(url: str) -> None:
     for _ in range(20):
-        with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0)) as peer:
+        with connected(url) as peer:
             peer.sendall(request(headers=[b"Content-Length: 22"], length=False) + b'{"to": ')
     refused(exchange(url, request(method=b"GET", path=b"/nowhere")), 404)
 
@@ -523,7 +568,7 @@ def test_a_caller_that_hangs_up_in_the_middle(url: str) -> None:
 @pytest.mark.parametrize("pause", [0.5, 30])
 def test_a_body_slower_than_5_s(url: str, pause: float) -> None:
     """A silent sender and one that drips are both cut off in time."""
-    with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0)) as peer:
+    with connected(url) as peer:
         peer.sendall(request(headers=[b"Content-Length: 1000"], length=False))
         began = time.monotonic()
         peer.settimeout(pause)
@@ -538,12 +583,12 @@ def test_a_body_slower_than_5_s(url: str, pause: float) -> None:
         answer = read_answer(peer)
         refused(answer, 408, code="request_timeout")
         assert 4.5 < took < 6.5
-        assert answer.headers.get("connection", "").lower() == "close" or peer.recv(100) == b""
+        assert closed(peer)
 
 
 @pytest.mark.slow
 async def test_200_dripping_callers_do_not_stop_the_others(url: str, api: Api) -> None:
-    peers = [socket.create_connection(("127.0.0.1", urlsplit(url).port or 0)) for _ in range(200)]
+    peers = [connected(url) for _ in range(200)]
     try:
         for peer in peers:
             peer.sendall(request(headers=[b"Content-Length: 1000"], length=False) + b" ")

@@ -125,6 +125,20 @@ async def test_nothing_is_sent_with_little_life_left(
     assert resent.json()["expires_at"] < started["expires_at"]
 
 
+async def test_a_start_asked_for_again_leaves_a_dead_resend_alone(
+    api: Api, gateways: Gateways, phone: str, redis: Redis
+) -> None:
+    """A process died in a resend. A repeat of the start must not send; its own walk was over long ago."""
+    started = (await api.start(phone, key="start-" + phone)).json()
+    (name,) = [key async for key in redis.scan_iter(match=f"otp:v:*{started['id']}", count=1000)]
+    await redis.hset(name, mapping={"lease": 1, "lease_op": ""})
+
+    again = await api.start(phone, key="start-" + phone)
+
+    assert (again.status_code, again.json()["id"]) == (201, started["id"])
+    assert len(await gateways.messages(phone)) == 1
+
+
 async def test_a_disabled_phone_stays_so_until_it_is_unlocked(
     api: Api, gateways: Gateways, phone: str, redis: Redis, folder: Path, redis_url: str, sandbox_process: str
 ) -> None:

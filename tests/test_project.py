@@ -1,0 +1,348 @@
+"""The documents say what the code does: every name that an operator or a caller meets is explained on its page."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib
+import pkgutil
+import re
+import typing
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import msgspec
+import pytest
+from prometheus_client.metrics import MetricWrapperBase
+
+import otp_service
+from otp_service import cli, metrics
+from otp_service.api.problems import STATUSES
+from otp_service.domain.lifecycle import Outcome, Status
+from otp_service.domain.messages import MessageStatus
+from otp_service.gateways.base import Reason
+from otp_service.gateways.registry import KINDS
+from otp_service.settings.values import FAMILIES, SECTIONS
+from otp_service.storage.keys import CATALOGUE
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PACKAGE = Path(otp_service.__file__).parent
+SCRIPTS = sorted((PACKAGE / "storage" / "scripts").glob("[!_]*.lua"))
+MODULES = sorted(PACKAGE.rglob("*.py"))
+LONGEST_MODULE = 250
+VARIABLES = ("OTP_CONFIG", "OTP_BOOTSTRAP_API_KEY", "OTP_HOST", "OTP_PORT", "OTP_SANDBOX_PORT", "OTP_LOG_LEVEL")
+
+
+@cache
+def page(name: str) -> str:
+    return (DOCS / name).read_text("utf-8")
+
+
+@cache
+def in_code(name: str) -> frozenset[str]:
+    """What stands between single backticks on a page, as a whole."""
+    prose = re.sub(r"^```.*?^```", "", page(name), flags=re.DOTALL | re.MULTILINE)
+    return frozenset(re.findall(r"`([^`\n]+)`", prose))
+
+
+@cache
+def sections(name: str) -> dict[str, str]:
+    """A page by its `## ` headings, which lose their backticks."""
+    parts = re.split(r"^## (.+)$", page(name), flags=re.MULTILINE)
+    return {heading.replace("`", ""): text for heading, text in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+def missing(names: typing.Iterable[str], text: str) -> set[str]:
+    """Names that a text does not have between backticks."""
+    return {name for name in names if f"`{name}`" not in text}
+
+
+# Settings
+
+
+def keys_of(struct: type[msgspec.Struct]) -> set[str]:
+    return {field.encode_name for field in msgspec.structs.fields(struct)}
+
+
+def structs_in(hint: object) -> Iterator[type[msgspec.Struct]]:
+    """Structs within a type hint, at any depth: `tuple[Webhook, …]` holds one."""
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        yield hint
+        for field in typing.get_type_hints(hint).values():
+            yield from structs_in(field)
+    for part in typing.get_args(hint):
+        yield from structs_in(part)
+
+
+HEADINGS = {"routes": "[routes.CHANNEL]", "applications": "[applications.NAME]", "gateways": "[gateways.NAME]"}
+
+
+@pytest.mark.parametrize("section", [*SECTIONS, *FAMILIES])
+def test_every_setting_is_documented_under_its_section(section: str) -> None:
+    struct = {**SECTIONS, **FAMILIES}[section]
+    text = sections("settings.md")[HEADINGS.get(section, f"[{section}]")]
+    assert not missing({key for nested in structs_in(struct) for key in keys_of(nested)}, text)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_gateway_is_documented(kind: str) -> None:
+    text = sections("settings.md")[HEADINGS["gateways"]]
+    assert not missing({kind, *keys_of(KINDS[kind][0])}, text)
+    assert (DOCS / "gateways" / f"{kind}.md").is_file()
+
+
+def test_documented_settings_exist() -> None:
+    """Each first cell of a table of keys is a key: what was renamed or removed goes from the page too."""
+    structs = [*SECTIONS.values(), *FAMILIES.values(), *(config for config, _ in KINDS.values())]
+    known = {key for outer in structs for struct in structs_in(outer) for key in keys_of(struct)}
+    for heading, text in sections("settings.md").items():
+        if heading.startswith("["):
+            first_cells = "".join(re.findall(r"^\| (`[^|]*)\|", text, flags=re.MULTILINE))
+            assert set(re.findall(r"`([^`]+)`", first_cells)) <= known, heading
+
+
+def test_every_default_of_a_setting_is_the_documented_one() -> None:
+    for name, struct in {**SECTIONS, **FAMILIES}.items():
+        text = sections("settings.md")[HEADINGS.get(name, f"[{name}]")]
+        for field in msgspec.structs.fields(struct):
+            row = re.search(rf"^\| `{field.encode_name}` \|.*$", text, flags=re.MULTILINE)
+            assert row, f"{name}.{field.encode_name} has no row"
+            if isinstance(field.default, bool):
+                assert f"`{str(field.default).lower()}`" in row[0], row[0]
+            elif isinstance(field.default, (int, float)) or (isinstance(field.default, str) and field.default):
+                assert f"`{field.default}`" in row[0], row[0]
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_every_environment_variable_is_documented(variable: str) -> None:
+    assert not missing([variable], sections("settings.md")["Environment variables"])
+
+
+def test_no_environment_variable_is_forgotten() -> None:
+    literals = {
+        node.value for path in MODULES for node in ast.walk(tree(path))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }  # fmt: skip
+    used = {text for text in literals if re.fullmatch(r"OTP_[A-Z_]*[A-Z]", text) and not text.startswith("OTP__")}
+    assert used - set(VARIABLES) <= in_code("sandbox.md")
+
+
+# What callers hear
+
+
+def test_every_problem_code_is_documented_with_its_status() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \| (\d{3}) \|", sections("errors.md")["Problem codes"], flags=re.MULTILINE))
+    assert rows == {code: str(status) for code, status in STATUSES.items()}
+
+
+def test_every_reason_is_documented() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", sections("errors.md")["Reasons"], flags=re.MULTILINE)
+    assert sorted(rows) == sorted(Reason)
+
+
+@pytest.mark.parametrize("words", [Status, Outcome, MessageStatus])
+def test_every_status_and_outcome_is_documented(words: type[Status]) -> None:
+    assert set(words) <= in_code("api.md")
+
+
+def refused_codes() -> Iterator[tuple[str, str]]:
+    """Where a refusal is made, and its code: of `Refused(…)`, `StorageUnavailable(…)` and `document(…)`."""
+    for path in MODULES:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in (
+                "Refused", "StorageUnavailable", "document",
+            ):  # fmt: skip
+                for part in ast.walk(node.args[0]) if node.args else ():
+                    if isinstance(part, ast.Constant) and re.fullmatch(r"[a-z_]{4,}", str(part.value)):
+                        yield f"{path.relative_to(ROOT)}:{node.lineno}", str(part.value)
+            if isinstance(node, ast.ClassDef) and node.name == "StorageUnavailable":
+                for default in next(item for item in node.body if isinstance(item, ast.FunctionDef)).args.defaults:
+                    if isinstance(default, ast.Constant) and re.fullmatch(r"[a-z_]{4,}", str(default.value)):
+                        yield f"{path.relative_to(ROOT)}:{node.lineno}", str(default.value)
+            # The table of what the framework raises by itself, and the two words chosen beside it.
+            if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") == "_OF_FRAMEWORK":
+                for value in ast.walk(node):
+                    if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                        yield f"{path.relative_to(ROOT)}:{node.lineno}", value.value
+
+
+def test_every_refusal_has_a_status() -> None:
+    assert {(where, code) for where, code in refused_codes() if code not in STATUSES} == set()
+
+
+def test_every_status_has_a_refusal() -> None:
+    assert set(STATUSES) - {code for _, code in refused_codes()} == set()
+
+
+def test_every_route_is_documented() -> None:
+    """Paths of /v1 from the decorators of the controller."""
+    for node in ast.walk(tree(PACKAGE / "api" / "verifications.py")):
+        for decorator in getattr(node, "decorator_list", ()):
+            if isinstance(decorator, ast.Call) and getattr(decorator.func, "id", "") in ("get", "post"):
+                tail = decorator.args[0].value if decorator.args else ""
+                method = decorator.func.id.upper()
+                heading = f"{method} /v1/verifications{tail.replace('{verification_id:str}', '{id}')}"
+                assert heading in sections("api.md"), heading
+
+
+# What operators meet
+
+
+def test_every_metric_is_documented_with_its_labels() -> None:
+    for metric in vars(metrics).values():
+        if isinstance(metric, MetricWrapperBase):
+            name = metric._name + ("_total" if metric._type == "counter" else "")
+            row = re.search(rf"^\| `{name}` \| {metric._type} \|([^|]*)\|", page("operations.md"), flags=re.MULTILINE)
+            assert row, f"{name}, a {metric._type}, has no row"
+            assert re.findall(r"`(\w+)`", row[1]) == list(metric._labelnames), name
+
+
+def test_the_key_catalogue_is_the_code_s() -> None:
+    rows = re.findall(r"^\| `(otp:[^`]*)` \| (.*) \|$", sections("operations.md")["Keys in Redis"], flags=re.MULTILINE)
+    described = {kind.pattern: f"{kind.type} | {kind.life} | {kind.personal} | {kind.purpose}" for kind in CATALOGUE}
+    assert dict(rows) == described
+
+
+def test_every_event_of_the_log_is_documented() -> None:
+    events = {
+        node.args[0].value
+        for path in MODULES
+        if not path.is_relative_to(PACKAGE / "sandbox")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and getattr(node.func.value, "id", "") == "log"
+        and isinstance(node.args[0], ast.Constant)
+    }
+    assert len(events) > 5
+    assert not missing(events, sections("operations.md")["Logs"])
+
+
+def commands(parser: argparse.ArgumentParser, words: str = "") -> Iterator[tuple[str, argparse.Action]]:
+    """Each command in full (`keys create`) with each of its options."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for word, child in action.choices.items():
+                yield from commands(child, f"{words} {word}".strip())
+        else:
+            yield words, action
+
+
+def test_every_command_and_option_is_documented() -> None:
+    found = list(commands(cli.parser()))
+    assert {"run", "keys create"} <= {command for command, _ in found}
+    for command, action in found:
+        first, _, rest = command.partition(" ")
+        text = sections("cli.md")[f"otp-service {first}"] if first else page("cli.md")
+        names = action.option_strings or [action.dest]
+        assert not missing([*names, *([command] if rest else [])], text if names != ["-h", "--help"] else page("cli.md"))
+
+
+# Scripts
+
+
+def used(letter: str, text: str) -> set[int]:
+    return {int(number) for number in re.findall(rf"{letter}\[(\d+)", text)}
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_a_script_says_what_it_takes_and_gives(script: Path) -> None:
+    first, *lines = script.read_text("utf-8").splitlines()
+    assert first == "#!lua"
+    until = next(number for number, line in enumerate(lines) if not line.startswith("--"))
+    header, body = "\n".join(lines[:until]), re.sub(r"--.*", "", "\n".join(lines[until:]))
+    assert re.match(r"-- [A-Z].*\.", header), "the first line says what it is for"
+    assert re.search(r"^-- Returns ", header, flags=re.MULTILINE)
+    assert used("KEYS", body) == used("KEYS", header)
+    described, rest = used("ARGV", header), re.search(r"ARGV\[(\d+)…", header)
+    spread = {int(number) for number in re.findall(r"unpack\(ARGV, (\d+)\)", body)}
+    assert used("ARGV", body) | spread == described, "each argument is described, each described one is used"
+    assert spread == ({int(rest[1])} if rest else set())
+    assert not re.findall(r"redis\.(?:p?call)\([^)]*['\"]otp:", body), "a script builds no key names"
+
+
+def test_every_script_is_loaded_by_some_module() -> None:
+    loaded = {
+        node.value
+        for path in (PACKAGE / "storage").glob("*.py")
+        if "Script.load" in path.read_text("utf-8")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert {script.stem for script in SCRIPTS} <= loaded
+
+
+# The project itself
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_long_module_says_why_and_each_says_what(module: Path) -> None:
+    text = module.read_text("utf-8")
+    docstring = ast.get_docstring(tree(module)) or ""
+    assert docstring or not text.strip(), "a first docstring is missing"
+    if len(text.splitlines()) > LONGEST_MODULE:
+        assert re.search(r"\b[Oo]ne file\b", docstring), f"over {LONGEST_MODULE} lines: say in it why this is one file"
+
+
+def test_the_architecture_page_stays_short() -> None:
+    assert len(page("architecture.md").splitlines()) < 150
+
+
+def test_the_architecture_page_knows_every_module() -> None:
+    """By its name, or by its package's: what is new gets a place on the map."""
+    for module in pkgutil.iter_modules(otp_service.__path__):
+        if not module.name.startswith("_"):
+            assert f"`{module.name}{'/' if module.ispkg else '.py'}`" in page("architecture.md"), module.name
+
+
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+
+
+def anchors(text: str) -> set[str]:
+    """As GitHub makes them: lower case, punctuation dropped, blanks to hyphens."""
+    bare = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.+)$", bare, flags=re.MULTILINE)
+    }
+
+
+@pytest.mark.parametrize("source", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(source: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", source.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (source.parent / path).resolve() if path else source
+        assert target.exists(), link
+        assert target.is_relative_to(ROOT), f"{link} leaves the project"
+        if anchor:
+            assert anchor in anchors(target.read_text("utf-8")), link
+
+
+def test_every_page_is_on_the_map() -> None:
+    linked = set(re.findall(r"\]\(([^)#\s]+)", page("README.md")))
+    for path in DOCS.rglob("*.md"):
+        name = str(path.relative_to(DOCS))
+        assert name == "README.md" or name in linked, f"docs/README.md does not mention {name}"
+
+
+def test_pages_that_the_code_points_to_exist() -> None:
+    for path in MODULES:
+        for name in re.findall(r"docs/([\w./-]*\w)", path.read_text("utf-8")):
+            assert (DOCS / name).exists() or list(DOCS.glob(f"{name}*")), f"{path.relative_to(ROOT)}: docs/{name}"
+
+
+def test_every_module_can_be_imported() -> None:
+    """Also those that nothing imports at start: nothing happens at import."""
+    for module in pkgutil.walk_packages(otp_service.__path__, "otp_service."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)

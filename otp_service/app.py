@@ -21,6 +21,7 @@ from otp_service.api.verifications import VerificationController
 from otp_service.delivery.dispatch import Dispatcher
 from otp_service.delivery.errands import Errands
 from otp_service.domain.keyring import Keyring
+from otp_service.errors import SettingsError
 from otp_service.gateways import registry
 from otp_service.gateways.base import Gateway
 from otp_service.hashing import HashPool
@@ -105,6 +106,10 @@ async def _open_gateways(settings: Settings, stack: AsyncExitStack) -> Mapping[s
             log.warning("plaintext_gateway", text=warning)
     for gateway in gateways.values():
         stack.push_async_callback(gateway.close)
+    for channel, route in settings.routes.items():
+        head = gateways[route.gateways[0]]
+        if head.channel != channel:
+            raise SettingsError(f"routes.{channel}.gateways: {head.name} sends by {head.channel}; it cannot come first")
     return gateways
 
 

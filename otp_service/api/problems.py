@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -29,7 +30,6 @@ STATUSES: Mapping[str, int] = {
     "request_timeout": 408,
     "not_pending": 409,
     "request_in_progress": 409,
-    "length_required": 411,
     "body_too_large": 413,
     "unsupported_media_type": 415,
     "validation_failed": 422,
@@ -114,13 +114,19 @@ def on_refused(_: Request[Any, Any, Any], refusal: Refused) -> Response[bytes]:
 def on_validation(request: Request[Any, Any, Any], error: ValidationException) -> Response[bytes]:
     """The framework names the fields; we say it in our own shape."""
     raw = error.extra if isinstance(error.extra, list) else []
-    errors = [
-        {"field": str(item.get("key") or "body"), "message": str(item.get("message", ""))}
-        for item in raw
-        if isinstance(item, dict)
-    ]
+    errors = [_field_error(item) for item in raw if isinstance(item, dict)]
     fields = ", ".join(item["field"] for item in errors) or "the request"
     return on_refused(request, Refused("validation_failed", f"Not understood: {fields}.", extra={"errors": errors}))
+
+
+def _field_error(item: Mapping[str, Any]) -> dict[str, str]:
+    """A missing or unknown field is named in the sentence only, as msgspec writes it."""
+    message = str(item.get("message", ""))
+    named = re.search(r"(?:required|unknown) field `([^`]*)`", message)
+    key = str(item.get("key") or "body")
+    if named:
+        key = named[1] if key in ("body", "data") else f"{key}.{named[1]}"
+    return {"field": key, "message": message}
 
 
 def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:

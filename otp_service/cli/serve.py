@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import socket
 from collections.abc import Callable, Mapping
 from types import FrameType
@@ -75,6 +76,9 @@ async def _serve(found: Settings, listener: socket.socket, on_ready: OnReady) ->
             timeout_keep_alive=30,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
+        # uvicorn raises the signal again once it has stopped; after a clean stop there is nothing left to do for it.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
         await _Server(config, service, on_ready).serve(sockets=[listener])
     log.info("stopped")
 

@@ -49,6 +49,7 @@ def load(environ: Mapping[str, str], defaults: Mapping[str, Any] | None = None) 
     bootstrap = environ.get("OTP_BOOTSTRAP_API_KEY")
     if bootstrap:
         credentials.add(bootstrap)
+    credentials.add(urlsplit(sections["redis"].url).password or "")
     settings = Settings(
         **sections,
         **families,
@@ -58,6 +59,13 @@ def load(environ: Mapping[str, str], defaults: Mapping[str, Any] | None = None) 
     )
     _check(settings)
     return settings
+
+
+def environment_named(environ: Mapping[str, str]) -> str | None:
+    """Which environment the settings here are for, without needing their secrets; None where there are none."""
+    named = _file(environ).get("service", {}).get("environment") or environ.get(f"{PREFIX}SERVICE__ENVIRONMENT")
+    configured = "OTP_CONFIG" in environ or Path(DEFAULT_FILE).exists()
+    return named or ("production" if configured else None)
 
 
 def convert(kind: type[T], data: Any, where: str) -> T:

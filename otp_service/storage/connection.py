@@ -23,7 +23,6 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from otp_service import settings
 from otp_service.errors import StorageUnavailable
-from otp_service.storage.embedded import embedded_server
 
 log = structlog.get_logger()
 
@@ -130,6 +129,8 @@ async def open_database(config: settings.Redis) -> AsyncIterator[Database]:
         async with _client(config, config.url) as client:
             yield Database(client, config.confirm_replicas)
         return
+    from otp_service.storage.embedded import embedded_server  # needs a Unix
+
     async with embedded_server(Path(folder)) as url, _client(config, url) as client:
         yield Database(client, config.confirm_replicas)
 

@@ -92,10 +92,11 @@ def create_app(service: Service) -> ASGIApp:
         ],
         exception_handlers=dict(problems.HANDLERS),
         openapi_config=documentation.CONFIG,
+        logging_config=None,
         request_max_body_size=MAX_BODY_BYTES,
         state=State({"service": service}),
     )
-    documentation.close_schemas(app)
+    documentation.complete(app)
     return Edge(app)
 
 

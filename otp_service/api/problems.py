@@ -13,6 +13,7 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.routes import HTTPRoute
 
 from otp_service.errors import Refused
 
@@ -77,6 +78,8 @@ class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
     country: str | None = None
     verification_id: str | None = None
     verification_status: str | None = None
+    storage: str | None = None
+    worker: str | None = None
 
 
 def document(code: str, detail: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -119,22 +122,43 @@ def on_validation(request: Request[Any, Any, Any], error: ValidationException) -
     return on_refused(request, Refused("validation_failed", f"Not understood: {fields}.", extra={"errors": errors}))
 
 
+_NAMED = re.compile(r"(required|unknown) field `([A-Za-z_][A-Za-z0-9_]{0,63})`")
+
+
 def _field_error(item: Mapping[str, Any]) -> dict[str, str]:
-    """A missing or unknown field is named in the sentence only, as msgspec writes it."""
-    message = str(item.get("message", ""))
-    named = re.search(r"(?:required|unknown) field `([^`]*)`", message)
-    key = str(item.get("key") or "body")
+    """In our words, because the framework repeats what was sent; a missing or unknown field only it can name."""
+    message, key = str(item.get("message", "")), str(item.get("key") or "body")
+    named = _NAMED.search(message)
     if named:
-        key = named[1] if key in ("body", "data") else f"{key}.{named[1]}"
-    return {"field": key, "message": message}
+        inside = "" if key in ("body", "data") else f"{key}."
+        return {
+            "field": inside + named[2],
+            "message": "is missing" if named[1] == "required" else "there is no such field",
+        }
+    if "unknown field" in message:
+        return {"field": key, "message": "has a field that there is not"}
+    return {"field": key, "message": re.sub(r"^Invalid enum value .*$", "not one of the allowed values", message)[:200]}
 
 
 def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     code = _OF_FRAMEWORK.get(error.status_code, "malformed_request" if error.status_code < 500 else "internal_error")
     response = on_refused(request, Refused(code, HTTPStatus(STATUSES[code]).description or "Refused."))
-    if "Allow" in (error.headers or {}):
-        response.headers["Allow"] = (error.headers or {})["Allow"]
+    if code == "method_not_allowed":
+        response.headers["Allow"] = ", ".join(sorted(_methods(request)))
     return response
+
+
+def _methods(request: Request[Any, Any, Any]) -> set[str]:
+    """Those of the route that the path belongs to (RFC 9110 §10.2.1); the framework leaves them out."""
+    wanted = request.scope["path"].rstrip("/").split("/")
+    for route in request.app.routes:
+        parts = route.path_format.rstrip("/").split("/")
+        same = len(parts) == len(wanted) and all(
+            part == given or part.startswith("{") for part, given in zip(parts, wanted, strict=True)
+        )
+        if same and isinstance(route, HTTPRoute):
+            return {str(method) for method in route.methods}
+    return set()
 
 
 def on_crash(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

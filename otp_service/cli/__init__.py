@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from otp_service import __version__
+from otp_service import __version__, logs
 from otp_service.errors import OtpError
 
 
@@ -58,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _command(arguments: argparse.Namespace) -> int:
+    logs.configure(readable=True, level="CRITICAL")  # for commands that speak by themselves; others say otherwise
     # Imported when asked for, so that --help and `sandbox` do not load the whole service.
     from importlib import import_module
 

@@ -9,11 +9,10 @@ import msgspec
 from msgspec import Meta
 
 from otp_service.domain.lifecycle import Verification
+from otp_service.settings.values import END
 from otp_service.verifications import Judgement
 
 Channel = Literal["sms", "viber"]
-END = r"$(?!\n)"
-"""End of a pattern: Python's `$` alone also matches before a trailing newline; JSON Schema knows no `\\Z`."""
 PhoneText = Annotated[
     str,
     Meta(

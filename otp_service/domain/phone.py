@@ -41,6 +41,11 @@ def normalise(text: str, region: str) -> Phone:
     return Phone(e164, phonenumbers.region_code_for_number(number) or "ZZ")
 
 
+def is_region(code: str) -> bool:
+    """Whether libphonenumber knows numbers of this country."""
+    return code in phonenumbers.SUPPORTED_REGIONS
+
+
 def mask(e164: str) -> str:
     """For logs: +7916***4567."""
     return f"{e164[:5]}***{e164[-4:]}"

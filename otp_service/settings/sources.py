@@ -13,16 +13,17 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from otp_service.domain import phone
 from otp_service.domain.secret import Secret, Secrets
 from otp_service.errors import SettingsError
-from otp_service.settings.values import FAMILIES, SECTIONS, Section, Settings
+from otp_service.settings.values import END, FAMILIES, SECTIONS, Section, Settings
 
 PREFIX = "OTP__"
 DEFAULT_FILE = "otp-service.toml"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 T = TypeVar("T")
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}" + END)]
 
 SENSITIVE = re.compile(r"password|secret|token|api_key|login")
 
@@ -195,6 +196,10 @@ def _redis_password(url: str) -> str:
         _ = parts.port  # raises for what is no port
     except ValueError as error:
         raise SettingsError(f"redis.url: {error}") from None
+    if parts.scheme.startswith("redis") and not re.fullmatch(r"/?[0-9]*", parts.path):
+        raise SettingsError(
+            "redis.url: what follows the address is the number of the database, as in redis://host:6379/0"
+        )
     return parts.password or ""
 
 
@@ -204,12 +209,19 @@ def _check(settings: Settings) -> None:
         raise SettingsError("service.secret: must have 32 characters or more, for example from: openssl rand -hex 32")
     if not re.match(r"(redis|rediss|unix)://.|embedded:.", settings.redis.url):
         raise SettingsError("redis.url: must begin with redis://, rediss://, unix:// or embedded:")
-    url = urlsplit(settings.service.public_url)
+    try:
+        url = urlsplit(settings.service.public_url)
+    except ValueError as error:
+        raise SettingsError(f"service.public_url: {error}") from None
     if not url.hostname or (url.scheme != "https" and not (url.scheme == "http" and url.hostname in LOOPBACK)):
         raise SettingsError("service.public_url: must be https:// (http:// only on loopback)")
     if not settings.applications:
         raise SettingsError("applications: at least one is needed, as [applications.web]")
     for name, application in settings.applications.items():
+        for key, regions in (("region", [application.region]), ("countries", application.countries)):
+            for region in regions:
+                if not phone.is_region(region):
+                    raise SettingsError(f"applications.{name}.{key}: {region} is no country (ISO 3166-1 alpha-2)")
         if not application.brand:
             raise SettingsError(f"applications.{name}.brand: the name that the SMS shows is missing")
     if "sms" not in settings.routes:

@@ -11,7 +11,9 @@ from msgspec import Meta
 
 from otp_service.domain.secret import Secret, Secrets
 
-Region = Annotated[str, Meta(pattern=r"^[A-Z]{2}$")]
+END = r"$(?!\n)"
+"""End of a pattern; Python's `$` alone also matches before a trailing newline."""
+Region = Annotated[str, Meta(pattern=r"^[A-Z]{2}" + END)]
 """ISO 3166-1 alpha-2."""
 Pause = Annotated[int, Meta(ge=0, le=600)]
 
@@ -62,7 +64,7 @@ class Webhook(Section, frozen=True):
 
 
 class Application(Section, frozen=True):
-    brand: Annotated[str, Meta(min_length=1, max_length=40)] = ""
+    brand: Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f]+" + END)] = ""
     region: Region = "RU"
     countries: Annotated[tuple[Region, ...], Meta(min_length=1)] = ("RU",)
     locale: Literal["ru", "en"] = "ru"

@@ -32,7 +32,7 @@ from redis.exceptions import (
 from redis.maint_notifications import MaintNotificationsConfig
 
 from otp_service import settings
-from otp_service.errors import StorageUnavailable
+from otp_service.errors import SettingsError, StorageUnavailable
 
 log = structlog.get_logger()
 
@@ -148,7 +148,20 @@ async def open_database(config: settings.Redis) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def _client(config: settings.Redis, url: str) -> AsyncIterator[Redis]:
-    pool = BlockingConnectionPool.from_url(
+    try:
+        pool = _pool(config, url)
+    except ValueError as error:  # an option of the URL that redis-py cannot read
+        raise SettingsError(f"redis.url: {error}") from None
+    client = Redis(connection_pool=pool)
+    try:
+        yield client
+    finally:
+        await client.aclose()
+        await pool.aclose()
+
+
+def _pool(config: settings.Redis, url: str) -> BlockingConnectionPool:
+    return BlockingConnectionPool.from_url(
         url,
         max_connections=config.max_connections,
         timeout=config.timeout_seconds,
@@ -159,9 +172,3 @@ async def _client(config: settings.Redis, url: str) -> AsyncIterator[Redis]:
         # With notifications on, redis-py skips the check that tells a dead idle connection from a live one.
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
-    client = Redis(connection_pool=pool)
-    try:
-        yield client
-    finally:
-        await client.aclose()
-        await pool.aclose()

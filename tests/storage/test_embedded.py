@@ -33,13 +33,14 @@ OTHER_PROCESS = """
 import asyncio, sys, uvloop
 from pathlib import Path
 from types import SimpleNamespace
+from otp_service import children
 from otp_service.storage import embedded
 async def main():
     async with embedded.embedded_server(Path(sys.argv[1])) as url:
         print(url, flush=True)
         await asyncio.sleep(60)
 if sys.argv[2] == "orphan":
-    embedded._libc = SimpleNamespace(prctl=lambda *_: 0)
+    children._libc = SimpleNamespace(prctl=lambda *_: 0)
 uvloop.run(main())
 """
 

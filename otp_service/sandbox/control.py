@@ -13,6 +13,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
 from otp_service.sandbox.accounts import Account, Provider
+from otp_service.sandbox.control_cabinet import decide_registry, receive_incoming
 from otp_service.sandbox.faults import CONTENT_FAULTS, Fault
 from otp_service.sandbox.gateways import OPERATIONS
 from otp_service.sandbox.messages import Message
@@ -105,7 +106,7 @@ def change_account(
         changed = msgspec.convert(msgspec.to_builtins(account) | data, Account)
     except msgspec.ValidationError as error:
         raise ClientException(str(error)) from error
-    sandbox.accounts[account.key] = changed
+    sandbox.change(changed)
     shown: dict[str, Any] = msgspec.to_builtins(changed)
     del shown["password"]
     return shown
@@ -154,6 +155,8 @@ control = Router(
     route_handlers=[
         list_messages,
         change_account,
+        receive_incoming,
+        decide_registry,
         add_fault,
         list_faults,
         clear_faults,

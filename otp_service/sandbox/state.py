@@ -10,6 +10,7 @@ from itertools import islice
 from random import Random
 
 from otp_service.sandbox.accounts import DEFAULT_ACCOUNTS, Account, AccountKey, Provider
+from otp_service.sandbox.cabinet import Cabinet
 from otp_service.sandbox.clock import Clock
 from otp_service.sandbox.faults import FaultPlan
 from otp_service.sandbox.messages import Message
@@ -42,6 +43,7 @@ class Sandbox:
         self.rng = Random(seed)  # noqa: S311  # the codes are shown on a page: nothing here is secret
         self.faults = FaultPlan(self.rng)
         self.accounts: dict[AccountKey, Account] = {}
+        self.cabinets: dict[AccountKey, Cabinet] = {}
         self.messages: OrderedDict[str, Message] = OrderedDict()
         self.waiting: dict[str, Message] = {}
         """Scheduled and held ones."""
@@ -54,6 +56,7 @@ class Sandbox:
         self.clock.reset()
         self.faults.clear()
         self.accounts = {account.key: account for account in DEFAULT_ACCOUNTS}
+        self.cabinets = {key: Cabinet() for key in self.accounts}
         self.messages.clear()
         self.waiting.clear()
         self.requests.clear()
@@ -63,7 +66,14 @@ class Sandbox:
         account = self.accounts.get((provider, login))
         return account if account and account.password == password else None
 
+    def change(self, account: Account) -> None:
+        """Keep the account in place of the one of the same name."""
+        if account.stop_list != self.accounts[account.key].stop_list:
+            self.cabinets[account.key].stop_list_changed_at = self.clock.now()
+        self.accounts[account.key] = account
+
     def new_id(self) -> str:
+        """Of whatever needs one: ids of the platform are numbers."""
         self._next_id += 1
         return str(self._next_id - 1)
 
@@ -79,6 +89,11 @@ class Sandbox:
         """Another account's message is as unknown as one that never was."""
         message = self.messages.get(message_id)
         return message if message and message.account == account.key else None
+
+    def sms(self, account: Account, message_id: str) -> Message | None:
+        """Not a Viber message: X4, X17 and G know nothing of those (ours)."""
+        message = self.message(account, message_id)
+        return message if message and message.channel == "sms" else None
 
     def sent_before(self, account: Account, client_id: str) -> Message | None:
         return self.messages.get(self._by_client_id.get((account.key, client_id), ""))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from otp_service.sandbox.drafts import TEXTS
 from otp_service.sandbox.gateways import smska
-from otp_service.sandbox.sending import TEXTS
 
 from .speak import Sandbox, password_request, security, sms
 

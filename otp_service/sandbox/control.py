@@ -13,10 +13,12 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
 from otp_service.sandbox.accounts import Account, Provider
+from otp_service.sandbox.callbacks import Callbacks
 from otp_service.sandbox.control_cabinet import decide_registry, receive_incoming
 from otp_service.sandbox.faults import CONTENT_FAULTS, Fault
 from otp_service.sandbox.gateways import OPERATIONS
 from otp_service.sandbox.messages import Message
+from otp_service.sandbox.reports import Post
 from otp_service.sandbox.state import Asked, Sandbox
 
 NAMES = ["*", *(operation.name for operation in OPERATIONS)]
@@ -138,9 +140,19 @@ def list_requests(sandbox: NamedDependency[Sandbox], operation: FromQuery[str] =
     return [asked for asked in reversed(sandbox.requests) if operation in ("", asked.operation)]
 
 
-@post("/clock/advance", status_code=200, sync_to_thread=False)
-def advance_clock(sandbox: NamedDependency[Sandbox], data: JSONBody[Advance]) -> Now:
+@get("/callbacks", sync_to_thread=False)
+def list_callbacks(sandbox: NamedDependency[Sandbox]) -> list[Post]:
+    """What was posted to clients (X5), newest first: the last 1,000 POSTs."""
+    return list(reversed(sandbox.posts))
+
+
+@post("/clock/advance", status_code=200)
+async def advance_clock(
+    sandbox: NamedDependency[Sandbox], callbacks: NamedDependency[Callbacks], data: JSONBody[Advance]
+) -> Now:
+    """Answers when the reports that became due by it were posted (X5)."""
     sandbox.clock.advance(data.seconds)
+    await callbacks.send_due()
     return Now(sandbox.clock.now())
 
 
@@ -161,6 +173,7 @@ control = Router(
         list_faults,
         clear_faults,
         list_requests,
+        list_callbacks,
         advance_clock,
         reset,
     ],

@@ -61,7 +61,10 @@ def settle(sandbox: Sandbox) -> None:
         dead = message.valid_until is not None and message.valid_until <= max(leaves_at, message.taken_at)
         if leaves_at <= now and not dead and not message.canceled_at:
             _dispatch_or_hold(sandbox, message, leaves_at)
-        if not message.waiting or (dead and leaves_at <= now):
+        died = dead and leaves_at <= now
+        if message.waiting and died and message.valid_until:
+            _plan_report(sandbox, message, message.valid_until)
+        if not message.waiting or died:
             del sandbox.waiting[message.id]
 
 
@@ -73,3 +76,12 @@ def _dispatch_or_hold(sandbox: Sandbox, message: Message, leaves_at: datetime) -
     account = sandbox.accounts[message.account]
     sandbox.change(replace(account, money=account.money - message.cost))
     message.sent_at = max(leaves_at, message.taken_at)
+    events = message.events(message.sent_at)
+    if events:
+        _plan_report(sandbox, message, events[0][1])
+
+
+def _plan_report(sandbox: Sandbox, message: Message, at: datetime) -> None:
+    """X5 is of TargetSMS, and speaks of SMS."""
+    if message.account[0] == "targetsms" and message.channel == "sms":
+        sandbox.reports.plan(message, at)

@@ -50,7 +50,7 @@ def xml_operation(
             elements = run(sandbox, account, request, call.fault)
         except RequestError as error:
             return Answer(error_document(str(error)), outcome=str(error))
-        return Answer(_document(elements), outcome=_summary(elements))
+        return Answer(document("response", elements), outcome=_summary(elements))
 
     return Operation(name=name, path=path, media_type=MEDIA_TYPE, run=answer, say_error=error_document)
 
@@ -61,8 +61,15 @@ def element(tag: str, text: str = "", **attributes: str) -> Element:
     return made
 
 
+def document(tag: str, elements: list[Element]) -> str:
+    """tag: of the root. On one line but for the declaration (X1)."""
+    root = Element(tag)
+    root.extend(elements)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(root, encoding="unicode")
+
+
 def error_document(text: str) -> str:
-    return _document([element("error", text)])
+    return document("response", [element("error", text)])
 
 
 def unescape(text: str) -> str:
@@ -90,12 +97,6 @@ def _log_in(sandbox: Sandbox, request: Element, credential: Credential, wrong_lo
     if account is None:
         raise RequestError(wrong_login)
     return account
-
-
-def _document(elements: list[Element]) -> str:
-    root = Element("response")
-    root.extend(elements)
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(root, encoding="unicode")
 
 
 def _summary(elements: list[Element]) -> str:

@@ -17,7 +17,7 @@ from otp_service.sandbox.callbacks import Callbacks
 from otp_service.sandbox.control_cabinet import decide_registry, receive_incoming
 from otp_service.sandbox.faults import CONTENT_FAULTS, Fault
 from otp_service.sandbox.gateways import OPERATIONS
-from otp_service.sandbox.messages import Message
+from otp_service.sandbox.messages import Channel, Message
 from otp_service.sandbox.reports import Post
 from otp_service.sandbox.state import Asked, Sandbox
 
@@ -28,7 +28,7 @@ Limit = Annotated[int, QueryParameter(ge=1, le=1000)]
 
 
 class MessageView(Struct):
-    """An SMS as `GET /_sim/messages` shows it, with its text, so that an end-to-end test can read the code."""
+    """A message as `GET /_sim/messages` shows it, with its text, so that an end-to-end test can read the code."""
 
     id: str
     gateway: str
@@ -43,6 +43,14 @@ class MessageView(Struct):
     created_at: datetime
     sent_at: datetime | None
     status_at: datetime | None
+    channel: Channel
+    name_delivery: str
+    id_message: str
+    """Of J; empty if another gateway sent it."""
+    button_text: str
+    button_url: str
+    image_url: str
+    """Of a Viber message, otherwise empty."""
 
 
 class FaultView(Struct):
@@ -76,6 +84,12 @@ def view_message(sandbox: Sandbox, message: Message) -> MessageView:
         created_at=message.taken_at,
         sent_at=message.sent_at,
         status_at=status_at,
+        channel=message.channel,
+        name_delivery=message.name_delivery,
+        id_message=message.cascade,
+        button_text=message.viber.button_text if message.viber else "",
+        button_url=message.viber.button_url if message.viber else "",
+        image_url=message.viber.image_url if message.viber else "",
     )
 
 
@@ -119,7 +133,7 @@ def add_fault(sandbox: NamedDependency[Sandbox], data: JSONBody[Fault]) -> list[
     if data.gateway not in NAMES:
         raise ClientException(f"There is no gateway {data.gateway!r}; known: {', '.join(NAMES)}.")
     if not any(data.concerns(name) for name in NAMES[1:]):
-        raise ClientException(f"{data.fault} concerns {CONTENT_FAULTS[data.fault]} only.")
+        raise ClientException(f"{data.fault} concerns {', '.join(CONTENT_FAULTS[data.fault])} only.")
     sandbox.faults.add(data)
     return view_faults(sandbox)
 

@@ -37,7 +37,7 @@ NAME_DELIVERY = "Шлюз"
 """X3 and J1: the name of a mailing that has none."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Draft:
     """A message as it was handed in. phone and sender as written; times UTC, None = now and the longest life.
 

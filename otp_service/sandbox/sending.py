@@ -38,7 +38,9 @@ def compose(
         name_delivery=draft.name_delivery,
         client_id=draft.client_id,
         send_at=draft.send_at,
-        valid_until=(draft.send_at or taken_at) + draft.viber.validity if draft.viber else draft.valid_until,
+        valid_until=max(draft.send_at or taken_at, taken_at) + draft.viber.validity
+        if draft.viber
+        else draft.valid_until,
     )
 
 

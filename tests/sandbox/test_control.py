@@ -42,6 +42,12 @@ async def test_messages_newest_first_and_by_digits(sandbox: Sandbox) -> None:
         "client_id": "9",
         "sent_at": created,
         "status_at": None,
+        "channel": "sms",
+        "name_delivery": "Шлюз",
+        "id_message": "",
+        "button_text": "",
+        "button_url": "",
+        "image_url": "",
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from otp_service.sandbox.gateways.get import sendsms
+from otp_service.sandbox.gateways.json_wire import send_message
 from otp_service.sandbox.gateways.operation import Operation
 from otp_service.sandbox.gateways.password import generate_password
 from otp_service.sandbox.gateways.smska import http_post
@@ -50,6 +52,8 @@ OPERATIONS: tuple[Operation, ...] = (
     generate_password,
     xml_operation("xml", "/xml/", send),
     *(xml_operation(name, f"/xml/{name}.php", run) for name, run in XML.items()),
+    sendsms,
+    send_message,
     http_post,
 )
-"""P, X, K."""
+"""P, X, G, J, K."""

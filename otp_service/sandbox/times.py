@@ -14,20 +14,17 @@ def read_time(account: Account, written: str, form: str) -> datetime:
     """form: MINUTE or SECOND. The answer is UTC. Raises ValueError."""
     local = datetime.strptime(written[10:], form[8:])  # noqa: DTZ007  # the zone is the account's, set below
     day = read_date(written[:10])
-    try:
-        return datetime.combine(day, local.time(), account.zone).astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("year out of range") from error
+    return datetime.combine(day, local.time(), account.zone).astimezone(UTC)
 
 
 def read_date(written: str) -> date:
     """`YYYY-MM-DD`; the 31st of a shorter month is a day of the next one, as PHP reads it: X8 shows 2020-02-31.
 
-    Raises ValueError.
+    Raises ValueError, also for a year that leaves no room for reckoning with time zones.
     """
     first = datetime.strptime(written[:8] + "01", "%Y-%m-%d").date()  # noqa: DTZ007  # a date has no zone
     day = int(written[8:])
-    if len(written) != 10 or not 1 <= day <= 31:
+    if len(written) != 10 or not (1 <= day <= 31 and 1970 <= first.year <= 9000):
         raise ValueError("not a date")
     return first + timedelta(days=day - 1)
 

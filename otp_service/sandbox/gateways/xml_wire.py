@@ -55,7 +55,7 @@ def xml_operation(
     return Operation(name=name, path=path, media_type=MEDIA_TYPE, run=answer, say_error=error_document)
 
 
-def element(tag: str, text: str = "", **attributes: str) -> Element:
+def element(tag: str, text: str = "", /, **attributes: str) -> Element:
     made = Element(tag, attributes)
     made.text = text
     return made

@@ -109,7 +109,7 @@ async def test_a_failure_does_not_undo_what_was_learnt(gateway: Gateway, stub: S
         (b"_0|Balance status|7464", True, "7464 SMS parts"),
         (b"0|Balance status|7464", True, "7464 SMS parts"),
         (b"_0|Balance status|0", False, "0 SMS parts"),
-        (b"_0|Balance status|plenty", False, "not told"),
+        (b"_0|Balance status|plenty", False, "not told: broken_answer (unclear)"),
         (b"-1|Authentication failed.", False, "not told: credentials (next)"),
     ],
 )

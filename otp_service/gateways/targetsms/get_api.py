@@ -26,6 +26,7 @@ MAX_URL = 2000
 """Characters, without the host. The document advises against longer ones (G0)."""
 
 _IDS = re.compile(r"[1-9][0-9]{0,18}(\s*,\s*[1-9][0-9]{0,18})*")
+_SOME_ID = re.compile(r"(^|,)\s*[0-9]+\s*(,|$)")
 _BALANCE = re.compile(r"(-?[0-9.]{1,19})\s*([A-Z]{3})?(?:\s+(.*))?", re.DOTALL)
 _RUSSIAN = re.compile(r"[а-яё]", re.IGNORECASE)
 
@@ -108,8 +109,11 @@ async def balance(api: GetApi, *, seconds: float) -> Balance:
 
 
 def _sentence(answer: str) -> str:
-    """An error text. Plain text is also what a broken page is, so only a Russian line counts. Raises `GatewayError`."""
-    if not _RUSSIAN.search(answer) or "<" in answer or not answer.isprintable():
+    """An error text: a Russian line, because plain text is also what a broken page is.
+
+    Raises `GatewayError`, also where an id stands beside the text: of several messages, some may have been sent.
+    """
+    if not _RUSSIAN.search(answer) or "<" in answer or _SOME_ID.search(answer) or not answer.isprintable():
         raise broken_answer()
     return answer
 

@@ -72,8 +72,8 @@ async def send_all(api: XmlApi, messages: Sequence[Sms], zone: tzinfo, *, second
             sms.sender,
             sms.text,
             [_recipient(recipient, next(numbers), zone) for recipient in sms.recipients],
-            name_delivery=sms.name_delivery,
             translite="1" if sms.translite else "",
+            name_delivery=sms.name_delivery,
         )
         for sms in messages
     ]

@@ -44,6 +44,12 @@ class Sandbox:
     async def xml(self, path: str, inside: str = "") -> Element:
         return await self.ask(path, f"<request>{security()}{inside}</request>")
 
+    async def operation(self, name: str, inside: str = "") -> Element:
+        """An XML operation that must not be refused: its `<response>`."""
+        answer = await self.xml(f"/xml/{name}.php", inside)
+        assert answer.find("error") is None, answer.findtext("error")
+        return answer
+
     async def send(self, *messages: str) -> Element:
         """X3 with one message: its `<information>`."""
         return (await self.xml("/xml/", "".join(messages)))[0]

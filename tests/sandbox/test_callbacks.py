@@ -4,32 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from xml.etree.ElementTree import fromstring
 
-import httpx
 import pytest
 from aiohttp import web
 
-from otp_service.sandbox.app import create_sandbox
-
-from .receiver import Receiver, receiving
-from .speak import PHONE, Sandbox, password_request, sms
+from .receiver import Receiver
+from .speak import Sandbox, password_request, sms
 from .test_samples import shape
 
 TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
-
-
-@pytest.fixture
-async def receiver(sandbox: Sandbox) -> AsyncIterator[Receiver]:
-    async with receiving() as made:
-        await sandbox.account(callback_url=made.url)
-        yield made
-        await sandbox.http.post("/_sim/reset")
-
-
-async def posted(sandbox: Sandbox) -> list[dict]:
-    return (await sandbox.http.get("/_sim/callbacks")).json()
 
 
 async def test_a_final_state_is_told_once(sandbox: Sandbox, receiver: Receiver, sample) -> None:
@@ -51,7 +35,7 @@ async def test_the_log(sandbox: Sandbox, receiver: Receiver) -> None:
     id_sms = (await sandbox.send(sms())).attrib["id_sms"]
     await sandbox.advance(3)
 
-    [post] = await posted(sandbox)
+    [post] = await sandbox.callbacks()
     assert post.pop("at").endswith("Z")
     time = receiver.posts[0][0][1]
     assert post == {
@@ -131,8 +115,8 @@ async def test_five_attempts_with_growing_gaps(sandbox: Sandbox, receiver: Recei
         seen.append(len(receiver.posts))
 
     assert seen == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
-    assert {post["outcome"] for post in await posted(sandbox)} <= {f"HTTP {answer.status}", "no answer: ValueError"}
-    assert [post["states"][0]["attempt"] for post in await posted(sandbox)] == [5, 4, 3, 2, 1]
+    assert {post["outcome"] for post in await sandbox.callbacks()} <= {f"HTTP {answer.status}", "no answer: ValueError"}
+    assert [post["states"][0]["attempt"] for post in await sandbox.callbacks()] == [5, 4, 3, 2, 1]
 
 
 async def test_a_dead_server_is_tried_again(sandbox: Sandbox, receiver: Receiver) -> None:
@@ -143,7 +127,7 @@ async def test_a_dead_server_is_tried_again(sandbox: Sandbox, receiver: Receiver
     await sandbox.account(callback_url=url)
     await sandbox.advance(30)
 
-    assert [(post["outcome"], len(post["states"])) for post in reversed(await posted(sandbox))] == [
+    assert [(post["outcome"], len(post["states"])) for post in reversed(await sandbox.callbacks())] == [
         ("no answer: ConnectError", 100),
         ("HTTP 200", 100),
         ("HTTP 200", 50),
@@ -157,7 +141,7 @@ async def test_a_slow_server_acknowledges_nothing(sandbox: Sandbox, receiver: Re
     sandbox.http.timeout = 10
     await sandbox.advance(3)
 
-    [post] = await posted(sandbox)
+    [post] = await sandbox.callbacks()
     assert (post["outcome"], post["acknowledged"]) == ("no answer: TimeoutError", [])
 
 
@@ -221,7 +205,7 @@ async def test_no_address_no_report(sandbox: Sandbox, receiver: Receiver) -> Non
     await sandbox.advance(10_000)
 
     assert receiver.posts == []
-    assert await posted(sandbox) == []
+    assert await sandbox.callbacks() == []
 
 
 async def test_reset_forgets_what_was_to_be_told(sandbox: Sandbox, receiver: Receiver) -> None:
@@ -231,44 +215,3 @@ async def test_reset_forgets_what_was_to_be_told(sandbox: Sandbox, receiver: Rec
     await sandbox.advance(10_000)
 
     assert receiver.posts == []
-
-
-@pytest.mark.parametrize(
-    ("url", "outcome"),
-    [
-        ("http://site.ru/state.php", "not posted: not a loopback address"),
-        ("http://127.0.0.1.nip.example/state", "not posted: not a loopback address"),
-        ("http://192.0.2.1/", "not posted: not a loopback address"),
-        ("no address", "not posted: not a loopback address"),
-        ("http://[::1]:9/", "no answer: ConnectError"),
-        ("ftp://localhost/", "no answer: UnsupportedProtocol"),
-    ],
-)
-async def test_only_loopback_addresses(sandbox: Sandbox, url: str, outcome: str) -> None:
-    await sandbox.account(callback_url=url)
-    await sandbox.send(sms())
-    await sandbox.advance(3)
-
-    assert [post["outcome"] for post in await posted(sandbox)] == [outcome]
-
-
-async def test_anywhere_if_told_so() -> None:
-    """Nobody has this name: what counts is that it is tried."""
-    transport = httpx.ASGITransport(app=create_sandbox(callbacks_anywhere=True))
-    async with httpx.AsyncClient(transport=transport, base_url="http://sandbox") as client:
-        sandbox = Sandbox(client)
-        await sandbox.account(callback_url="http://localhost.invalid:1/")
-        await sandbox.send(sms(PHONE))
-        await sandbox.advance(3)
-        assert (await posted(sandbox))[0]["outcome"] == "no answer: ConnectError"
-
-
-async def test_the_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("otp_service.sandbox.reports.KEPT_REPORTS", 3)
-    transport = httpx.ASGITransport(app=create_sandbox())
-    async with httpx.AsyncClient(transport=transport, base_url="http://sandbox") as client, receiving() as receiver:
-        sandbox = Sandbox(client)
-        await sandbox.account(callback_url=receiver.url)
-        await sandbox.xml("/xml/", sms() * 5)
-        await sandbox.advance(3)
-        assert [len(post) for post in receiver.posts] == [3]

@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from otp_service.sandbox.app import create_sandbox
+from otp_service.sandbox.gateways import OPERATIONS
+from otp_service.sandbox.gateways.operation import Operation
 
 from .speak import PHONE, Sandbox, password_request, security, sms
 
@@ -125,6 +127,42 @@ async def test_bodies_that_are_an_answer_in_disguise(sandbox: Sandbox) -> None:
     assert b'encoding="windows-1251"' in bodies["windows1251"]
     assert {"err", "id_turn", "extra", "id_sms"} < set(fromstring(bodies["extra_attributes"])[0].keys())
     assert len(await sandbox.messages(PHONE)) == 3
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+async def test_every_operation_can_be_spoilt(sandbox: Sandbox, operation: Operation) -> None:
+    """By its own name, and no other operation with it."""
+    await sandbox.fault("status", gateway=operation.name, status=502)
+    await sandbox.fault("error", gateway=operation.name, error="Ошибка")
+    await sandbox.fault("media_type", gateway=operation.name)
+    other = await sandbox.http.post("/xml/" if operation.name != "xml" else "/xml/state.php")
+    answers = [await sandbox.http.post(operation.path) for _ in range(3)]
+
+    assert other.status_code == 200
+    assert [answer.status_code for answer in answers] == [502, 200, 200]
+    assert answers[1].text == operation.say_error("Ошибка")
+    assert answers[2].headers["content-type"] == "application/octet-stream"
+    assert [row["fault"] for row in await sandbox.requests(operation.name)] == ["media_type", "error", "status"]
+
+
+async def test_answers_between_junk(sandbox: Sandbox) -> None:
+    bodies = []
+    for fault in ("blank_lines", "trailing_junk"):
+        await sandbox.fault(fault, gateway="xml")
+        bodies.append((await post(sandbox)).content)
+
+    assert bodies[0].startswith(b"\r\n\n<?xml")
+    assert bodies[1].endswith(b"</response></ base>")
+
+
+async def test_shuffled(sandbox: Sandbox) -> None:
+    await sandbox.fault("shuffled", gateway="xml")
+    await sandbox.fault("shuffled", gateway="smska")
+
+    answer = await sandbox.xml("/xml/", sms() + sms().replace('number_sms="1"', 'number_sms="2"'))
+
+    assert [information.get("number_sms") for information in answer] == ["2", "1"]
+    assert (await sandbox.smska_send()).startswith("0|Message sent")
 
 
 async def test_windows_1251_bytes(sandbox: Sandbox) -> None:

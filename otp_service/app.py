@@ -21,6 +21,7 @@ from otp_service.api.verifications import VerificationController
 from otp_service.delivery.dispatch import Dispatcher
 from otp_service.delivery.errands import Errands
 from otp_service.domain.keyring import Keyring
+from otp_service.errors import SettingsError
 from otp_service.gateways import registry
 from otp_service.gateways.base import Gateway
 from otp_service.hashing import HashPool
@@ -91,10 +92,11 @@ def create_app(service: Service) -> ASGIApp:
         ],
         exception_handlers=dict(problems.HANDLERS),
         openapi_config=documentation.CONFIG,
+        logging_config=None,
         request_max_body_size=MAX_BODY_BYTES,
         state=State({"service": service}),
     )
-    documentation.close_schemas(app)
+    documentation.complete(app)
     return Edge(app)
 
 
@@ -105,6 +107,10 @@ async def _open_gateways(settings: Settings, stack: AsyncExitStack) -> Mapping[s
             log.warning("plaintext_gateway", text=warning)
     for gateway in gateways.values():
         stack.push_async_callback(gateway.close)
+    for channel, route in settings.routes.items():
+        head = gateways[route.gateways[0]]
+        if head.channel != channel:
+            raise SettingsError(f"routes.{channel}.gateways: {head.name} sends by {head.channel}; it cannot come first")
     return gateways
 
 

@@ -20,9 +20,9 @@ from otp_service.settings import Hashing
 class HashPool:
     def __init__(self, config: Hashing) -> None:
         self.cost = Cost(config.memory_kib, config.time_cost, config.parallelism)
-        self._threads = config.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
-        self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix="argon2")
-        self.places = self._threads + config.queue
+        threads = config.threads or _cores()
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
+        self.places = threads + config.queue
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -42,3 +42,8 @@ class HashPool:
 
     def close(self) -> None:
         self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _cores() -> int:
+    """Those that this process may use; a container is often given fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2

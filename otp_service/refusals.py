@@ -42,14 +42,16 @@ def key_reused() -> Refused:
 
 def in_progress(seconds: float) -> Refused:
     return Refused(
-        "request_in_progress", "The first request with this Idempotency-Key is still at work.", retry_after=seconds
+        "request_in_progress",
+        "An earlier request for this verification is still at work; ask again.",
+        retry_after=seconds,
     )
 
 
 def no_gateway(verification: Verification) -> Refused:
     return Refused(
         "no_gateway_available",
-        "No gateway took the message; nothing was sent.",
+        "No gateway took the message.",
         extra={"verification_id": verification.id},
     )
 

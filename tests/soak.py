@@ -24,7 +24,12 @@ from tests.api import Api, Gateways
 from tests.running import API_KEY, RedisServer, running_sandbox, running_service
 
 PEOPLE = 12
-FAULTS = ({"fault": "reset"}, {"fault": "processed_then_reset"}, {"fault": "html"}, {"fault": "latency", "seconds": 0.3})
+FAULTS = (
+    {"fault": "reset"},
+    {"fault": "processed_then_reset"},
+    {"fault": "html"},
+    {"fault": "latency", "seconds": 0.3},
+)
 GROWTH_ALLOWED = 0.15
 """Of memory and open files between the end of the first fifth and the end."""
 OVERDUE_SECONDS = 60
@@ -95,7 +100,9 @@ async def soak(seconds: float, seed: int) -> list[str]:
                     await asyncio.sleep(min(10.0, seconds / 10))
                     samples.append(usage(child.pid))
                     late = await overdue(redis)
-                    print(f"{samples[-1][0] // 1024} MiB, {samples[-1][1]} files, overdue {late}, answers {dict(answers)}")
+                    print(
+                        f"{samples[-1][0] // 1024} MiB, {samples[-1][1]} files, overdue {late}, answers {dict(answers)}"
+                    )
                     if late:
                         wrong.append(f"{late} jobs are overdue")
                 await asyncio.gather(*tasks)

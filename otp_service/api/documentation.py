@@ -8,7 +8,7 @@ from pathlib import Path
 from litestar import Litestar
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
-from litestar.openapi.spec import Components, License, Schema, SecurityScheme
+from litestar.openapi.spec import Components, License, RequestBody, Schema, SecurityScheme
 from litestar.static_files import create_static_files_router
 
 from otp_service import __version__
@@ -49,13 +49,22 @@ CONFIG = OpenAPIConfig(
 )
 
 
-def close_schemas(app: Litestar) -> None:
-    """Say in the document that unknown fields are refused; the framework leaves that out."""
+def complete(app: Litestar) -> None:
+    """Say in the document what the framework leaves out: closed bodies, optional bodies, routes without a key."""
     schemas = app.openapi_schema.components.schemas or {} if app.openapi_schema.components else {}
     closed = {kind.__name__ for kind in _descendants(Incoming)}
     for name, schema in schemas.items():
         if isinstance(schema, Schema) and name in closed:
             schema.additional_properties = False
+    for path, item in (app.openapi_schema.paths or {}).items():
+        for operation in (item.get, item.post):
+            if operation is None:
+                continue
+            if path.startswith("/health/"):
+                operation.security = []
+            if isinstance(operation.request_body, RequestBody):
+                content = operation.request_body.content["application/json"].schema
+                operation.request_body.required = not (isinstance(content, Schema) and content.one_of)
 
 
 def _descendants(kind: type) -> list[type]:

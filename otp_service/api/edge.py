@@ -8,7 +8,6 @@ framework decodes it: what is not UTF-8, not JSON, nested too deep or names a fi
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import re
 import string
@@ -21,12 +20,14 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from otp_service import metrics
 from otp_service.api import problems
+from otp_service.api.json_syntax import check_json
 from otp_service.errors import Refused
 
 MAX_BODY_BYTES = 64 * 1024
-MAX_DEPTH = 16
+MAX_PATH = 255
 BODY_SECONDS = 5.0
-JSON_PREFIX = "/v1/"
+NOT_JSON_PREFIX = "/callbacks/"
+"""Where gateways speak to us in their own formats."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
 _ALWAYS = [
     (b"cache-control", b"no-store"),
@@ -56,24 +57,37 @@ class Edge:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         status = 0
+        body_read = False
+        foreign: Refused | None = None
 
         async def send_marked(message: Message) -> None:
             nonlocal status
+            nonlocal foreign
             if message["type"] == "http.response.start":
                 status = message["status"]
+                media = dict(message["headers"]).get(b"content-type", b"")
+                if status >= 400 and not media.startswith(problems.MEDIA_TYPE.encode()):
+                    foreign = Refused("not_found" if status == 404 else "malformed_request", "Nothing is there.")
+                    return  # the framework's own words, in its own shape
                 named = {name for name, _ in message["headers"]}
                 message["headers"] = [
                     *message["headers"],
                     *(header for header in _ALWAYS if header[0] not in named),
                     (b"x-request-id", request_id.encode()),
                 ]
-            await send(message)
+            if foreign is None:
+                await send(message)
+            elif message["type"] == "http.response.body" and not message.get("more_body", False):
+                refusal, foreign = foreign, None
+                await _refuse(refusal, send_marked)
 
         try:
             body = await _body(scope, receive)
+            body_read = True
             await self._app(scope, _replay(body, receive), send_marked)
         except Refused as refusal:
-            await _refuse(refusal, send_marked)
+            # What was not read must not be taken for the next request.
+            await _refuse(refusal, send_marked, close=not body_read)
         except Exception:
             log.exception("request_failed")
             if status:
@@ -99,27 +113,41 @@ def _request_id(scope: HTTPScope) -> str:
 
 async def _body(scope: HTTPScope, receive: Receive) -> bytes:
     """The whole body, bounded in size and time, and sound JSON where JSON is expected. Raises Refused."""
-    headers = [(name, value) for name, value in scope["headers"] if name in _FRAMING]
-    named = [name for name, _ in headers]
-    if named.count(b"content-length") > 1 or (b"content-length" in named and b"transfer-encoding" in named):
-        raise Refused("malformed_request", "The request says its length in two ways.")
-    length = dict(headers).get(b"content-length", b"0")
-    if not length.isdigit() or int(length) > MAX_BODY_BYTES:
-        raise Refused("body_too_large", f"A body may have {MAX_BODY_BYTES} bytes.")
+    headers = _checked_head(scope)
+    if int(headers.get(b"content-length", b"0")) > MAX_BODY_BYTES:
+        raise _too_large()
     try:
         async with asyncio.timeout(BODY_SECONDS):
             body = await _read(receive)
     except TimeoutError:
         raise Refused("request_timeout", f"The body did not come within {BODY_SECONDS:.0f} s.") from None
-    if body and scope["path"].startswith(JSON_PREFIX):
-        media = dict(headers).get(b"content-type", b"application/json").split(b";")[0].strip().lower()
+    if body and not scope["path"].startswith(NOT_JSON_PREFIX):
+        media = headers.get(b"content-type", b"application/json").split(b";")[0].strip().lower()
         if media != b"application/json":
             raise Refused("unsupported_media_type", "Send the body as application/json.")
         check_json(body)
     return body
 
 
-_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"content-type"})
+def _checked_head(scope: HTTPScope) -> dict[bytes, bytes]:
+    """The headers that must not come twice. Raises Refused for what two parsers could read in two ways."""
+    path = scope["path"]
+    if not path.startswith("/") or "//" in path or not path.isprintable() or len(path) > MAX_PATH:
+        raise Refused("not_found", "Nothing is there.")
+    found: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        if name in _ONCE and found.setdefault(name, value) is not value:
+            raise Refused("malformed_request", f"The header {name.decode()} is there twice.")
+    if b"content-length" in found and (b"transfer-encoding" in found or not found[b"content-length"].isdigit()):
+        raise Refused("malformed_request", "The request says its length in two ways, or in none.")
+    return found
+
+
+_ONCE = frozenset({b"authorization", b"content-length", b"content-type", b"idempotency-key", b"transfer-encoding"})
+
+
+def _too_large() -> Refused:
+    return Refused("body_too_large", f"A body may have {MAX_BODY_BYTES} bytes.")
 
 
 async def _read(receive: Receive) -> bytes:
@@ -132,43 +160,10 @@ async def _read(receive: Receive) -> bytes:
         chunk = cast("bytes", message.get("body", b""))
         size += len(chunk)
         if size > MAX_BODY_BYTES:
-            raise Refused("body_too_large", f"A body may have {MAX_BODY_BYTES} bytes.")
+            raise _too_large()
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)
-
-
-def check_json(body: bytes) -> None:
-    """Refuse what parsers disagree about: other encodings, deep nesting, fields named twice, NaN, half surrogates."""
-    try:
-        text = body.decode("utf-8", "strict")
-        if _depth(text) > MAX_DEPTH:
-            raise Refused("malformed_request", f"The body is nested deeper than {MAX_DEPTH} levels.")
-        found = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
-        if "\\u" in text:
-            json.dumps(found, ensure_ascii=False).encode("utf-8", "strict")
-    except (ValueError, RecursionError):
-        raise Refused("malformed_request", "The body is not valid JSON in UTF-8.") from None
-
-
-def _depth(text: str) -> int:
-    """Upper bound of the nesting, without parsing: brackets inside strings count too, which only makes it stricter."""
-    deepest = level = 0
-    for character in re.findall(r"[\[{\]}]", text):
-        level += 1 if character in "[{" else -1
-        deepest = max(deepest, level)
-    return deepest
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise Refused("malformed_request", "A field of the body is named twice.")
-    return found
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(name)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
@@ -185,12 +180,13 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replayed
 
 
-async def _refuse(refusal: Refused, send: Send) -> None:
+async def _refuse(refusal: Refused, send: Send, *, close: bool = False) -> None:
     body = problems.encode(refusal)
     headers = [
         (b"content-type", problems.MEDIA_TYPE.encode()),
         (b"content-length", str(len(body)).encode()),
         *((name.lower().encode(), value.encode()) for name, value in problems.headers(refusal).items()),
+        *([(b"connection", b"close")] if close else []),
     ]
     await send({"type": "http.response.start", "status": problems.STATUSES[refusal.code], "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -12,6 +13,7 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.routes import HTTPRoute
 
 from otp_service.errors import Refused
 
@@ -29,7 +31,6 @@ STATUSES: Mapping[str, int] = {
     "request_timeout": 408,
     "not_pending": 409,
     "request_in_progress": 409,
-    "length_required": 411,
     "body_too_large": 413,
     "unsupported_media_type": 415,
     "validation_failed": 422,
@@ -77,6 +78,8 @@ class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
     country: str | None = None
     verification_id: str | None = None
     verification_status: str | None = None
+    storage: str | None = None
+    worker: str | None = None
 
 
 def document(code: str, detail: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -114,21 +117,48 @@ def on_refused(_: Request[Any, Any, Any], refusal: Refused) -> Response[bytes]:
 def on_validation(request: Request[Any, Any, Any], error: ValidationException) -> Response[bytes]:
     """The framework names the fields; we say it in our own shape."""
     raw = error.extra if isinstance(error.extra, list) else []
-    errors = [
-        {"field": str(item.get("key") or "body"), "message": str(item.get("message", ""))}
-        for item in raw
-        if isinstance(item, dict)
-    ]
+    errors = [_field_error(item) for item in raw if isinstance(item, dict)]
     fields = ", ".join(item["field"] for item in errors) or "the request"
     return on_refused(request, Refused("validation_failed", f"Not understood: {fields}.", extra={"errors": errors}))
+
+
+_NAMED = re.compile(r"(required|unknown) field `([A-Za-z_][A-Za-z0-9_]{0,63})`")
+
+
+def _field_error(item: Mapping[str, Any]) -> dict[str, str]:
+    """In our words, because the framework repeats what was sent; a missing or unknown field only it can name."""
+    message, key = str(item.get("message", "")), str(item.get("key") or "body")
+    named = _NAMED.search(message)
+    if named:
+        inside = "" if key in ("body", "data") else f"{key}."
+        return {
+            "field": inside + named[2],
+            "message": "is missing" if named[1] == "required" else "there is no such field",
+        }
+    if "unknown field" in message:
+        return {"field": key, "message": "has a field that there is not"}
+    return {"field": key, "message": re.sub(r"^Invalid enum value .*$", "not one of the allowed values", message)[:200]}
 
 
 def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     code = _OF_FRAMEWORK.get(error.status_code, "malformed_request" if error.status_code < 500 else "internal_error")
     response = on_refused(request, Refused(code, HTTPStatus(STATUSES[code]).description or "Refused."))
-    if "Allow" in (error.headers or {}):
-        response.headers["Allow"] = (error.headers or {})["Allow"]
+    if code == "method_not_allowed":
+        response.headers["Allow"] = ", ".join(sorted(_methods(request)))
     return response
+
+
+def _methods(request: Request[Any, Any, Any]) -> set[str]:
+    """Those of the route that the path belongs to (RFC 9110 §10.2.1); the framework leaves them out."""
+    wanted = request.scope["path"].rstrip("/").split("/")
+    for route in request.app.routes:
+        parts = route.path_format.rstrip("/").split("/")
+        same = len(parts) == len(wanted) and all(
+            part == given or part.startswith("{") for part, given in zip(parts, wanted, strict=True)
+        )
+        if same and isinstance(route, HTTPRoute):
+            return {str(method) for method in route.methods}
+    return set()
 
 
 def on_crash(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

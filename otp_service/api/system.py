@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import cast
 
 import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from otp_service.api.problems import MEDIA_TYPE, document
+from otp_service.api.problems import MEDIA_TYPE, Problem, document
 from otp_service.errors import Refused
 from otp_service.service import Service
 
@@ -34,8 +35,9 @@ async def live() -> Health:
     summary="It can do its work: Redis answers, the worker looks for due jobs",
     tags=["system"],
     opt={"public": True},
+    responses={503: ResponseSpec(Problem, description="`storage_unavailable`, `busy`", media_type=MEDIA_TYPE)},
 )
-async def ready(service: NamedDependency[Service]) -> Response[Any]:
+async def ready(service: NamedDependency[Service]) -> Response[Health]:
     storage = await _storage(service)
     worker = service.worker.state
     if storage == "ok" and worker == "ok" and not service.stopping:
@@ -44,7 +46,9 @@ async def ready(service: NamedDependency[Service]) -> Response[Any]:
     found = document(
         "storage_unavailable" if storage != "ok" else "busy", detail, {"storage": storage, "worker": worker}
     )
-    return Response(found, status_code=503, media_type=MEDIA_TYPE, headers={"Retry-After": "1"})
+    return cast(
+        "Response[Health]", Response(found, status_code=503, media_type=MEDIA_TYPE, headers={"Retry-After": "1"})
+    )
 
 
 async def _storage(service: Service) -> str:

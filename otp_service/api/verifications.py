@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
+import re
 from typing import Annotated
 
 import structlog
@@ -12,7 +14,6 @@ from litestar.params import FromPath, HeaderParameter, JSONBody
 
 from otp_service.api.problems import documented
 from otp_service.api.schemas import (
-    END,
     CheckCode,
     CheckResult,
     Resend,
@@ -30,10 +31,10 @@ IdempotencyKey = Annotated[
     str | None,
     HeaderParameter(
         name="Idempotency-Key",
-        pattern=r"^[\x21-\x7e]{1,255}" + END,
         description="1 to 255 printable ASCII characters. The same key and body: the same answer, no second SMS.",
     ),
 ]
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 Caller = NamedDependency[ApiKey]
 Service = NamedDependency[Verifications]
 
@@ -65,7 +66,7 @@ class VerificationController(Controller):
             purpose=data.purpose,
             locale=data.locale or "",
             reference=data.reference or "",
-            client_ip=_address(client.ip) if client and client.ip else "",
+            client_ip=_address(client.ip) if client and client.ip is not None else "",
             platform=(client.platform or "") if client else "",
         )
         found = await verifications.start(caller.application, order, _bare(idempotency_key))
@@ -148,19 +149,28 @@ class VerificationController(Controller):
         idempotency_key: IdempotencyKey = None,
     ) -> VerificationView:
         """Repeating it changes nothing, with or without an Idempotency-Key."""
+        _bare(idempotency_key)
         structlog.contextvars.bind_contextvars(verification=verification_id)
         return view(await verifications.cancel(caller.application, verification_id))
 
 
-def _bare(idempotency_key: str | None) -> str:
+def _bare(given: str | None) -> str:
     """The draft standard sends the key as a quoted structured string, most clients send it bare."""
-    key = idempotency_key or ""
-    return key[1:-1] if len(key) > 2 and key[0] == key[-1] == '"' else key
+    if given is None:
+        return ""
+    key = given[1:-1] if len(given) > 2 and given[0] == given[-1] == '"' else given
+    if not _KEY.fullmatch(key):
+        raise _not_understood("Idempotency-Key", "must be 1 to 255 printable ASCII characters without spaces")
+    return key
 
 
 def _address(text: str) -> str:
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        problem = {"field": "client.ip", "message": "not an IPv4 or IPv6 address"}
-        raise Refused("validation_failed", "Not understood: client.ip.", extra={"errors": [problem]}) from None
+    if "%" not in text:  # the zone of a link-local address may hold anything
+        with contextlib.suppress(ValueError):
+            return str(ipaddress.ip_address(text))
+    raise _not_understood("client.ip", "not an IPv4 or IPv6 address")
+
+
+def _not_understood(field: str, message: str) -> Refused:
+    errors = [{"field": field, "message": message}]
+    return Refused("validation_failed", f"Not understood: {field}.", extra={"errors": errors})

@@ -6,11 +6,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from otp_service import __version__
+from otp_service import __version__, logs
 from otp_service.errors import OtpError
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options; docs/cli.md describes them."""
     parser = argparse.ArgumentParser(prog="otp-service", description="One-time passwords by SMS, self-hosted.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -37,11 +38,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     phones = commands.add_parser("phones", help="unlock a phone that too many wrong codes disabled")
     phones.set_defaults(module="phones")
-    unlock = phones.add_subparsers(dest="action", required=True, metavar="ACTION").add_parser("unlock")
-    unlock.add_argument("--application", required=True)
+    unlock = phones.add_subparsers(dest="action", required=True, metavar="ACTION").add_parser(
+        "unlock", help="forget the wrong codes of one phone"
+    )
+    unlock.add_argument("--application", required=True, help="whose phone: an application of the settings")
     unlock.add_argument("--phone", required=True, help="with country code, for example +79161234567")
+    return parser
 
-    arguments = parser.parse_args(argv)
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = parser().parse_args(argv)
     try:
         return _command(arguments)
     except OtpError as error:
@@ -52,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _command(arguments: argparse.Namespace) -> int:
+    logs.configure(readable=True, level="CRITICAL")  # for commands that speak by themselves; others say otherwise
     # Imported when asked for, so that --help and `sandbox` do not load the whole service.
     from importlib import import_module
 

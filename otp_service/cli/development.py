@@ -22,7 +22,7 @@ def sandbox_port(environ: Mapping[str, str]) -> int:
 
 def port(environ: Mapping[str, str], name: str, default: int) -> int:
     text = environ.get(name, str(default))
-    if not text.isdigit() or not 0 < int(text) < 65536:
+    if not (text.isascii() and text.isdigit()) or not 0 < int(text) < 65536:
         raise SettingsError(f"{name}: must be a port number, not {text!r}")
     return int(text)
 

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import os
+import sys
 from datetime import UTC, datetime
 
 from otp_service.cli.development import load_for_operator
@@ -41,7 +42,7 @@ async def _create(store: ApiKeyStore, settings: Settings, arguments: argparse.Na
         raise SettingsError(f"--application: there is no application {arguments.application!r}; there are: {known}")
     key, secret = await store.create(arguments.application, arguments.name)
     print(secret.reveal())
-    print(f"Key {key.id} for {key.application}. It is shown only now; keep it like a password.")
+    print(f"Key {key.id} for {key.application}. It is shown only now; keep it like a password.", file=sys.stderr)
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import socket
 from collections.abc import Callable, Mapping
 from types import FrameType
@@ -13,6 +14,7 @@ import structlog
 import uvicorn
 
 from otp_service import logs, settings
+from otp_service.api.protocol import Protocol
 from otp_service.app import create_app, open_service
 from otp_service.cli.development import port
 from otp_service.errors import SettingsError
@@ -64,7 +66,7 @@ async def _serve(found: Settings, listener: socket.socket, on_ready: OnReady) ->
     async with open_service(found) as service:
         config = uvicorn.Config(
             create_app(service),
-            http="httptools",
+            http=Protocol,
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -75,6 +77,9 @@ async def _serve(found: Settings, listener: socket.socket, on_ready: OnReady) ->
             timeout_keep_alive=30,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
+        # uvicorn raises the signal again once it has stopped; after a clean stop there is nothing left to do for it.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
         await _Server(config, service, on_ready).serve(sockets=[listener])
     log.info("stopped")
 
@@ -103,6 +108,8 @@ def _bind(host: str, number: int) -> socket.socket:
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, number))
+    except socket.gaierror as error:
+        raise SettingsError(f"OTP_HOST: {host!r} is no address of this machine: {error.strerror}") from None
     except OSError as error:
         raise SettingsError(
             f"OTP_PORT: cannot listen on {host}:{number}: {error.strerror}. Choose another, for example OTP_PORT=8080"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -14,12 +13,6 @@ from otp_service.domain.keyring import frame
 
 SALT_BYTES = 16
 HASH_BYTES = 32
-_CODE = re.compile(r"[0-9]{4,10}")
-
-
-def well_formed(code: str) -> bool:
-    """4 to 10 ASCII digits. `str.isdigit` would also accept Arabic-Indic and full-width ones."""
-    return _CODE.fullmatch(code) is not None
 
 
 def derive(key: bytes, salt: bytes, digits: int) -> str:

@@ -4,7 +4,18 @@
 written as underscores. Any string may be `env:NAME` or `file:/path`. What cannot work is refused with the key named.
 """
 
-from otp_service.settings.sources import LOOPBACK, convert, load
+from otp_service.settings.sources import LOOPBACK, convert, environment_named, load
 from otp_service.settings.values import Application, Hashing, Redis, Route, Section, Settings
 
-__all__ = ["LOOPBACK", "Application", "Hashing", "Redis", "Route", "Section", "Settings", "convert", "load"]
+__all__ = [
+    "LOOPBACK",
+    "Application",
+    "Hashing",
+    "Redis",
+    "Route",
+    "Section",
+    "Settings",
+    "convert",
+    "environment_named",
+    "load",
+]

@@ -49,6 +49,7 @@ def load(environ: Mapping[str, str], defaults: Mapping[str, Any] | None = None) 
     bootstrap = environ.get("OTP_BOOTSTRAP_API_KEY")
     if bootstrap:
         credentials.add(bootstrap)
+    credentials.add(_redis_password(sections["redis"].url))
     settings = Settings(
         **sections,
         **families,
@@ -58,6 +59,13 @@ def load(environ: Mapping[str, str], defaults: Mapping[str, Any] | None = None) 
     )
     _check(settings)
     return settings
+
+
+def environment_named(environ: Mapping[str, str]) -> str | None:
+    """Which environment the settings here are for, without needing their secrets; None where there are none."""
+    named = _file(environ).get("service", {}).get("environment") or environ.get(f"{PREFIX}SERVICE__ENVIRONMENT")
+    configured = "OTP_CONFIG" in environ or Path(DEFAULT_FILE).exists()
+    return named or ("production" if configured else None)
 
 
 def convert(kind: type[T], data: Any, where: str) -> T:
@@ -181,6 +189,15 @@ def _tables(tables: Mapping[str, Any], family: str) -> dict[str, dict[str, Any]]
     return family_tables
 
 
+def _redis_password(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises for what is no port
+    except ValueError as error:
+        raise SettingsError(f"redis.url: {error}") from None
+    return parts.password or ""
+
+
 def _check(settings: Settings) -> None:
     """What no single key can know."""
     if any(len(secret) < 32 for secret in settings.service.secret.reveal()):
@@ -188,7 +205,7 @@ def _check(settings: Settings) -> None:
     if not re.match(r"(redis|rediss|unix)://.|embedded:.", settings.redis.url):
         raise SettingsError("redis.url: must begin with redis://, rediss://, unix:// or embedded:")
     url = urlsplit(settings.service.public_url)
-    if url.scheme != "https" and not (url.scheme == "http" and url.hostname in LOOPBACK):
+    if not url.hostname or (url.scheme != "https" and not (url.scheme == "http" and url.hostname in LOOPBACK)):
         raise SettingsError("service.public_url: must be https:// (http:// only on loopback)")
     if not settings.applications:
         raise SettingsError("applications: at least one is needed, as [applications.web]")

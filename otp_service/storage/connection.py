@@ -18,19 +18,29 @@ import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, NoScriptError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    ClusterDownError,
+    MasterDownError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
 from redis.maint_notifications import MaintNotificationsConfig
 
 from otp_service import settings
 from otp_service.errors import StorageUnavailable
-from otp_service.storage.embedded import embedded_server
 
 log = structlog.get_logger()
 
-# Error replies that mean "not now" rather than "you asked wrongly"; redis-py has no class for all of them.
+# Error replies that mean "not now" rather than "you asked wrongly". redis-py has classes for most of them.
 _NOT_NOW = (
-    "LOADING", "READONLY", "OOM", "NOREPLICAS", "MISCONF", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY", "NOAUTH",
+    AuthenticationError, ClusterDownError, MasterDownError, OutOfMemoryError, ReadOnlyError, TryAgainError,
 )  # fmt: skip
+_NOT_NOW_PREFIXES = ("NOREPLICAS", "MISCONF", "BUSY")
 _WAIT_MS = 500
 
 Argument = str | bytes | int
@@ -115,8 +125,8 @@ class Database:
 
 def _unavailable(error: Exception, operation: str) -> Exception:
     """What a fault of the client means: unavailable, or a bug of ours that must be seen as one."""
-    asked_wrongly = isinstance(error, ResponseError) and not isinstance(error, AuthenticationError)
-    if asked_wrongly and not str(error).startswith(_NOT_NOW):
+    not_now = isinstance(error, _NOT_NOW) or str(error).startswith(_NOT_NOW_PREFIXES)
+    if isinstance(error, ResponseError) and not not_now:
         return error
     log.warning("storage_unavailable", operation=operation, error=type(error).__name__)
     return StorageUnavailable()
@@ -130,6 +140,8 @@ async def open_database(config: settings.Redis) -> AsyncIterator[Database]:
         async with _client(config, config.url) as client:
             yield Database(client, config.confirm_replicas)
         return
+    from otp_service.storage.embedded import embedded_server  # needs a Unix
+
     async with embedded_server(Path(folder)) as url, _client(config, url) as client:
         yield Database(client, config.confirm_replicas)
 

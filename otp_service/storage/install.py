@@ -32,6 +32,10 @@ async def load_names(database: Database, keyring: Keyring) -> Names:
             '(secret = ["env:NEW", "env:OLD"]), or use an empty Redis'
         )
     try:
-        return Names(holder.open(wrapped, _BOUND_TO), partitions)
+        index_key = holder.open(wrapped, _BOUND_TO)
     except ValueError:
         raise SettingsError("redis: the record otp:install is damaged; restore it from a backup") from None
+    if holder is not current:  # the secret was rotated: from now on the old one is not needed for this
+        rewrapped = current.seal(index_key, _BOUND_TO)
+        await database.command("HSET", keys.INSTALL, "key_id", current.id, "index_key", rewrapped)
+    return Names(index_key, partitions)

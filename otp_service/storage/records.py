@@ -119,7 +119,7 @@ def read(reply: Any, verification_id: str, keyring: Keyring) -> Stored:
         record.get(b"salt", b""),
         Cost.parse(_text(record, b"cost") or "0,0,0"),
         _number(record, b"code_length"),
-        [record[name] for name in (b"hash:gateway", b"hash:local") if name in record],
+        [record[name] for name in (b"hash:gateway", b"hash:earlier", b"hash:local") if name in record],
     )
 
 

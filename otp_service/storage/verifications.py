@@ -110,6 +110,7 @@ class VerificationStore:
                 opened.gateway if opened else "",
                 opened.channel if opened else "",
                 opened.client_id if opened else "",
+                opened.code_source if opened else "",
                 opened.local_hash if opened else "",
                 then,
             ],
@@ -137,6 +138,7 @@ class VerificationStore:
                 _pauses(policy),
                 FAILS_THAT_DISABLE,
             ],
+            confirm=bool(repeat.op),  # it may be a replay, and then this is the request's last write
         )
 
     async def take_over(self, verification_id: str, lease_seconds: float, walk: str) -> Stored:
@@ -168,6 +170,7 @@ class VerificationStore:
                 LONGEST_WAIT_MS,
                 FAILS_THAT_DISABLE,
             ],
+            confirm=bool(repeat.op),
         )
 
     async def settle(self, verification_id: str, matched: bool, repeat: Repeat) -> Stored:

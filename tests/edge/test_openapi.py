@@ -156,7 +156,7 @@ def test_the_page_needs_nobody_else(http: httpx.Client) -> None:
         assert len(found.content) > 1000
         assert found.headers["content-type"].split(";")[0] in ("text/css", "text/javascript", "application/javascript")
         if asset.endswith(".css"):
-            assert not re.findall(r"@import|url\(\s*['\"]?(?!data:)[^)]*", found.text)
+            assert not re.findall(r"""@import|url\(['"]?(?!['"]?data:)""", found.text)
 
 
 def test_the_page_is_closed_to_others(http: httpx.Client) -> None:
@@ -167,6 +167,6 @@ def test_the_page_is_closed_to_others(http: httpx.Client) -> None:
     assert page.headers["cache-control"] == "no-store"
 
 
-@pytest.mark.parametrize("path", ["/schema/", "/schema/openapi.json", "/schema/openapi.yaml", "/schema/openapi.yml"])
+@pytest.mark.parametrize("path", ["/schema", "/schema/", "/schema/openapi.json"])
 def test_forms_of_the_document(http: httpx.Client, path: str) -> None:
     assert http.get(path).status_code == 200

@@ -85,7 +85,11 @@ async def test_the_end_of_a_verification_takes_its_hashes_with_it(
 
 async def test_no_script_leaves_a_job_behind(api: Api, gateways: Gateways, phone: str, redis: Redis) -> None:
     ids = set((await stories(api, gateways, phone)).values())
-    jobs = [job async for key in redis.scan_iter(match="otp:due:*") for job, _ in await redis.zrange(key, 0, -1, withscores=True)]
+    jobs = [
+        job
+        async for key in redis.scan_iter(match="otp:due:*")
+        for job, _ in await redis.zrange(key, 0, -1, withscores=True)
+    ]
     assert not [job for job in jobs if job.decode().partition(":")[2] in ids]
 
 
@@ -107,9 +111,7 @@ async def test_expiry_is_judged_by_redis_time(
     assert await redis.hget(name, "hash:gateway") is None
 
 
-async def test_nothing_is_sent_with_little_life_left(
-    api: Api, gateways: Gateways, phone: str, redis: Redis
-) -> None:
+async def test_nothing_is_sent_with_little_life_left(api: Api, gateways: Gateways, phone: str, redis: Redis) -> None:
     started = await api.started(phone)
     (name,) = [key async for key in redis.scan_iter(match=f"otp:v:*{started['id']}", count=1000)]
     created = int(await redis.hget(name, "created_at"))

@@ -54,22 +54,3 @@ async def test_the_cost_may_change_under_live_codes(
     with running_service(tmp_path, redis_url, sandbox_process, OTP__HASHING__MEMORY_KIB="1024") as (url, _, _):
         async with Api(url, API_KEY) as cheaper:
             assert await cheaper.outcome(started["id"], code) == "approved"
-
-
-async def test_the_root_secret_may_be_rotated_under_live_codes(
-    tmp_path: Path, redis_url: str, sandbox_process: str, api: Api, gateways: Gateways, phone: str
-) -> None:
-    """New first, old still listed: what was started before is judged, resent with its code, and seen."""
-    await gateways.fail("password", "status", status=404)
-    started = await api.started(phone)
-    (code,) = await gateways.codes(phone)
-    both = "new-secret-" + "n" * 40 + ",env:TEST_SECRET"
-    with running_service(tmp_path, redis_url, sandbox_process, OTP__SERVICE__SECRET=both) as (url, _, _):
-        async with Api(url, API_KEY) as rotated:
-            assert (await rotated.resend(started["id"])).json()["to"] == phone
-            assert set(await gateways.codes(phone)) == {code}
-            assert await rotated.outcome(started["id"], code) == "approved"
-            number = f"{phone[:-2]}91"
-            fresh = await rotated.started(number)
-            # The old process does not know the new secret: it can say that there is something, and judge nothing.
-            assert await api.outcome(fresh["id"], (await gateways.codes(number))[0]) == "expired"

@@ -26,7 +26,7 @@ end
 -- The end of a verification: a final status, no hashes left, and a compact record for status questions.
 local function finish(v, status, now)
   redis.call('HSET', v, 'status', status, 'updated_at', now)
-  redis.call('HDEL', v, 'salt', 'cost', 'hash:gateway', 'hash:local', 'settled', 'attempted_at',
+  redis.call('HDEL', v, 'salt', 'cost', 'hash:gateway', 'hash:earlier', 'hash:local', 'settled', 'attempted_at',
     'code_length')
   redis.call('PEXPIRE', v, number(v, 'retention'))
 end

@@ -1,0 +1,88 @@
+"""Schemathesis reads the OpenAPI document and tries to prove it wrong, against a running service."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.api import Api, Gateways
+from tests.running import API_KEY, RedisServer, code_in, running_sandbox, running_service
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not importlib.util.find_spec("schemathesis") and not os.environ.get("CI"),
+        reason="schemathesis is missing: make .venv/.slow",
+    ),
+]
+SECONDS = 60
+
+
+ONE = "/v1/verifications/{verification_id}"
+REACHED = {
+    ("/v1/verifications", 201), ("/v1/verifications", 422), (ONE, 200), (f"{ONE}/check", 200), (f"{ONE}/check", 422),
+    (f"{ONE}/resend", 200), (f"{ONE}/resend", 409), (f"{ONE}/cancel", 200),
+}  # fmt: skip
+"""Route and status: fewer would mean that it has only knocked at the doors."""
+
+
+async def test_the_document_is_true(tmp_path: Path) -> None:
+    """No 5xx, nothing undocumented, wrong data refused, right data accepted: all checks that schemathesis has."""
+    server = RedisServer(tmp_path)
+    try:
+        with running_sandbox(tmp_path) as sandbox, running_service(tmp_path, server.url, sandbox) as (url, _, log):
+            known = tmp_path / "verifications.json"
+            known.write_text(json.dumps(await started(url, sandbox)))
+            found = fuzz(url, known)
+            lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    finally:
+        server.kill()
+    assert found.returncode == 0, found.stdout[-30_000:] + found.stderr[-2000:]
+    assert not [line for line in lines if "exception" in line]
+    reached = {(line["route"].replace(":str", ""), line["status"]) for line in lines if line["event"] == "request"}
+    assert reached >= REACHED, REACHED - reached
+
+
+def fuzz(url: str, known: Path) -> subprocess.CompletedProcess[str]:
+    options = {
+        "--checks": "all",
+        "--phases": "examples,coverage,fuzzing,stateful",
+        "--max-time": str(SECONDS),
+        "--workers": "2",
+        "--warnings": "off",
+        "--suppress-health-check": "all",
+        "--header": f"Authorization: Bearer {API_KEY}",
+    }
+    schemathesis = str(Path(sys.executable).with_name("schemathesis"))
+    flat = [word for pair in options.items() for word in pair]
+    return subprocess.run(
+        [schemathesis, "run", f"{url}/schema/openapi.json", *flat, "--continue-on-failure", "--no-color"],
+        env=os.environ
+        | {
+            "SCHEMATHESIS_HOOKS": "tests.fuzz_hooks",
+            "FUZZ_FILE": str(known),
+            "PYTHONPATH": str(Path(__file__).parents[1]),
+        },
+        cwd=known.parent,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS * 4,
+    )
+
+
+async def started(url: str, sandbox: str) -> list[dict[str, str]]:
+    """Pending verifications with their codes."""
+    found = []
+    async with Api(url, API_KEY) as api, httpx.AsyncClient(base_url=sandbox, trust_env=False, verify=False) as http:
+        for n in range(60):
+            phone = f"+791655500{n + 30}"
+            pending = await api.started(phone)
+            found.append({"id": pending["id"], "code": code_in((await Gateways(http).messages(phone))[0]["text"])})
+    return found

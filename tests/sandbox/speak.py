@@ -78,6 +78,11 @@ class Sandbox:
         assert response.headers["content-type"] == "application/json; charset=utf-8"
         return response.json()
 
+    async def cascade(self, **changes: Any) -> dict[str, str]:
+        """J1 with one message to one phone: its item."""
+        [[item]] = (await self.json(message=[cascade() | changes]))["message"]
+        return item
+
     async def smska(self, **fields: str) -> str:
         form = {"APIKey": "demo", "APIPassword": "demo-password"} | fields
         response = await self.http.post("/api/httppost.php", data=form)

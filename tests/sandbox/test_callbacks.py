@@ -147,6 +147,7 @@ async def test_a_slow_server_acknowledges_nothing(sandbox: Sandbox, receiver: Re
 
 async def test_by_itself_as_time_goes_by(sandbox: Sandbox, receiver: Receiver) -> None:
     await sandbox.send(sms())
+    await sandbox.advance(1.9)
     for _ in range(40):
         if receiver.posts:
             break

@@ -13,7 +13,7 @@ from otp_service.sandbox.app import create_sandbox
 from otp_service.sandbox.gateways import OPERATIONS
 from otp_service.sandbox.gateways.operation import Operation
 
-from .speak import PHONE, Sandbox, password_request, security, sms
+from .speak import PHONE, Sandbox, security, sms
 
 REQUEST = f"<request>{security()}{sms()}</request>".encode()
 
@@ -180,48 +180,6 @@ async def test_error_in_the_words_of_the_gateway(sandbox: Sandbox) -> None:
     assert fromstring((await post(sandbox)).content).findtext("error") == "Всё <плохо>"
     assert await sandbox.smska_send() == "-3|Sent Error"
     assert await sandbox.messages() == []
-
-
-async def test_message_error(sandbox: Sandbox) -> None:
-    await sandbox.fault("message_error", error="Нет ссылки.")
-
-    information = await sandbox.send(sms())
-
-    assert (information.text, information.attrib) == ("Нет ссылки.", {"number_sms": "1"})
-    assert await sandbox.messages() == []
-
-
-@pytest.mark.parametrize(
-    ("status", "later"),
-    [
-        ("not_deliver", "not_deliver"),
-        ("expired", "expired"),
-        ("deliver", "deliver"),
-        ("partly_deliver", "partly_deliver"),
-        ("not_valid_phone", "not_deliver"),
-        ("connection_error", None),
-        ("word_of_tomorrow", None),
-    ],
-)
-async def test_success_status(sandbox: Sandbox, status: str, later: str | None) -> None:
-    await sandbox.fault("success_status", error=status)
-
-    [success] = await sandbox.ask("/password_generation/api.php", password_request())
-    await sandbox.advance(3)
-
-    assert success.attrib["status"] == status
-    if later is None:
-        assert await sandbox.messages() == []
-    else:
-        assert (await sandbox.state(success.attrib["id_sms"])).text == later
-
-
-async def test_code_length(sandbox: Sandbox) -> None:
-    await sandbox.fault("code_length", gateway="password")
-
-    [success] = await sandbox.ask("/password_generation/api.php", password_request())
-
-    assert len(success.attrib["code"]) == 5
 
 
 async def test_whom_and_how_often(sandbox: Sandbox) -> None:

@@ -46,6 +46,7 @@ def _parse(body: bytes) -> dict[str, Any]:
         raise DocumentError(NO_DATA)
     try:
         document = json.loads(body)
+        json.dumps(document, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError) as error:
         raise DocumentError(BAD_FORMAT) from error
     if not isinstance(document, dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from xml.etree.ElementTree import Element, ParseError, tostring
 
@@ -18,6 +19,9 @@ NO_DATA = "POST данные отсутствуют"
 BAD_FORMAT = "Неправильный формат XML документа"
 WRONG_LOGIN = "Неправильный логин или пароль"
 BLOCKED = "Ваш аккаунт заблокирован"
+
+NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+"""Characters that came by another gateway and that no XML document can carry: left out (ours)."""
 
 Run = Callable[[Sandbox, Account, Element, Fault | None], list[Element]]
 """What one operation does with a request that is well formed and logged in: the children of its `<response>`."""
@@ -65,7 +69,7 @@ def document(tag: str, elements: list[Element]) -> str:
     """tag: of the root. On one line but for the declaration (X1)."""
     root = Element(tag)
     root.extend(elements)
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(root, encoding="unicode")
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + NOT_IN_XML.sub("", tostring(root, encoding="unicode"))
 
 
 def error_document(text: str) -> str:

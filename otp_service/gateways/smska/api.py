@@ -15,18 +15,20 @@ from otp_service.gateways.wire import amount
 PATH = "/api/httppost.php"
 HEADERS = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
 
+UNKNOWN_MESSAGE = (Reason.BAD_REQUEST, Then.NEXT, "Неправильный набор параметров")
+"""-4. Our reading of it in an answer about a state: the document does not say what an unknown id gets."""
+
 ERRORS = {
     # K, "Возможные ошибки"
-    -1: (Reason.CREDENTIALS, Then.NEXT),  # Неправильный логин и/или пароль (or a locked account, KQ10)
-    -2: (Reason.SENDER, Then.NEXT),  # not in the document; "Invalid Sender ID" in a kindred API (E17)
-    -3: (Reason.NOT_SENT, Then.NEXT),  # Ошибка отправки
-    -4: (Reason.BAD_REQUEST, Then.NEXT),  # Неправильный набор параметров
-    -5: (Reason.FUNDS, Then.NEXT),  # Недостаточно кредитов
-    -6: (Reason.INVALID_NUMBER, Then.STOP),  # Неправильный формат номера получателя
-    -7: (Reason.SENDER, Then.NEXT),  # Неверное имя отправителя, запрещенное имя отправителя.
+    -1: (Reason.CREDENTIALS, Then.NEXT, "Неправильный логин и/или пароль"),  # or a locked account (KQ10)
+    -2: (Reason.SENDER, Then.NEXT, ""),  # not in the document; "Invalid Sender ID" in a kindred API (E17)
+    -3: (Reason.NOT_SENT, Then.NEXT, "Ошибка отправки"),
+    -4: UNKNOWN_MESSAGE,
+    -5: (Reason.FUNDS, Then.NEXT, "Недостаточно кредитов"),
+    -6: (Reason.INVALID_NUMBER, Then.STOP, "Неправильный формат номера получателя"),
+    -7: (Reason.SENDER, Then.NEXT, "Неверное имя отправителя, запрещенное имя отправителя."),
 }
-UNKNOWN_MESSAGE = -4
-"""Our reading of -4 in an answer about a state: the document does not say what an unknown id gets."""
+UNLISTED = (Reason.UNKNOWN_ERROR, Then.NEXT, "")
 
 STATUSES = {
     # K, "Возможные статусы"
@@ -92,7 +94,7 @@ async def status(api: SmskaApi, provider_id: str, *, seconds: float) -> Delivery
     try:
         _type, code, *_word = await api.call(2, seconds, Action="query", BatchId=provider_id)
     except GatewayError as error:
-        if (error.reason, error.then) == ERRORS[UNKNOWN_MESSAGE]:
+        if (error.reason, error.then, error.text) == UNKNOWN_MESSAGE:
             return None
         raise
     if not _CODE.fullmatch(code):
@@ -108,7 +110,7 @@ def read(text: str, fields: int) -> list[str]:
         raise broken_answer()
     code, rest = int(answer[1]), (answer[2] or "").split("|")
     if code < 0:
-        raise GatewayError(*ERRORS.get(code, (Reason.UNKNOWN_ERROR, Then.NEXT)))
+        raise GatewayError(*ERRORS.get(code, UNLISTED))
     if code > 0 or len(rest) < fields:
         raise broken_answer()
     return [field.strip() for field in rest]

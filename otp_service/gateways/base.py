@@ -85,15 +85,17 @@ class Accepted:
 
 
 class GatewayError(Exception):
-    """A gateway did not take a message. Carries no text of the provider, no phone, no code.
+    """A gateway did not take a message. Carries nothing that the provider wrote, no phone, no code.
 
-    reason: for records and metrics. then: what the walk does next.
+    reason: for records and metrics. then: what the walk does next. text: the sentence of the vendor's document that
+    the answer stands for, as printed there, for an operator to read; "" where no document lists the answer.
     """
 
-    def __init__(self, reason: Reason, then: Then) -> None:
+    def __init__(self, reason: Reason, then: Then, text: str = "") -> None:
         super().__init__(f"{reason} ({then})")
         self.reason = reason
         self.then = then
+        self.text = text
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,24 @@ from otp_service.errors import SettingsError
 from otp_service.gateways.address import is_plaintext
 from otp_service.gateways.base import Gateway
 from otp_service.gateways.config import GatewayConfig
-from otp_service.gateways.smska import SmskaConfig, SmskaGateway
+from otp_service.gateways.smska.gateway import SmskaConfig, SmskaGateway
 from otp_service.gateways.targetsms.gateways import PasswordConfig, PasswordGateway, XmlConfig, XmlGateway
+from otp_service.gateways.targetsms.get_gateway import GetConfig, GetGateway
+from otp_service.gateways.targetsms.json_gateway import JsonConfig, JsonGateway
 from otp_service.settings import convert
 
 KINDS: dict[str, tuple[type[GatewayConfig], Callable[[str, Any], Gateway]]] = {
     "targetsms-password": (PasswordConfig, PasswordGateway),
     "targetsms-xml": (XmlConfig, XmlGateway),
+    "targetsms-get": (GetConfig, GetGateway),
+    "targetsms-json": (JsonConfig, JsonGateway),
     "smska": (SmskaConfig, SmskaGateway),
 }
+
+CAUTIONS = {
+    "targetsms-get": "login, password, phone and code travel in the URL, where servers and proxies on the way log them",
+}
+"""What is risky about a kind whatever its settings."""
 
 
 def build(name: str, data: Mapping[str, Any]) -> Gateway:
@@ -30,9 +39,11 @@ def build(name: str, data: Mapping[str, Any]) -> Gateway:
 
 
 def warnings(name: str, data: Mapping[str, Any]) -> list[str]:
-    """Sentences for the log at start about a table that `build` accepts: where plain http is in use."""
-    return [
+    """Sentences for the log at start about a table that `build` accepts: what can be read on the way."""
+    plaintext = [
         f"gateways.{name}.{key}: plain http, so login, password and codes can be read on the way"
         for key, value in data.items()
         if key.endswith("base_url") and is_plaintext(value)
     ]
+    caution = CAUTIONS.get(data["kind"])
+    return [*plaintext, *([f"gateways.{name}.kind: {caution}"] if caution else [])]

@@ -9,12 +9,18 @@ from otp_service.gateways.http import broken_answer
 
 _ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _COUNT = re.compile(r"[0-9]{1,9}")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _AMOUNT = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,6})?")
 
 
+def is_id(value: str | None) -> bool:
+    """Whether a value can be a message id. Ids are strings: some are above 2**31 (E3)."""
+    return bool(value and _ID.fullmatch(value))
+
+
 def required_id(value: str | None) -> str:
-    """A message id. Ids are strings: some are above 2**31 (E3). Raises `GatewayError` BROKEN_ANSWER/unclear."""
-    if not value or not _ID.fullmatch(value):
+    """A message id. Raises `GatewayError` BROKEN_ANSWER/unclear."""
+    if not value or not is_id(value):
         raise broken_answer()
     return value
 
@@ -32,6 +38,11 @@ def count(value: str | None) -> int:
 def amount(value: str | None) -> Decimal | None:
     """An amount of money or of SMS with a decimal dot; None where it is absent, empty or no number."""
     return Decimal(value) if value and _AMOUNT.fullmatch(value) else None
+
+
+def words(value: str | None) -> str:
+    """Text that is data, such as an incoming SMS: as it came, without the characters that would steer a terminal."""
+    return _CONTROL.sub("", value or "")
 
 
 def shown(value: str, limit: int = 64) -> str:

@@ -33,6 +33,16 @@ class Account(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     senders: dict[str, SenderState]
     any_originator: bool = False
     blocked: bool = False
+    blocked_in: Literal["request", "message"] = "request"
+    """X3 has a text for the whole request and one for each SMS, and does not say when which of them comes."""
+    gateway_out_of_sms: bool = False
+    """X3 text 1: the gateway itself has run out."""
+    out_of_sms: bool = False
+    """X3 text 2: the package of this account is used up, whatever its money (ours)."""
+    viber_price: Decimal = Decimal("0.5")
+    """Of one Viber message to anywhere (ours: J names no prices)."""
+    callback_url: str = ""
+    """Where reports go (X5): told to the manager, or set with X25."""
     stop_list: frozenset[str] = frozenset()
     """Phones, digits only."""
     closed_areas: frozenset[str] = frozenset()
@@ -40,7 +50,7 @@ class Account(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     moderated_words: frozenset[str] = frozenset()
     """A text with one of them, in any case, is refused (X3 text 9)."""
     dedupe: Literal["id", "error"] = "id"
-    """What a repeated client_id_sms gets. X3 promises the earlier id and also lists text 17: both exist."""
+    """What a repeated client_id_sms or client_id_message gets: X3 promises the earlier id and also lists text 17."""
     held_with_id: bool = True
     """Whether text 8 comes with id_sms. X3 says no id on errors, yet this SMS is kept: the default is ours."""
     utc_offset_hours: Annotated[float, Meta(ge=-12, le=14)] = 3
@@ -49,7 +59,8 @@ class Account(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """X19 answers a time in one sample and date and time in the other."""
 
     def __post_init__(self) -> None:
-        if not (self.money.is_finite() and all(price.is_finite() and price > 0 for price in self.prices.values())):
+        prices = [self.viber_price, *self.prices.values()]
+        if not (self.money.is_finite() and all(price.is_finite() and price > 0 for price in prices)):
             raise ValueError("money must be a number, and every price a number above 0")
 
     @property

@@ -13,9 +13,12 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
 from otp_service.sandbox.accounts import Account, Provider
+from otp_service.sandbox.callbacks import Callbacks
+from otp_service.sandbox.control_cabinet import decide_registry, receive_incoming
 from otp_service.sandbox.faults import CONTENT_FAULTS, Fault
 from otp_service.sandbox.gateways import OPERATIONS
-from otp_service.sandbox.messages import Message
+from otp_service.sandbox.messages import Channel, Message
+from otp_service.sandbox.reports import Post
 from otp_service.sandbox.state import Asked, Sandbox
 
 NAMES = ["*", *(operation.name for operation in OPERATIONS)]
@@ -25,7 +28,7 @@ Limit = Annotated[int, QueryParameter(ge=1, le=1000)]
 
 
 class MessageView(Struct):
-    """An SMS as `GET /_sim/messages` shows it, with its text, so that an end-to-end test can read the code."""
+    """A message as `GET /_sim/messages` shows it, with its text, so that an end-to-end test can read the code."""
 
     id: str
     gateway: str
@@ -40,6 +43,14 @@ class MessageView(Struct):
     created_at: datetime
     sent_at: datetime | None
     status_at: datetime | None
+    channel: Channel
+    name_delivery: str
+    id_message: str
+    """Of J; empty if another gateway sent it."""
+    button_text: str
+    button_url: str
+    image_url: str
+    """Of a Viber message, otherwise empty."""
 
 
 class FaultView(Struct):
@@ -73,6 +84,12 @@ def view_message(sandbox: Sandbox, message: Message) -> MessageView:
         created_at=message.taken_at,
         sent_at=message.sent_at,
         status_at=status_at,
+        channel=message.channel,
+        name_delivery=message.name_delivery,
+        id_message=message.cascade,
+        button_text=message.viber.button_text if message.viber else "",
+        button_url=message.viber.button_url if message.viber else "",
+        image_url=message.viber.image_url if message.viber else "",
     )
 
 
@@ -105,7 +122,7 @@ def change_account(
         changed = msgspec.convert(msgspec.to_builtins(account) | data, Account)
     except msgspec.ValidationError as error:
         raise ClientException(str(error)) from error
-    sandbox.accounts[account.key] = changed
+    sandbox.change(changed)
     shown: dict[str, Any] = msgspec.to_builtins(changed)
     del shown["password"]
     return shown
@@ -116,7 +133,7 @@ def add_fault(sandbox: NamedDependency[Sandbox], data: JSONBody[Fault]) -> list[
     if data.gateway not in NAMES:
         raise ClientException(f"There is no gateway {data.gateway!r}; known: {', '.join(NAMES)}.")
     if not any(data.concerns(name) for name in NAMES[1:]):
-        raise ClientException(f"{data.fault} concerns {CONTENT_FAULTS[data.fault]} only.")
+        raise ClientException(f"{data.fault} concerns {', '.join(CONTENT_FAULTS[data.fault])} only.")
     sandbox.faults.add(data)
     return view_faults(sandbox)
 
@@ -137,9 +154,19 @@ def list_requests(sandbox: NamedDependency[Sandbox], operation: FromQuery[str] =
     return [asked for asked in reversed(sandbox.requests) if operation in ("", asked.operation)]
 
 
-@post("/clock/advance", status_code=200, sync_to_thread=False)
-def advance_clock(sandbox: NamedDependency[Sandbox], data: JSONBody[Advance]) -> Now:
+@get("/callbacks", sync_to_thread=False)
+def list_callbacks(sandbox: NamedDependency[Sandbox]) -> list[Post]:
+    """What was posted to clients (X5), newest first: the last 1,000 POSTs."""
+    return list(reversed(sandbox.posts))
+
+
+@post("/clock/advance", status_code=200)
+async def advance_clock(
+    sandbox: NamedDependency[Sandbox], callbacks: NamedDependency[Callbacks], data: JSONBody[Advance]
+) -> Now:
+    """Answers when the reports that became due by it were posted (X5)."""
     sandbox.clock.advance(data.seconds)
+    await callbacks.send_due()
     return Now(sandbox.clock.now())
 
 
@@ -154,10 +181,13 @@ control = Router(
     route_handlers=[
         list_messages,
         change_account,
+        receive_incoming,
+        decide_registry,
         add_fault,
         list_faults,
         clear_faults,
         list_requests,
+        list_callbacks,
         advance_clock,
         reset,
     ],

@@ -23,14 +23,23 @@ FaultName = Literal[
     "bom",
     "windows1251",
     "extra_attributes",
+    "blank_lines",
+    "trailing_junk",
+    "media_type",
+    "shuffled",
+    "numbers",
     "error",
     "success_status",
     "code_length",
     "message_error",
 ]
 
-CONTENT_FAULTS: dict[FaultName, str] = {"success_status": "password", "code_length": "password", "message_error": "xml"}
-"""Faults that an operation itself carries out, and which one: they change what is done, not how it is answered."""
+CONTENT_FAULTS: dict[FaultName, tuple[str, ...]] = {
+    "success_status": ("password",),
+    "code_length": ("password",),
+    "message_error": ("xml", "get", "json"),
+}
+"""Faults that operations themselves carry out, and which: they change what is done, not how it is answered."""
 
 
 class Fault(Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,7 +59,7 @@ class Fault(Struct, frozen=True, forbid_unknown_fields=True):
     """For status, html, empty, empty_response, garbage: whether the operation is carried out before."""
 
     def concerns(self, operation: str) -> bool:
-        return self.gateway in ("*", operation) and CONTENT_FAULTS.get(self.fault, operation) == operation
+        return self.gateway in ("*", operation) and operation in CONTENT_FAULTS.get(self.fault, (operation,))
 
 
 class FaultPlan:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import Literal
 
 from otp_service.sandbox.accounts import AccountKey
 
@@ -25,28 +26,48 @@ class Status(StrEnum):
     CANCELED = "canceled"
 
 
+Channel = Literal["sms", "viber"]
+
 DELIVERY_TIME = timedelta(seconds=2)
+READING_TIME = timedelta(seconds=2)
+"""From the delivery of a Viber message until a person has read it."""
 
 STOP_LIST_ENDING = "00"
 CLOSED_AREA_ENDING = "01"
+UNREAD_ENDING = "07"
+"""Nobody ever reads the Viber message; an SMS is delivered as any other."""
+EARLY_ENDING = "10"
+"""Delivered at once, and reported before the gateway has answered the send (X5)."""
+TWICE_ENDING = "11"
+"""Reported once more after the report was acknowledged (X5)."""
 FATES: dict[str, Status | None] = {
-    "02": None,  # no report ever comes
+    "02": None,  # no report ever comes; a Viber message expires
     "03": Status.UNDELIVERED,
     "04": Status.EXPIRED,
     "05": Status.UNKNOWN,
     "06": Status.REJECTED,
     "09": Status.READ,  # a word that X4 does not document
 }
-"""Last two digits of the phone → what becomes of its SMS. Any other ending is delivered. Ours, like the two above."""
+"""Last two digits of the phone → what becomes of its SMS. Any other ending is delivered. Ours, like the five above."""
+VIBER_FATES = FATES | {"08": Status.READ}
 
 
-def fate_of(phone: str) -> Status | None:
-    return FATES.get(phone[-2:], Status.DELIVERED)
+@dataclass(frozen=True, slots=True)
+class Viber:
+    """What only a Viber message has (J1). validity: for how long its delivery is tried, from when it leaves."""
+
+    validity: timedelta
+    button_text: str = ""
+    button_url: str = ""
+    image_url: str = ""
 
 
 @dataclass(slots=True)
 class Message:
-    """phone: digits. price: of one part. taken_at: when the gateway took the request. All times UTC."""
+    """One SMS or one Viber message. phone: digits. price: of one part. All times UTC.
+
+    taken_at: when the gateway took the request. type: as X16 lists it. cascade: the id_message of J that it serves.
+    """
 
     id: str
     account: AccountKey
@@ -58,12 +79,20 @@ class Message:
     price: Decimal
     taken_at: datetime
     fate: Status | None
+    viber: Viber | None = None
+    type: str = "sms"
+    name_delivery: str = ""
+    cascade: str = ""
     client_id: str = ""
     send_at: datetime | None = None
     valid_until: datetime | None = None
     sent_at: datetime | None = None
     held: bool = False
     canceled_at: datetime | None = None
+
+    @property
+    def channel(self) -> Channel:
+        return "viber" if self.viber else "sms"
 
     @property
     def cost(self) -> Decimal:
@@ -81,9 +110,18 @@ class Message:
             if self.valid_until and now >= self.valid_until:
                 return Status.EXPIRED, self.valid_until
             return (Status.HELD if self.held else Status.SCHEDULED), None
+        past = [event for event in self.events(self.sent_at) if event[1] <= now]
+        return past[-1] if past else (Status.ACCEPTED, None)
+
+    def events(self, sent_at: datetime) -> list[tuple[Status, datetime]]:
+        """What becomes of it after it has left, in order; nothing: no report ever comes."""
+        at = sent_at if self.phone.endswith(EARLY_ENDING) else sent_at + DELIVERY_TIME
+        # J1: delivery by Viber is tried until its validity ends, then it is final. Of an SMS we may hear nothing.
+        tried_to_the_end = self.viber is not None and self.fate in (None, Status.EXPIRED)
+        if self.valid_until and (tried_to_the_end or (self.fate and self.valid_until < at)):
+            return [(Status.EXPIRED, max(self.valid_until, sent_at))]
         if self.fate is None:
-            return Status.ACCEPTED, None
-        fate, at = self.fate, self.sent_at + DELIVERY_TIME
-        if self.valid_until and self.valid_until < at:
-            fate, at = Status.EXPIRED, max(self.valid_until, self.sent_at)
-        return (fate, at) if now >= at else (Status.ACCEPTED, None)
+            return []
+        if self.viber and self.fate is Status.READ:
+            return [(Status.DELIVERED, at), (Status.READ, at + READING_TIME)]
+        return [(self.fate, at)]

@@ -11,18 +11,24 @@ GSM_7_EXTENSION = frozenset("\f^{}\\[~]|€")
 
 
 def count_parts(text: str) -> int:
-    """At least 1. A character of two units (an escaped one, a surrogate pair) is never split between two parts."""
+    """At least 1."""
+    return len(split_parts(text))
+
+
+def split_parts(text: str) -> list[str]:
+    """A character of two units (an escaped one, a surrogate pair) is never split between two parts."""
     if all(character in GSM_7 or character in GSM_7_EXTENSION for character in text):
-        return _fill([2 if character in GSM_7_EXTENSION else 1 for character in text], alone=160, chained=153)
-    return _fill([2 if ord(character) > 0xFFFF else 1 for character in text], alone=70, chained=67)
+        return _split(text, [2 if character in GSM_7_EXTENSION else 1 for character in text], alone=160, chained=153)
+    return _split(text, [2 if ord(character) > 0xFFFF else 1 for character in text], alone=70, chained=67)
 
 
-def _fill(units: list[int], *, alone: int, chained: int) -> int:
+def _split(text: str, units: list[int], *, alone: int, chained: int) -> list[str]:
     if sum(units) <= alone:
-        return 1
-    parts, left = 1, chained
-    for unit in units:
+        return [text]
+    starts, left = [0], chained
+    for index, unit in enumerate(units):
         if unit > left:
-            parts, left = parts + 1, chained
+            starts.append(index)
+            left = chained
         left -= unit
-    return parts
+    return [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from xml.etree.ElementTree import tostring
+
+from defusedxml.ElementTree import fromstring
 
 from otp_service.sandbox.faults import Fault, FaultName
 from otp_service.sandbox.gateways.operation import Operation
@@ -40,6 +43,20 @@ def _extra_attributes(answer: HttpAnswer) -> HttpAnswer:
     return _body(answer, re.sub(rb"<(success|information|state)\b", rb'<\1 err="" id_turn="" extra="1"', answer.body))
 
 
+def _shuffled(answer: HttpAnswer) -> HttpAnswer:
+    """XML: the rows in reverse. Other answers stay as they are."""
+    if answer.media_type.partition(";")[0] != "text/xml":
+        return answer
+    root = fromstring(answer.body)
+    root[:] = reversed(root)
+    return _body(answer, tostring(root, encoding="utf-8", xml_declaration=True))
+
+
+def _numbers(answer: HttpAnswer) -> HttpAnswer:
+    """JSON: numbers where the samples have strings of digits."""
+    return _body(answer, re.sub(rb': "(0|[1-9][0-9]*)"', rb": \1", answer.body))
+
+
 Rewrite = Callable[[HttpAnswer, Fault, Operation], HttpAnswer]
 
 REWRITES: dict[FaultName, Rewrite] = {
@@ -52,5 +69,12 @@ REWRITES: dict[FaultName, Rewrite] = {
     "bom": lambda answer, *_: _body(answer, b"\xef\xbb\xbf" + answer.body),
     "windows1251": lambda answer, *_: _windows_1251(answer),
     "extra_attributes": lambda answer, *_: _extra_attributes(answer),
+    "blank_lines": lambda answer, *_: _body(answer, b"\r\n\n" + answer.body),
+    "trailing_junk": lambda answer, *_: _body(answer, answer.body + b"</ base>"),
+    "media_type": lambda answer, *_: replace(answer, media_type="application/octet-stream"),
+    "shuffled": lambda answer, *_: _shuffled(answer),
+    "numbers": lambda answer, *_: _numbers(answer),
 }
-NEED_AN_ANSWER: frozenset[FaultName] = frozenset({"bom", "windows1251", "extra_attributes"})
+NEED_AN_ANSWER: frozenset[FaultName] = frozenset(
+    {"bom", "windows1251", "extra_attributes", "blank_lines", "trailing_junk", "media_type", "shuffled", "numbers"}
+)

@@ -9,6 +9,7 @@ import socket
 import structlog
 import uvicorn
 
+from otp_service.errors import SettingsError
 from otp_service.sandbox.app import create_sandbox
 from otp_service.sandbox.connection import SandboxProtocol
 
@@ -32,10 +33,13 @@ class SandboxServer(uvicorn.Server):
 def serve(host: str = "127.0.0.1", port: int = 8001) -> None:
     """Blocks; call it from the main thread. port 0: any free one, told in the start line.
 
-    Reads OTP_SANDBOX_SEED, OTP_SANDBOX_SERVICE_URL and OTP_SANDBOX_API_KEY. Raises SettingsError in production.
+    Reads OTP_SANDBOX_SEED, OTP_SANDBOX_SPEED (seconds of its clock per real second, default 1), OTP_SANDBOX_CALLBACKS
+    (`loopback`, the default, or `anywhere`), OTP_SANDBOX_SERVICE_URL and OTP_SANDBOX_API_KEY. Raises SettingsError.
     """
     app = create_sandbox(
         seed=os.environ.get("OTP_SANDBOX_SEED"),
+        speed=_speed(os.environ.get("OTP_SANDBOX_SPEED", "1")),
+        callbacks_anywhere=_is_anywhere(os.environ.get("OTP_SANDBOX_CALLBACKS", "loopback")),
         service_url=os.environ.get("OTP_SANDBOX_SERVICE_URL", "http://127.0.0.1:8000"),
         api_key=os.environ.get("OTP_SANDBOX_API_KEY", ""),
     )
@@ -53,3 +57,20 @@ def serve(host: str = "127.0.0.1", port: int = 8001) -> None:
         timeout_graceful_shutdown=1,
     )
     SandboxServer(config).run()
+
+
+def _speed(written: str) -> float:
+    """From 0.001 to 100,000."""
+    try:
+        speed = float(written)
+    except ValueError:
+        speed = 0
+    if not 0.001 <= speed <= 100_000:
+        raise SettingsError(f"OTP_SANDBOX_SPEED is {written!r}: it must be a number from 0.001 to 100000.")
+    return speed
+
+
+def _is_anywhere(written: str) -> bool:
+    if written not in ("loopback", "anywhere"):
+        raise SettingsError(f"OTP_SANDBOX_CALLBACKS is {written!r}: it must be loopback or anywhere.")
+    return written == "anywhere"

@@ -8,17 +8,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from random import Random
+from typing import TYPE_CHECKING
 
 from otp_service.sandbox.accounts import DEFAULT_ACCOUNTS, Account, AccountKey, Provider
+from otp_service.sandbox.cabinet import Cabinet
 from otp_service.sandbox.clock import Clock
 from otp_service.sandbox.faults import FaultPlan
 from otp_service.sandbox.messages import Message
+from otp_service.sandbox.repeats import Repeats
+from otp_service.sandbox.reports import Post, ReportQueue
+
+if TYPE_CHECKING:
+    from otp_service.sandbox.cascades import Cascade
 
 FIRST_ID = 2_700_000_000
 """Above 2³¹, so that a 32-bit mistake of a client shows. Public client code shows such ids."""
 
 KEPT_MESSAGES = 50_000
 KEPT_REQUESTS = 10_000
+KEPT_POSTS = 1_000
 
 
 @dataclass(slots=True)
@@ -32,20 +40,27 @@ class Asked:
 
 
 class Sandbox:
-    """seed: makes codes, sms-ka ids and probabilities repeatable.
+    """seed: makes codes, sms-ka ids and probabilities repeatable. speed: the clock's seconds per real second.
 
     Reset does not rewind ids or random numbers: a client that still asks for an old id must not meet a new SMS.
     """
 
-    def __init__(self, seed: str | None = None) -> None:
-        self.clock = Clock()
+    def __init__(self, seed: str | None = None, speed: float = 1) -> None:
+        self.clock = Clock(speed)
         self.rng = Random(seed)  # noqa: S311  # the codes are shown on a page: nothing here is secret
         self.faults = FaultPlan(self.rng)
         self.accounts: dict[AccountKey, Account] = {}
+        self.cabinets: dict[AccountKey, Cabinet] = {}
         self.messages: OrderedDict[str, Message] = OrderedDict()
         self.waiting: dict[str, Message] = {}
         """Scheduled and held ones."""
         self.requests: deque[Asked] = deque(maxlen=KEPT_REQUESTS)
+        self.cascades: OrderedDict[str, Cascade] = OrderedDict()
+        self.running: dict[str, Cascade] = {}
+        """Those that may still try another channel."""
+        self.reports = ReportQueue()
+        self.posts: deque[Post] = deque(maxlen=KEPT_POSTS)
+        self.repeats = Repeats()
         self._by_client_id: dict[tuple[AccountKey, str], str] = {}
         self._next_id = FIRST_ID
         self.reset()
@@ -54,16 +69,29 @@ class Sandbox:
         self.clock.reset()
         self.faults.clear()
         self.accounts = {account.key: account for account in DEFAULT_ACCOUNTS}
+        self.cabinets = {key: Cabinet() for key in self.accounts}
         self.messages.clear()
         self.waiting.clear()
         self.requests.clear()
+        self.cascades.clear()
+        self.running.clear()
+        self.reports = ReportQueue()
+        self.posts = deque(maxlen=KEPT_POSTS)
+        self.repeats = Repeats()
         self._by_client_id.clear()
 
     def log_in(self, provider: Provider, login: str, password: str) -> Account | None:
         account = self.accounts.get((provider, login))
         return account if account and account.password == password else None
 
+    def change(self, account: Account) -> None:
+        """Keep the account in place of the one of the same name."""
+        if account.stop_list != self.accounts[account.key].stop_list:
+            self.cabinets[account.key].stop_list_changed_at = self.clock.now()
+        self.accounts[account.key] = account
+
     def new_id(self) -> str:
+        """Of whatever needs one: ids of the platform are numbers."""
         self._next_id += 1
         return str(self._next_id - 1)
 
@@ -75,10 +103,21 @@ class Sandbox:
             _, oldest = self.messages.popitem(last=False)
             self._by_client_id.pop((oldest.account, oldest.client_id), None)
 
+    def keep_cascade(self, cascade: Cascade) -> None:
+        self.cascades[cascade.id] = self.running[cascade.id] = cascade
+        if len(self.cascades) > KEPT_MESSAGES:
+            oldest, _ = self.cascades.popitem(last=False)
+            self.running.pop(oldest, None)
+
     def message(self, account: Account, message_id: str) -> Message | None:
         """Another account's message is as unknown as one that never was."""
         message = self.messages.get(message_id)
         return message if message and message.account == account.key else None
+
+    def sms(self, account: Account, message_id: str) -> Message | None:
+        """Not a Viber message: X4, X17 and G know nothing of those (ours)."""
+        message = self.message(account, message_id)
+        return message if message and message.channel == "sms" else None
 
     def sent_before(self, account: Account, client_id: str) -> Message | None:
         return self.messages.get(self._by_client_id.get((account.key, client_id), ""))

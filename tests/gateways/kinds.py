@@ -31,6 +31,7 @@ class Kind:
     unclear: tuple[str, ...]
     addresses: tuple[str, ...] = ("base_url",)
     extra: dict[str, Any] = field(default_factory=dict)
+    method: str = "POST"
 
     def build(self, url: str, **changes: Any) -> Gateway:
         table = {
@@ -45,9 +46,6 @@ class Kind:
     def fixture(self, name: str) -> bytes:
         (path,) = (FIXTURES / self.name).glob(f"{name}.*")
         return path.read_bytes()
-
-    def fixtures(self) -> list[Path]:
-        return sorted((FIXTURES / self.name).iterdir())
 
     def message(self, **changes: Any) -> Outgoing:
         fields: dict[str, Any] = {
@@ -102,6 +100,48 @@ KINDS = {
                 "error_unknown": (Reason.UNKNOWN_ERROR, Then.NEXT),
             },
             unclear=("accepted_without_id", "hostile_id", "unknown_text_with_id"),
+        ),
+        Kind(
+            "targetsms-get",
+            {"login": LOGIN, "password": PASSWORD},
+            text=f"Код {CODE}",
+            accepted_id="1179038981",
+            refusals={
+                "error_login": (Reason.CREDENTIALS, Then.NEXT),
+                "error_account_blocked": (Reason.ACCOUNT_BLOCKED, Then.NEXT),
+                "error_stop_list": (Reason.STOP_LIST, Then.STOP),
+                "error_phone_too_long": (Reason.INVALID_NUMBER, Then.STOP),
+                "error_funds": (Reason.FUNDS, Then.NEXT),
+                "error_sender": (Reason.SENDER, Then.NEXT),
+                "error_direction": (Reason.DIRECTION_CLOSED, Then.NEXT),
+                "error_unknown": (Reason.UNKNOWN_ERROR, Then.NEXT),
+            },
+            unclear=("partly_sent", "two_ids", "zero_id", "not_a_sentence", "hostile_id"),
+            method="GET",
+        ),
+        Kind(
+            "targetsms-json",
+            {"login": LOGIN, "password": PASSWORD},
+            text=f"Код {CODE}",
+            accepted_id="2856677680",
+            refusals={
+                "error_login": (Reason.CREDENTIALS, Then.NEXT),
+                "error_format": (Reason.BAD_REQUEST, Then.NEXT),
+                "error_no_data": (Reason.BAD_REQUEST, Then.NEXT),
+                "error_account_blocked": (Reason.ACCOUNT_BLOCKED, Then.NEXT),
+                "error_stop_list": (Reason.STOP_LIST, Then.STOP),
+                "error_funds": (Reason.FUNDS, Then.NEXT),
+                "error_message": (Reason.SENDER, Then.NEXT),
+                "error_unknown": (Reason.UNKNOWN_ERROR, Then.NEXT),
+            },
+            unclear=(
+                "accepted_without_id",
+                "zero_id",
+                "hostile_id",
+                "another_phone",
+                "unknown_text_with_id",
+                "no_answer_for_message",
+            ),
         ),
         Kind(
             "smska",

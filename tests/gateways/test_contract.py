@@ -57,7 +57,7 @@ async def test_accepted(gateway: Gateway, kind: Kind, stub: Stub) -> None:
     assert accepted.provider_id == kind.accepted_id
     assert accepted.status is MessageStatus.ACCEPTED
     assert bool(accepted.code) == gateway.makes_code
-    assert [request.method for request in stub.read] == ["POST"]
+    assert [request.method for request in stub.read] == [kind.method]
 
 
 @pytest.mark.parametrize(("kind", "name"), CASES["refusals"], indirect=["kind"])

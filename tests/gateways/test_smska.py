@@ -9,10 +9,12 @@ import pytest
 
 from otp_service.domain.messages import MessageStatus
 from otp_service.gateways.base import Gateway, GatewayError, Reason, Then
-from tests.gateways.kinds import KINDS
+from otp_service.gateways.smska import api
+from tests.gateways.kinds import FIXTURES, KINDS
 from tests.gateways.stub import Request, Stub
 
 KIND = KINDS["smska"]
+DOCUMENTED = (FIXTURES / "smska" / "documented_errors.psv").read_text("utf-8").splitlines()
 SECRETS = {"APIKey": "canary-login", "APIPassword": "canary-password"}
 
 
@@ -109,7 +111,7 @@ async def test_a_failure_does_not_undo_what_was_learnt(gateway: Gateway, stub: S
         (b"_0|Balance status|7464", True, "7464 SMS parts"),
         (b"0|Balance status|7464", True, "7464 SMS parts"),
         (b"_0|Balance status|0", False, "0 SMS parts"),
-        (b"_0|Balance status|plenty", False, "not told"),
+        (b"_0|Balance status|plenty", False, "not told: broken_answer (unclear)"),
         (b"-1|Authentication failed.", False, "not told: credentials (next)"),
     ],
 )
@@ -120,3 +122,25 @@ async def test_examination(gateway: Gateway, stub: Stub, body: bytes, ok: bool, 
 
     assert (balance.name, balance.ok, balance.text) == ("balance", ok, text)
     assert fields(stub.read[0]) == {**SECRETS, "Action": "balance"}
+
+
+@pytest.mark.parametrize("line", DOCUMENTED)
+async def test_every_error_of_the_document(gateway: Gateway, stub: Stub, line: str) -> None:
+    """As the document lists them: the code, the text on the wire, and what it says of it in Russian."""
+    code, text, explanation = line.split("|")
+    stub.body = f"{code}|{text}".encode()
+
+    with pytest.raises(GatewayError) as caught:
+        await gateway.send(KIND.message(), 1.0)
+
+    assert (caught.value.reason, caught.value.then, caught.value.text) == api.ERRORS[int(code)]
+    assert caught.value.text == explanation
+
+
+async def test_an_http_error_is_no_unknown_id(gateway: Gateway, stub: Stub) -> None:
+    stub.status = 404
+
+    with pytest.raises(GatewayError) as caught:
+        await gateway.deliveries(["a"])
+
+    assert caught.value.reason is Reason.BAD_REQUEST

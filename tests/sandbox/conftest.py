@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from .receiver import Receiver, receiving
 from .speak import Sandbox
 from .stub_service import API_KEY, StubService, start_stub
 
@@ -68,3 +69,11 @@ async def sandbox(sandbox_url: str) -> AsyncIterator[Sandbox]:
 @pytest.fixture
 def sample() -> Iterator[object]:
     return lambda name: (FIXTURES / name).read_text("utf-8")
+
+
+@pytest.fixture
+async def receiver(sandbox: Sandbox) -> AsyncIterator[Receiver]:
+    async with receiving() as made:
+        await sandbox.account(callback_url=made.url)
+        yield made
+        await sandbox.http.post("/_sim/reset")

@@ -30,6 +30,19 @@ def sms(phone: str = PHONE, text: str = "123456", *, sender: str = "DEMO", insid
     )
 
 
+def cascade() -> dict[str, Any]:
+    """A message of J: Viber, then SMS."""
+    return {
+        "send_viber": "1",
+        "send_sms": "2",
+        "sender_viber": "DEMO",
+        "text_viber": "Код 1234",
+        "sender_sms": "DEMO",
+        "text_sms": "Код 1234",
+        "phones": [{"phone": PHONE}],
+    }
+
+
 class Sandbox:
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.http = http
@@ -44,12 +57,31 @@ class Sandbox:
     async def xml(self, path: str, inside: str = "") -> Element:
         return await self.ask(path, f"<request>{security()}{inside}</request>")
 
+    async def operation(self, name: str, inside: str = "") -> Element:
+        """An XML operation that must not be refused: its `<response>`."""
+        answer = await self.xml(f"/xml/{name}.php", inside)
+        assert answer.find("error") is None, answer.findtext("error")
+        return answer
+
     async def send(self, *messages: str) -> Element:
         """X3 with one message: its `<information>`."""
         return (await self.xml("/xml/", "".join(messages)))[0]
 
     async def state(self, id_sms: str) -> Element:
         return (await self.xml("/xml/state.php", f"<get_state><id_sms>{id_sms}</id_sms></get_state>"))[0]
+
+    async def json(self, **content: Any) -> Any:
+        """POST a document of J: its answer."""
+        document = {"login": "demo", "password": "demo-password"} | content
+        response = await self.http.post("/sendmessagejson.php", json=document)
+        assert response.status_code == 200
+        assert response.headers["content-type"] == "application/json; charset=utf-8"
+        return response.json()
+
+    async def cascade(self, **changes: Any) -> dict[str, str]:
+        """J1 with one message to one phone: its item."""
+        [[item]] = (await self.json(message=[cascade() | changes]))["message"]
+        return item
 
     async def smska(self, **fields: str) -> str:
         form = {"APIKey": "demo", "APIPassword": "demo-password"} | fields
@@ -75,6 +107,9 @@ class Sandbox:
 
     async def requests(self, operation: str = "") -> list[dict[str, Any]]:
         return (await self.http.get("/_sim/requests", params={"operation": operation})).json()
+
+    async def callbacks(self) -> list[dict[str, Any]]:
+        return (await self.http.get("/_sim/callbacks")).json()
 
     async def _post(self, path: str, content: dict[str, Any]) -> Any:
         response = await self.http.post(path, json=content)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from datetime import datetime, timedelta
 
 import httpx
 import pytest
 
 from otp_service.errors import SettingsError
 from otp_service.sandbox.app import create_sandbox
+from otp_service.sandbox.server import serve
 
 from .conftest import free_port, wait_until_up
-from .speak import PHONE, Sandbox, password_request, sms
+from .speak import PHONE, Sandbox, cascade, password_request, sms
 
 
 async def test_messages_newest_first_and_by_digits(sandbox: Sandbox) -> None:
@@ -42,6 +45,12 @@ async def test_messages_newest_first_and_by_digits(sandbox: Sandbox) -> None:
         "client_id": "9",
         "sent_at": created,
         "status_at": None,
+        "channel": "sms",
+        "name_delivery": "Шлюз",
+        "id_message": "",
+        "button_text": "",
+        "button_url": "",
+        "image_url": "",
     }
 
 
@@ -82,6 +91,16 @@ async def test_an_account_is_shown_without_its_password(sandbox: Sandbox) -> Non
         ("/_sim/accounts/demo", {"utc_offset_hours": 99}, 400, "utc_offset_hours"),
         ("/_sim/faults", {"fault": "reset", "gateway": "sms"}, 400, "known: *, password, xml"),
         ("/_sim/faults", {"fault": "code_length", "gateway": "xml"}, 400, "code_length concerns password only"),
+        ("/_sim/faults", {"fault": "message_error", "gateway": "state"}, 400, "concerns xml, get, json only"),
+        ("/_sim/accounts/demo", {"viber_price": 0}, 400, "above 0"),
+        ("/_sim/incoming", {"text": "x"}, 400, "originator"),
+        ("/_sim/registry", {"originator": "x", "operator": "mts", "status": "x"}, 400, "status"),
+        (
+            "/_sim/registry",
+            {"originator": "x", "operator": "mts", "status": "delete"},
+            404,
+            "not in the registry of 'mts'",
+        ),
         ("/_sim/faults", {"fault": "explode"}, 400, "fault"),
         ("/_sim/faults", {"fault": "reset", "times": 0}, 400, "times"),
         ("/_sim/clock/advance", {"seconds": -1}, 400, "seconds"),
@@ -149,12 +168,63 @@ def test_a_clean_and_quick_end_even_with_a_stalled_request(number: signal.Signal
     assert url.encode() in output
 
 
-async def test_the_same_seed_makes_the_same_codes() -> None:
-    codes = []
-    for seed in ("1", "1", "2"):
-        transport = httpx.ASGITransport(app=create_sandbox(seed=seed))
-        async with httpx.AsyncClient(transport=transport, base_url="http://sandbox") as client:
-            answer = await Sandbox(client).ask("/password_generation/api.php", password_request())
-        codes.append(answer[0].attrib["code"])
+async def everything_random(seed: str) -> list[object]:
+    """One request of each kind, and what could be drawn by lot in the answers."""
+    transport = httpx.ASGITransport(app=create_sandbox(seed=seed))
+    async with httpx.AsyncClient(transport=transport, base_url="http://sandbox") as client:
+        sandbox = Sandbox(client)
+        await sandbox.fault("empty", gateway="smska", times=None, probability=0.5)
+        password = await sandbox.ask("/password_generation/api.php", password_request(extra=EIGHT_DIGITS))
+        incoming = await client.post("/_sim/incoming", json={"originator": PHONE, "text": "x"})
+        get = {"user": "demo", "pwd": "demo-password", "sadr": "DEMO", "dadr": PHONE, "text": "x"}
+        return [
+            password[0].attrib,
+            (await sandbox.send(sms())).attrib,
+            (await sandbox.operation("bases", "<bases><base/></bases>"))[0].attrib,
+            (await sandbox.operation("patterns", "<patterns><pattern/></patterns>"))[0].attrib,
+            incoming.json()["id"],
+            (await client.get("/sendsms.php", params=get)).text,
+            await sandbox.json(message=[cascade()]),
+            [await sandbox.smska_send() for _ in range(20)],
+        ]
 
-    assert codes[0] == codes[1] != codes[2]
+
+EIGHT_DIGITS = "<random_string_len>8</random_string_len>"
+
+
+async def test_the_same_seed_and_requests_give_the_same_ids_and_codes() -> None:
+    first, again, other = [await everything_random(seed) for seed in ("1", "1", "2")]
+
+    assert first == again
+    assert first[0]["code"] != other[0]["code"]
+    assert first[-1] != other[-1]
+
+
+async def test_a_faster_clock() -> None:
+    """At 1,000 seconds a second the 2 s until delivery are over at once, and 100 s in a tenth of a second."""
+    transport = httpx.ASGITransport(app=create_sandbox(speed=1000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://sandbox") as client:
+        sandbox = Sandbox(client)
+        id_sms = (await sandbox.send(sms())).attrib["id_sms"]
+        begun = datetime.fromisoformat((await client.post("/_sim/clock/advance", json={"seconds": 0})).json()["now"])
+        await asyncio.sleep(0.1)
+        ended = datetime.fromisoformat((await client.post("/_sim/clock/advance", json={"seconds": 0})).json()["now"])
+
+        assert (await sandbox.state(id_sms)).text == "deliver"
+        assert ended - begun > timedelta(seconds=90)
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "sentence"),
+    [
+        ("OTP_SANDBOX_SPEED", "fast", "OTP_SANDBOX_SPEED is 'fast': it must be a number from 0.001 to 100000."),
+        ("OTP_SANDBOX_SPEED", "nan", "OTP_SANDBOX_SPEED is 'nan': it must be a number from 0.001 to 100000."),
+        ("OTP_SANDBOX_CALLBACKS", "all", "OTP_SANDBOX_CALLBACKS is 'all': it must be loopback or anywhere."),
+    ],
+)
+def test_mistakes_in_the_environment(monkeypatch: pytest.MonkeyPatch, name: str, written: str, sentence: str) -> None:
+    monkeypatch.setenv(name, written)
+
+    with pytest.raises(SettingsError) as raised:
+        serve(port=free_port())
+    assert str(raised.value) == sentence

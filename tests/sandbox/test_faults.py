@@ -10,8 +10,10 @@ import httpx
 import pytest
 
 from otp_service.sandbox.app import create_sandbox
+from otp_service.sandbox.gateways import OPERATIONS
+from otp_service.sandbox.gateways.operation import Operation
 
-from .speak import PHONE, Sandbox, password_request, security, sms
+from .speak import PHONE, Sandbox, security, sms
 
 REQUEST = f"<request>{security()}{sms()}</request>".encode()
 
@@ -127,6 +129,42 @@ async def test_bodies_that_are_an_answer_in_disguise(sandbox: Sandbox) -> None:
     assert len(await sandbox.messages(PHONE)) == 3
 
 
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+async def test_every_operation_can_be_spoilt(sandbox: Sandbox, operation: Operation) -> None:
+    """By its own name, and no other operation with it."""
+    await sandbox.fault("status", gateway=operation.name, status=502)
+    await sandbox.fault("error", gateway=operation.name, error="Ошибка")
+    await sandbox.fault("media_type", gateway=operation.name)
+    other = await sandbox.http.post("/xml/" if operation.name != "xml" else "/xml/state.php")
+    answers = [await sandbox.http.post(operation.path) for _ in range(3)]
+
+    assert other.status_code == 200
+    assert [answer.status_code for answer in answers] == [502, 200, 200]
+    assert answers[1].text == operation.say_error("Ошибка")
+    assert answers[2].headers["content-type"] == "application/octet-stream"
+    assert [row["fault"] for row in await sandbox.requests(operation.name)] == ["media_type", "error", "status"]
+
+
+async def test_answers_between_junk(sandbox: Sandbox) -> None:
+    bodies = []
+    for fault in ("blank_lines", "trailing_junk"):
+        await sandbox.fault(fault, gateway="xml")
+        bodies.append((await post(sandbox)).content)
+
+    assert bodies[0].startswith(b"\r\n\n<?xml")
+    assert bodies[1].endswith(b"</response></ base>")
+
+
+async def test_shuffled(sandbox: Sandbox) -> None:
+    await sandbox.fault("shuffled", gateway="xml")
+    await sandbox.fault("shuffled", gateway="smska")
+
+    answer = await sandbox.xml("/xml/", sms() + sms().replace('number_sms="1"', 'number_sms="2"'))
+
+    assert [information.get("number_sms") for information in answer] == ["2", "1"]
+    assert (await sandbox.smska_send()).startswith("0|Message sent")
+
+
 async def test_windows_1251_bytes(sandbox: Sandbox) -> None:
     await sandbox.fault("windows1251", gateway="state")
 
@@ -142,48 +180,6 @@ async def test_error_in_the_words_of_the_gateway(sandbox: Sandbox) -> None:
     assert fromstring((await post(sandbox)).content).findtext("error") == "Всё <плохо>"
     assert await sandbox.smska_send() == "-3|Sent Error"
     assert await sandbox.messages() == []
-
-
-async def test_message_error(sandbox: Sandbox) -> None:
-    await sandbox.fault("message_error", error="Нет ссылки.")
-
-    information = await sandbox.send(sms())
-
-    assert (information.text, information.attrib) == ("Нет ссылки.", {"number_sms": "1"})
-    assert await sandbox.messages() == []
-
-
-@pytest.mark.parametrize(
-    ("status", "later"),
-    [
-        ("not_deliver", "not_deliver"),
-        ("expired", "expired"),
-        ("deliver", "deliver"),
-        ("partly_deliver", "partly_deliver"),
-        ("not_valid_phone", "not_deliver"),
-        ("connection_error", None),
-        ("word_of_tomorrow", None),
-    ],
-)
-async def test_success_status(sandbox: Sandbox, status: str, later: str | None) -> None:
-    await sandbox.fault("success_status", error=status)
-
-    [success] = await sandbox.ask("/password_generation/api.php", password_request())
-    await sandbox.advance(3)
-
-    assert success.attrib["status"] == status
-    if later is None:
-        assert await sandbox.messages() == []
-    else:
-        assert (await sandbox.state(success.attrib["id_sms"])).text == later
-
-
-async def test_code_length(sandbox: Sandbox) -> None:
-    await sandbox.fault("code_length", gateway="password")
-
-    [success] = await sandbox.ask("/password_generation/api.php", password_request())
-
-    assert len(success.attrib["code"]) == 5
 
 
 async def test_whom_and_how_often(sandbox: Sandbox) -> None:

@@ -7,8 +7,8 @@ from xml.etree.ElementTree import Element, fromstring
 
 import pytest
 
+from otp_service.sandbox.drafts import TEXTS
 from otp_service.sandbox.gateways import smska
-from otp_service.sandbox.sending import TEXTS
 
 from .speak import PHONE, Sandbox, password_request, sms
 

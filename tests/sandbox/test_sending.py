@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from otp_service.sandbox.drafts import TEXTS
 from otp_service.sandbox.parts import count_parts
-from otp_service.sandbox.sending import TEXTS
 
 from .speak import PHONE, Sandbox, password_request, sms
 

@@ -1,1 +1,1 @@
-"""TargetSMS: `xml` (wire form) and `errors` (texts) below, one module per operation, the adapters on top."""
+"""TargetSMS: wire forms (`xml`, `php`) and error texts below, one module per family of operations, gateways on top."""

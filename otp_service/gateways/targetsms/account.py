@@ -7,6 +7,7 @@ from datetime import datetime, time, timedelta
 from decimal import Decimal
 
 from otp_service.gateways.http import broken_answer
+from otp_service.gateways.targetsms.answers import Word
 from otp_service.gateways.targetsms.api import XmlApi
 from otp_service.gateways.targetsms.xml import content_of
 from otp_service.gateways.wire import amount, shown
@@ -23,15 +24,23 @@ class Balance:
     sms: dict[str, Decimal]
 
 
+class SenderState(Word):
+    ORDER = "order"
+    """Being set up."""
+    COMPLETED = "completed"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class Senders:
-    """any_sender: every name may be used. states: `order`, `completed` or `rejected` by name; case matters."""
+    """any_sender: every name may be used. states: by name, whose case matters; empty where any may be used."""
 
     any_sender: bool
-    states: dict[str, str]
+    states: dict[str, SenderState]
 
     def may_use(self, sender: str) -> bool:
-        return self.any_sender or self.states.get(sender) == "completed"
+        return self.any_sender or self.states.get(sender) is SenderState.COMPLETED
 
 
 async def balance(api: XmlApi, *, seconds: float) -> Balance:
@@ -51,7 +60,7 @@ async def senders(api: XmlApi, *, seconds: float) -> Senders:
     """X7. Raises `GatewayError`."""
     response = await api.call("/xml/originator.php", seconds=seconds)
     anyone = response.findtext("any_originator", "").strip().upper()
-    states = {content_of(name): name.get("state", "") for name in response.iter("originator")}
+    states = {content_of(name): SenderState(name.get("state", "")) for name in response.iter("originator")}
     return Senders(anyone == "TRUE", states)
 
 

@@ -17,8 +17,11 @@ class XmlApi:
         self._login = login
         self._password = password
 
-    async def call(self, path: str, *content: Element, seconds: float) -> Element:
-        """POST a request to `path`. Raises `GatewayError`, also for a request-level `<error>`."""
+    async def call(self, path: str, *content: Element, seconds: float, may_be_empty: bool = False) -> Element:
+        """POST a request to `path`. may_be_empty: an empty answer is an empty list (ours: no document shows one).
+
+        Raises `GatewayError`, also for a request-level `<error>`.
+        """
         security = element(
             "security",
             "",
@@ -28,7 +31,7 @@ class XmlApi:
         reply = await self._http.exchange(
             "POST", path, content=document(security, *content), headers=HEADERS, seconds=seconds
         )
-        return read(reply.text())
+        return read(reply.text(), may_be_empty=may_be_empty)
 
     async def close(self) -> None:
         await self._http.close()

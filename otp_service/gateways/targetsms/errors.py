@@ -15,6 +15,12 @@ HELD = (
 ALREADY_SENT = "Данное сообщение уже было отправлено."
 """X3, 17: an earlier request with this client id was taken."""
 
+DUPLICATE = "Попытка отправки более одного одинакового запроса в течение минуты"
+"""G5: an identical request came within the last minute. After a send of ours, that send was taken."""
+
+UNKNOWN_ID = "Сообщение с таким ID не принималось"
+"""J2: the answer about an id that the account does not have."""
+
 TEXTS = {
     # P3
     "Неверный логин или пароль": (Reason.CREDENTIALS, Then.NEXT),
@@ -44,8 +50,16 @@ TEXTS = {
     "Такого отправителя нет.": (Reason.SENDER, Then.NEXT),
     "Отправитель не прошел модерацию.": (Reason.SENDER, Then.NEXT),
     ALREADY_SENT: (Reason.BROKEN_ANSWER, Then.UNCLEAR),
+    # X12, X13, X18, X20: only about lists and statistics
+    "Базы с таким номером не существует": (Reason.BAD_REQUEST, Then.NEXT),
+    "Некорректный формат даты": (Reason.BAD_REQUEST, Then.NEXT),
+    "Такой оператор не обнаружен": (Reason.BAD_REQUEST, Then.NEXT),
+    # G5, J2, and the JSON interfaces of the platform (E11)
+    DUPLICATE: (Reason.THROTTLED, Then.NEXT),
+    UNKNOWN_ID: (Reason.BAD_REQUEST, Then.NEXT),
+    "Неправильный формат JSON документа": (Reason.BAD_REQUEST, Then.NEXT),
 }
-"""HELD and ALREADY_SENT are good news where a client id was sent (`sending`); elsewhere an SMS may be on its way."""
+"""HELD and ALREADY_SENT are good news about a message of ours (`outcomes`); elsewhere an SMS may be on its way."""
 
 KEYWORDS = {
     "логин": Reason.CREDENTIALS,
@@ -66,10 +80,11 @@ def same(text: str, other: str) -> bool:
 
 
 def error_of(text: str) -> GatewayError:
-    """The error that a text of the gateway stands for. The text itself goes no further."""
+    """The error that a text of the gateway stands for. A text that no document lists goes no further."""
     bare = _bare(text)
     if bare in _BARE_TEXTS:
-        return GatewayError(*_BARE_TEXTS[bare])
+        documented = _BARE_TEXTS[bare]
+        return GatewayError(*TEXTS[documented], documented)
     reason = next((reason for word, reason in KEYWORDS.items() if word in bare), Reason.UNKNOWN_ERROR)
     return GatewayError(reason, Then.NEXT)
 
@@ -79,4 +94,4 @@ def _bare(text: str) -> str:
     return re.sub(r"\s+", " ", folded).strip().removeprefix("error:").strip().rstrip(". ")
 
 
-_BARE_TEXTS = {_bare(text): verdict for text, verdict in TEXTS.items()}
+_BARE_TEXTS = {_bare(text): text for text in TEXTS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -13,9 +14,9 @@ from otp_service.gateways.wire import shown
 TOLERANCE = timedelta(minutes=2)
 
 
-async def balance(api: XmlApi, *, seconds: float) -> Finding:
+async def balance(asked: Awaitable[account.Balance]) -> Finding:
     try:
-        left = await account.balance(api, seconds=seconds)
+        left = await asked
     except GatewayError as error:
         return Finding("balance", False, f"not told: {error}")
     areas = "".join(f"; {area}: {number} SMS" for area, number in list(left.sms.items())[:5])

@@ -1,4 +1,4 @@
-"""The two TargetSMS gateways of today: `targetsms-password` (P) and `targetsms-xml` (X)."""
+"""The gateways over the XML documents: `targetsms-password` (P) and `targetsms-xml` (X)."""
 
 from __future__ import annotations
 
@@ -7,17 +7,13 @@ from datetime import UTC, datetime
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from otp_service.domain.secret import Secret, Secrets
+from otp_service.domain.secret import Secrets
 from otp_service.errors import SettingsError
 from otp_service.gateways.base import Accepted, Delivery, Finding, Outgoing
-from otp_service.gateways.config import GatewayConfig, account_name
-from otp_service.gateways.targetsms import examination, password, scheduled, sending, states
+from otp_service.gateways.config import account_name
+from otp_service.gateways.targetsms import account, examination, password, scheduled, sending, states
 from otp_service.gateways.targetsms.api import XmlApi
-
-
-class TargetSmsConfig(GatewayConfig, frozen=True, kw_only=True):
-    login: Secret
-    password: Secret
+from otp_service.gateways.targetsms.config import TargetSmsConfig
 
 
 class PasswordConfig(TargetSmsConfig, frozen=True, kw_only=True):
@@ -49,7 +45,7 @@ class PasswordGateway:
         self.attempt_seconds = config.attempt_seconds
         self._config = config
         self._http = config.client(name)
-        self._states = XmlApi(config.client(name, "state_base_url"), config.login, config.password)
+        self.states = XmlApi(config.client(name, "state_base_url"), config.login, config.password)
 
     async def send(self, message: Outgoing, seconds: float) -> Accepted:
         config = self._config
@@ -61,17 +57,17 @@ class PasswordGateway:
         return False
 
     async def deliveries(self, provider_ids: Sequence[str]) -> list[Delivery]:
-        return await states.ask(self._states, provider_ids, seconds=self.attempt_seconds)
+        return await states.ask(self.states, provider_ids, seconds=self.attempt_seconds)
 
     async def examine(self) -> list[Finding]:
         return [
             Finding("sending", True, "cannot be examined: this API has no question that sends no SMS"),
-            await examination.balance(self._states, seconds=self.attempt_seconds),
+            await examination.balance(account.balance(self.states, seconds=self.attempt_seconds)),
         ]
 
     async def close(self) -> None:
         await self._http.close()
-        await self._states.close()
+        await self.states.close()
 
 
 class XmlGateway:
@@ -86,34 +82,34 @@ class XmlGateway:
         self.account = account_name("targetsms", config.login)
         self.attempt_seconds = config.attempt_seconds
         self._config = config
-        self._zone = _zone(config.time_zone, f"gateways.{name}.time_zone")
-        self._api = XmlApi(config.client(name), config.login, config.password)
+        self.zone = _zone(config.time_zone, f"gateways.{name}.time_zone")
+        self.api = XmlApi(config.client(name), config.login, config.password)
 
     async def send(self, message: Outgoing, seconds: float) -> Accepted:
         return await sending.send(
-            self._api,
+            self.api,
             message,
             sender=self._config.sender,
-            validity_period=sending.validity_period(message.expires_at, datetime.now(UTC), self._zone),
+            validity_period=sending.validity_period(message.expires_at, datetime.now(UTC), self.zone),
             name_delivery=self._config.name_delivery,
             seconds=seconds,
         )
 
     async def withdraw(self, provider_id: str) -> bool:
-        return await scheduled.delete(self._api, provider_id, seconds=self.attempt_seconds)
+        return await scheduled.delete(self.api, provider_id, seconds=self.attempt_seconds)
 
     async def deliveries(self, provider_ids: Sequence[str]) -> list[Delivery]:
-        return await states.ask(self._api, provider_ids, seconds=self.attempt_seconds)
+        return await states.ask(self.api, provider_ids, seconds=self.attempt_seconds)
 
     async def examine(self) -> list[Finding]:
         return [
-            await examination.balance(self._api, seconds=self.attempt_seconds),
-            await examination.sender(self._api, self._config.sender, seconds=self.attempt_seconds),
-            await examination.clock(self._api, self._zone, seconds=self.attempt_seconds),
+            await examination.balance(account.balance(self.api, seconds=self.attempt_seconds)),
+            await examination.sender(self.api, self._config.sender, seconds=self.attempt_seconds),
+            await examination.clock(self.api, self.zone, seconds=self.attempt_seconds),
         ]
 
     async def close(self) -> None:
-        await self._api.close()
+        await self.api.close()
 
 
 def _zone(name: str, key: str) -> ZoneInfo:

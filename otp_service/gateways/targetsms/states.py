@@ -38,6 +38,11 @@ def status_of(word: str) -> MessageStatus | None:
     return STATUSES.get(word, MessageStatus.ACCEPTED) if _WORD.fullmatch(word) else None
 
 
+def written_time(value: str | None) -> str:
+    """`YYYY-MM-DD hh:mm:ss` as the gateway wrote it; "" for anything else."""
+    return value if value and _TIME.fullmatch(value) else ""
+
+
 async def ask(api: XmlApi, provider_ids: Sequence[str], *, seconds: float) -> list[Delivery]:
     """Ask for the states of messages, `BATCH` at a time. Ids that the gateway does not know are left out.
 
@@ -48,21 +53,21 @@ async def ask(api: XmlApi, provider_ids: Sequence[str], *, seconds: float) -> li
         batch = provider_ids[start : start + BATCH]
         wanted = element("get_state", "", *(element("id_sms", provider_id) for provider_id in batch))
         response = await api.call(PATH, wanted, seconds=seconds)
-        deliveries = (_delivery(state) for state in response.iter("state") if state.get("id_sms") in batch)
+        deliveries = (delivery_of(state) for state in response.iter("state") if state.get("id_sms") in batch)
         found += [delivery for delivery in deliveries if delivery is not None]
     return found
 
 
-def _delivery(state: Element) -> Delivery | None:
-    """None for the text of an error. `provider_code` is the undocumented attribute `err` (E4)."""
+def delivery_of(state: Element) -> Delivery | None:
+    """A `<state>` of X4 or X5; None for the text of an error. `provider_code` is the undocumented `err` (E4)."""
     status = status_of(content_of(state))
     if status is None:
         return None
-    time, code = state.get("time", ""), state.get("err", "")
+    code = state.get("err", "")
     return Delivery(
         state.get("id_sms", ""),
         status,
-        changed_at=time if _TIME.fullmatch(time) else "",
+        changed_at=written_time(state.get("time")),
         parts=count(state.get("num_parts")),
         price=amount(state.get("price")),
         provider_code=code if _CODE.fullmatch(code) else "",

@@ -9,6 +9,7 @@ from litestar import HttpMethod, Request, Response, route
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 
+from otp_service.sandbox.callbacks import Callbacks
 from otp_service.sandbox.gateways.operation import Call, Operation
 from otp_service.sandbox.state import Sandbox
 
@@ -17,12 +18,15 @@ def endpoint(operation: Operation) -> HTTPRouteHandler:
     """HTTP 200 whatever the outcome: no document mentions another. GET too: K shows it, X then misses its POST data."""
 
     @route(operation.path, http_method=[HttpMethod.GET, HttpMethod.POST], status_code=200)
-    async def answer(request: Request[Any, Any, Any], sandbox: NamedDependency[Sandbox]) -> Response[str]:
+    async def answer(
+        request: Request[Any, Any, Any], sandbox: NamedDependency[Sandbox], callbacks: NamedDependency[Callbacks]
+    ) -> Response[bytes]:
         body = await request.body()
         call = Call(body, _parameters(request, body), request.scope["state"].get("fault"))
         answered = operation.run(sandbox, call)
         request.scope["state"]["asked"].outcome = answered.outcome
-        return Response(answered.body, media_type=operation.media_type)
+        await callbacks.send_early()
+        return Response(answered.body.encode(), headers={"Content-Type": f"{operation.media_type}; charset=utf-8"})
 
     return answer
 

@@ -6,10 +6,11 @@ from dataclasses import replace
 from xml.etree.ElementTree import Element
 
 from otp_service.sandbox.accounts import Account
+from otp_service.sandbox.drafts import TEXTS, Draft, is_digits, refusal
 from otp_service.sandbox.faults import Fault
 from otp_service.sandbox.gateways.xml_wire import BLOCKED, RequestError, by_text, element, unescape, xml_operation
 from otp_service.sandbox.messages import Status
-from otp_service.sandbox.sending import TEXTS, Draft, affordable, compose, is_digits, refusal, take
+from otp_service.sandbox.sending import affordable, compose, take
 from otp_service.sandbox.state import Sandbox
 
 WRONG_LOGIN = "Неверный логин или пароль"  # P3: another word than X uses

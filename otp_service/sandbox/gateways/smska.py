@@ -7,9 +7,10 @@ import string
 from collections.abc import Callable, Mapping
 
 from otp_service.sandbox.accounts import Account
+from otp_service.sandbox.drafts import Draft
 from otp_service.sandbox.gateways.operation import Answer, Call, Operation
 from otp_service.sandbox.messages import CLOSED_AREA_ENDING, STOP_LIST_ENDING, Status
-from otp_service.sandbox.sending import Draft, affordable, compose, take
+from otp_service.sandbox.sending import affordable, compose, take
 from otp_service.sandbox.state import Sandbox
 
 MEDIA_TYPE = "text/html"

@@ -1,4 +1,4 @@
-"""X17: delete scheduled SMS."""
+"""X16 and X17: list and delete scheduled SMS. Held ones can be seen and deleted too (ours)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,39 @@ from xml.etree.ElementTree import Element
 
 from otp_service.sandbox.accounts import Account
 from otp_service.sandbox.faults import Fault
-from otp_service.sandbox.gateways.xml_wire import element
-from otp_service.sandbox.messages import Status
+from otp_service.sandbox.gateways.xml_pages import turn_to
+from otp_service.sandbox.gateways.xml_wire import BAD_FORMAT, RequestError, element
+from otp_service.sandbox.messages import Message, Status
 from otp_service.sandbox.state import Sandbox
+from otp_service.sandbox.times import MINUTE, SECOND, write_time
+
+
+def list_scheduled(sandbox: Sandbox, account: Account, request: Element, _fault: Fault | None) -> list[Element]:
+    """In the order in which they were handed in (ours)."""
+    asked = request.find("scheduled")
+    if asked is None:
+        raise RequestError(BAD_FORMAT)
+    mine = [sms for sms in sandbox.waiting.values() if sms.account == account.key and sms.channel == "sms"]
+    phones, shown = turn_to(mine, asked)
+    phones.extend(_scheduled(account, message) for message in shown)
+    return [phones]
+
+
+def _scheduled(account: Account, message: Message) -> Element:
+    """The names of the sample: the text calls `originator` operator, and `type_sms` type."""
+    return element(
+        "scheduled",
+        id_sms=message.id,
+        time_put_turn=write_time(account, message.taken_at, SECOND),
+        originator=message.sender,
+        phone=message.phone,
+        type_sms=message.type,
+        text_sms=message.text,
+        count_sms=str(message.parts),
+        name_delivery=message.name_delivery,
+        time_send=write_time(account, message.send_at, MINUTE),
+        validity_period=write_time(account, message.valid_until, SECOND),
+    )
 
 
 def delete_scheduled(sandbox: Sandbox, account: Account, request: Element, _fault: Fault | None) -> list[Element]:
@@ -17,8 +47,7 @@ def delete_scheduled(sandbox: Sandbox, account: Account, request: Element, _faul
 
 
 def _delete(sandbox: Sandbox, account: Account, id_sms: str) -> str:
-    """A held SMS can be deleted too (ours: the document speaks of scheduled ones only)."""
-    message = sandbox.message(account, id_sms)
+    message = sandbox.sms(account, id_sms)
     now = sandbox.clock.now()
     if message is None or message.status_at(now)[0] not in (Status.SCHEDULED, Status.HELD):
         return "not_found"

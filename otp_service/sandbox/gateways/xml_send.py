@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from xml.etree.ElementTree import Element
 
 from otp_service.sandbox.accounts import Account
+from otp_service.sandbox.drafts import NAME_DELIVERY, TEXTS, Draft, is_digits, refusal
 from otp_service.sandbox.faults import Fault
 from otp_service.sandbox.gateways.xml_wire import BAD_FORMAT, BLOCKED, RequestError, element, unescape
 from otp_service.sandbox.messages import Message
-from otp_service.sandbox.sending import TEXTS, Draft, compose, is_digits, refusal, take
+from otp_service.sandbox.sending import compose, take
 from otp_service.sandbox.state import Sandbox
+from otp_service.sandbox.times import MINUTE, read_time
 from otp_service.sandbox.transliteration import transliterate
 
 
 def send(sandbox: Sandbox, account: Account, request: Element, fault: Fault | None) -> list[Element]:
-    if account.blocked:
+    if account.blocked and account.blocked_in == "request":
         raise RequestError(BLOCKED)
     # All drafts are read before the first is sent: a malformed one refuses the whole document (ours).
     drafts = [
@@ -57,6 +59,9 @@ def _draft(account: Account, message: Element, subscriber: Element) -> Draft:
         phone=subscriber.get("phone", ""),
         sender=message.findtext("sender", ""),
         text=transliterate(text) if message.findtext("translite") == "1" else text,
+        type=message.get("type", "sms"),
+        link=message.findtext("url", ""),  # ours: X3 lists the text about a missing link, but no field for a link
+        name_delivery=message.findtext("name_delivery") or NAME_DELIVERY,
         client_id=client_id,
         send_at=_time(account, subscriber.get("time_send", "")),
         valid_until=_time(account, subscriber.get("validity_period", "")),
@@ -64,11 +69,8 @@ def _draft(account: Account, message: Element, subscriber: Element) -> Draft:
 
 
 def _time(account: Account, written: str) -> datetime | None:
-    """`YYYY-MM-DD hh:mm` in the account's zone (ours) → UTC; empty → None. Another form refuses the document (ours)."""
-    if not written:
-        return None
+    """To the minute; empty → None. Another form refuses the document (ours)."""
     try:
-        local = datetime.strptime(written, "%Y-%m-%d %H:%M")  # noqa: DTZ007  # the zone is the account's, set below
+        return read_time(account, written, MINUTE) if written else None
     except ValueError as error:
         raise RequestError(BAD_FORMAT) from error
-    return local.replace(tzinfo=account.zone).astimezone(UTC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from xml.etree.ElementTree import Element, ParseError, tostring
 
@@ -18,6 +19,9 @@ NO_DATA = "POST данные отсутствуют"
 BAD_FORMAT = "Неправильный формат XML документа"
 WRONG_LOGIN = "Неправильный логин или пароль"
 BLOCKED = "Ваш аккаунт заблокирован"
+
+NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+"""Characters that came by another gateway and that no XML document can carry: left out (ours)."""
 
 Run = Callable[[Sandbox, Account, Element, Fault | None], list[Element]]
 """What one operation does with a request that is well formed and logged in: the children of its `<response>`."""
@@ -50,19 +54,26 @@ def xml_operation(
             elements = run(sandbox, account, request, call.fault)
         except RequestError as error:
             return Answer(error_document(str(error)), outcome=str(error))
-        return Answer(_document(elements), outcome=_summary(elements))
+        return Answer(document("response", elements), outcome=_summary(elements))
 
     return Operation(name=name, path=path, media_type=MEDIA_TYPE, run=answer, say_error=error_document)
 
 
-def element(tag: str, text: str = "", **attributes: str) -> Element:
+def element(tag: str, text: str = "", /, **attributes: str) -> Element:
     made = Element(tag, attributes)
     made.text = text
     return made
 
 
+def document(tag: str, elements: list[Element]) -> str:
+    """tag: of the root. On one line but for the declaration (X1)."""
+    root = Element(tag)
+    root.extend(elements)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + NOT_IN_XML.sub("", tostring(root, encoding="unicode"))
+
+
 def error_document(text: str) -> str:
-    return _document([element("error", text)])
+    return document("response", [element("error", text)])
 
 
 def unescape(text: str) -> str:
@@ -90,12 +101,6 @@ def _log_in(sandbox: Sandbox, request: Element, credential: Credential, wrong_lo
     if account is None:
         raise RequestError(wrong_login)
     return account
-
-
-def _document(elements: list[Element]) -> str:
-    root = Element("response")
-    root.extend(elements)
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(root, encoding="unicode")
 
 
 def _summary(elements: list[Element]) -> str:

@@ -9,7 +9,15 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
-from otp_service.sandbox.messages import CLOSED_AREA_ENDING, FATES, STOP_LIST_ENDING
+from otp_service.sandbox.messages import (
+    CLOSED_AREA_ENDING,
+    EARLY_ENDING,
+    FATES,
+    STOP_LIST_ENDING,
+    TWICE_ENDING,
+    UNREAD_ENDING,
+    VIBER_FATES,
+)
 from otp_service.sandbox.pages.html import fill, fragment, page
 from otp_service.sandbox.pages.language import Words
 from otp_service.sandbox.pages.screen import screen
@@ -57,5 +65,11 @@ def _phones(sandbox: Sandbox, words: Mapping[str, str], chosen: str) -> str:
 def _fates(words: Mapping[str, str]) -> str:
     rows = {STOP_LIST_ENDING: words["fate_stop_list"], CLOSED_AREA_ENDING: words["fate_closed"]}
     rows |= {ending: words[fate] if fate else words["fate_no_report"] for ending, fate in FATES.items()}
-    rows[words["fate_other"]] = words["delivered"]
-    return "".join(f"<dt>{escape(ending)}</dt><dd>{escape(meaning)}</dd>" for ending, meaning in rows.items())
+    rows |= dict.fromkeys(VIBER_FATES.keys() - FATES.keys(), words["fate_viber_read"])
+    rows |= {
+        UNREAD_ENDING: words["fate_viber_unread"],
+        EARLY_ENDING: words["fate_early"],
+        TWICE_ENDING: words["fate_twice"],
+    }
+    listed = [*sorted(rows.items()), (words["fate_other"], words["delivered"])]
+    return "".join(f"<dt>{escape(ending)}</dt><dd>{escape(meaning)}</dd>" for ending, meaning in listed)

@@ -10,7 +10,7 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
-from otp_service.sandbox.messages import Message, Status
+from otp_service.sandbox.messages import Message, Status, Viber
 from otp_service.sandbox.pages.html import fill, fragment
 from otp_service.sandbox.pages.language import Words
 from otp_service.sandbox.state import Sandbox
@@ -20,6 +20,8 @@ SHOWN = 50
 GATEWAYS = {
     "targetsms-password": "TargetSMS · password",
     "targetsms-xml": "TargetSMS · XML",
+    "targetsms-get": "TargetSMS · GET",
+    "targetsms-json": "TargetSMS · JSON",
     "smska": "sms-ka",
 }
 TICKS = {
@@ -56,17 +58,27 @@ def _message(sandbox: Sandbox, words: Mapping[str, str], message: Message) -> st
     return fill(
         "message",
         words,
-        html={"text": _with_code(message.text)},
+        html={"text": _with_code(message.text), "viber": _viber(words, message.viber) if message.viber else ""},
         sender=message.sender,
         phone=message.phone,
-        gateway=GATEWAYS.get(message.gateway, message.gateway),
-        gateway_class=message.gateway,
+        gateway=f"{GATEWAYS[message.gateway]} · Viber" if message.viber else GATEWAYS[message.gateway],
+        gateway_class="viber" if message.viber else message.gateway,
         time=message.taken_at.isoformat(timespec="seconds"),
         clock=message.taken_at.strftime("%H:%M UTC"),
         size=f"{message.parts} {words['parts']}" if message.parts > 1 else "",
         status=words[status],
         status_class=status,
         ticks=TICKS.get(status, FAILED),
+    )
+
+
+def _viber(words: Mapping[str, str], viber: Viber) -> str:
+    """Button and image as text: nothing is loaded from where they point to."""
+    return fill(
+        "viber",
+        words,
+        button=f"{viber.button_text} → {viber.button_url}" if viber.button_text else "",
+        image=viber.image_url,
     )
 
 

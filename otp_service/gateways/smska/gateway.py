@@ -1,0 +1,52 @@
+"""`smska`: the gateway over K."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from otp_service.domain.secret import Secret
+from otp_service.gateways.base import Accepted, Delivery, Finding, GatewayError, Outgoing
+from otp_service.gateways.config import GatewayConfig, account_name
+from otp_service.gateways.polling import one_by_one
+from otp_service.gateways.smska import api as k
+
+
+class SmskaConfig(GatewayConfig, frozen=True, kw_only=True):
+    kind: Literal["smska"]
+    api_key: Secret
+    api_password: Secret
+
+
+class SmskaGateway:
+    """Sends our code to Russian mobile numbers. No idempotency: every request sends another SMS."""
+
+    channel = "sms"
+    makes_code = False
+    repeatable = False
+
+    def __init__(self, name: str, config: SmskaConfig) -> None:
+        self.name = name
+        self.account = account_name("smska", config.api_key)
+        self.attempt_seconds = config.attempt_seconds
+        self.api = k.SmskaApi(config.client(name), config.api_key, config.api_password)
+        self._sender = config.sender
+
+    async def send(self, message: Outgoing, seconds: float) -> Accepted:
+        return await k.send(self.api, message.phone, message.text, sender=self._sender, seconds=seconds)
+
+    async def withdraw(self, provider_id: str) -> bool:
+        return False
+
+    async def deliveries(self, provider_ids: Sequence[str]) -> list[Delivery]:
+        return await one_by_one(provider_ids, lambda each: k.status(self.api, each, seconds=self.attempt_seconds))
+
+    async def examine(self) -> list[Finding]:
+        try:
+            left = await k.balance(self.api, seconds=self.attempt_seconds)
+        except GatewayError as error:
+            return [Finding("balance", False, f"not told: {error}")]
+        return [Finding("balance", left > 0, f"{left} SMS parts")]
+
+    async def close(self) -> None:
+        await self.api.close()

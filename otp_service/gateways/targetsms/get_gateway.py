@@ -1,0 +1,73 @@
+"""`targetsms-get`: the gateway over G. Off by default: the URL holds credentials, phone and code."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Literal
+
+from otp_service.gateways.base import Accepted, Delivery, Finding, Outgoing
+from otp_service.gateways.config import account_name
+from otp_service.gateways.polling import one_by_one
+from otp_service.gateways.targetsms import examination, get_api
+from otp_service.gateways.targetsms.config import TargetSmsConfig
+
+PAUSE_SECONDS = 61.0
+"""G0: an identical request comes through once a minute."""
+MOST_PAUSES = 10_000
+
+
+class GetConfig(TargetSmsConfig, frozen=True, kw_only=True):
+    kind: Literal["targetsms-get"]
+
+
+class GetGateway:
+    """Sends our code. An unclear attempt cannot be repeated: a minute later it would send another SMS."""
+
+    channel = "sms"
+    makes_code = False
+    repeatable = False
+
+    def __init__(self, name: str, config: GetConfig) -> None:
+        self.name = name
+        self.account = account_name("targetsms", config.login)
+        self.attempt_seconds = config.attempt_seconds
+        self.api = get_api.GetApi(config.client(name), config.login, config.password)
+        self._sender = config.sender
+        self._pauses = Pauses()
+
+    async def send(self, message: Outgoing, seconds: float) -> Accepted:
+        (accepted,) = await get_api.send(self.api, [message.phone], message.text, sender=self._sender, seconds=seconds)
+        return accepted
+
+    async def withdraw(self, provider_id: str) -> bool:
+        return False
+
+    async def deliveries(self, provider_ids: Sequence[str]) -> list[Delivery]:
+        """One request for each id that was not asked about in the last 61 s; the others are left out silently."""
+        now = time.monotonic()
+        due = (provider_id for provider_id in provider_ids if self._pauses.begin(provider_id, now))
+        return await one_by_one(due, lambda each: get_api.state(self.api, each, seconds=self.attempt_seconds))
+
+    async def examine(self) -> list[Finding]:
+        return [await examination.balance(get_api.balance(self.api, seconds=self.attempt_seconds))]
+
+    async def close(self) -> None:
+        await self.api.close()
+
+
+class Pauses:
+    """What was asked within the last `PAUSE_SECONDS`, in this process. Holds at most `MOST_PAUSES`."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, float] = {}
+        """When each was asked, oldest first."""
+
+    def begin(self, key: str, now: float) -> bool:
+        """Whether it may be asked now; then its pause begins. No, too, while there is no room to remember it."""
+        while self._asked and now - next(iter(self._asked.values())) >= PAUSE_SECONDS:
+            del self._asked[next(iter(self._asked))]
+        if key in self._asked or len(self._asked) >= MOST_PAUSES:
+            return False
+        self._asked[key] = now
+        return True

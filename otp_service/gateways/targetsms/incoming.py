@@ -1,0 +1,50 @@
+"""X8, "Запрос входящих SMS": what people wrote to the account's numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+
+from otp_service.gateways.targetsms.answers import phone_of
+from otp_service.gateways.targetsms.api import XmlApi
+from otp_service.gateways.targetsms.times import moment_of, to_second
+from otp_service.gateways.targetsms.xml import content_of, element
+from otp_service.gateways.wire import words
+
+PATH = "/xml/incoming.php"
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """phone: who wrote, E.164. to: the number written to. prefix: the beginning of the text by which a shared number
+    knows this client, "" for none. received_at: in the account's zone.
+    """
+
+    id: str
+    received_at: datetime | None
+    phone: str = field(repr=False)
+    to: str
+    prefix: str
+    text: str = field(repr=False)
+
+
+async def incoming(
+    api: XmlApi, start: datetime, end: datetime | None, zone: tzinfo, *, seconds: float
+) -> list[Incoming]:
+    """SMS received after `start` and before `end`, both exclusive; without `end` all since then.
+
+    start, end: aware. zone: of the account. Raises `GatewayError`.
+    """
+    span = {"start": to_second(start, zone)} | ({"end": to_second(end, zone)} if end else {})
+    response = await api.call(PATH, element("time", **span), seconds=seconds, may_be_empty=True)
+    return [
+        Incoming(
+            words(sms.get("id_sms")),
+            moment_of(sms.get("date_receive"), zone),
+            phone_of(sms.get("originator")),
+            words(sms.get("phone")),
+            words(sms.get("prefix")),
+            words(content_of(sms)),
+        )
+        for sms in response.iter("sms")
+    ]

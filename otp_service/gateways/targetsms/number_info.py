@@ -1,0 +1,45 @@
+"""X9, "Запрос на получение информации по номеру телефона": operator and region of a number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from otp_service.gateways.targetsms.answers import digits, phone_of
+from otp_service.gateways.targetsms.api import XmlApi
+from otp_service.gateways.targetsms.xml import content_of, element
+from otp_service.gateways.wire import words
+
+PATH = "/xml/def.php"
+
+_HOURS = re.compile(r"[+-]?[0-9]{1,2}")
+
+
+@dataclass(frozen=True, slots=True)
+class NumberInfo:
+    """hours: as the gateway gives them. By the document they count from Moscow, by its samples Moscow has 3."""
+
+    phone: str = field(repr=False)
+    operator: str
+    region: str
+    hours: int | None
+
+
+async def look_up(api: XmlApi, phones: Sequence[str], *, seconds: float) -> list[NumberInfo]:
+    """What the gateway knows of phones (E.164). Raises `GatewayError`."""
+    asked = element("phones", "", *(element("phone", digits(phone)) for phone in phones))
+    response = await api.call(PATH, asked, seconds=seconds, may_be_empty=True)
+    return [
+        NumberInfo(
+            phone_of(content_of(found)),
+            words(found.get("operator")),
+            words(found.get("region")),
+            _hours(found.get("time_zone", "")),
+        )
+        for found in response.iter("phone")
+    ]
+
+
+def _hours(written: str) -> int | None:
+    return int(written) if _HOURS.fullmatch(written) else None

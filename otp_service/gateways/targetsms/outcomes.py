@@ -1,0 +1,43 @@
+"""What became of one message of a request, in the words that X3, G1 and J1 share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from otp_service.domain.messages import MessageStatus
+from otp_service.gateways.base import Accepted, GatewayError
+from otp_service.gateways.http import broken_answer
+from otp_service.gateways.targetsms.errors import ALREADY_SENT, DUPLICATE, HELD, error_of, same
+from otp_service.gateways.wire import optional_id
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One recipient of a request that had several. outcome: what `send` for one message would return or raise."""
+
+    phone: str = field(repr=False)
+    client_id: str
+    outcome: Accepted | GatewayError
+
+
+def despite(text: str, provider_id: str | None = None, parts: int = 0) -> Accepted:
+    """The good outcome that an error text may be: held until a top-up, or taken before.
+
+    Raises `GatewayError` for every other text.
+    """
+    if same(text, ALREADY_SENT) or same(text, DUPLICATE):
+        return Accepted(optional_id(provider_id), parts=parts)
+    if same(text, HELD):
+        return Accepted(optional_id(provider_id), status=MessageStatus.HELD, parts=parts)
+    if not text or provider_id:  # X3: a message that failed has no id
+        raise broken_answer()
+    raise error_of(text)
+
+
+def caught(judge: Callable[[], Accepted]) -> Accepted | GatewayError:
+    """The outcome of one message, so that the failure of one does not hide the others."""
+    try:
+        return judge()
+    except GatewayError as error:
+        return error.with_traceback(None)

@@ -20,6 +20,7 @@ from otp_service.api.edge import MAX_BODY_BYTES, Edge
 from otp_service.api.verifications import VerificationController
 from otp_service.delivery.dispatch import Dispatcher
 from otp_service.delivery.errands import Errands
+from otp_service.delivery.recipients import Recipients
 from otp_service.domain.keyring import Keyring
 from otp_service.errors import SettingsError
 from otp_service.gateways import registry
@@ -54,11 +55,13 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         hash_pool = HashPool(settings.hashing)
         stack.callback(hash_pool.close)
         store = VerificationStore(database, keyring, names, settings.retention.ended_seconds)
+        recipients = Recipients(settings, gateways)
         verifications = Verifications(
             settings,
             names,
             store,
             IdempotencyStore(database),
+            recipients,
             Errands(settings, gateways),
             Dispatcher(store, ClientIds(database), hash_pool),
             hash_pool,
@@ -68,7 +71,12 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             await api_keys.ensure(settings.bootstrap_api_key, next(iter(settings.applications)))
         worker = Worker(Schedule(database, names), verifications)
         service = Service(settings, database, api_keys, gateways, hash_pool, verifications, worker)
-        stack.push_async_callback(_stopped, asyncio.create_task(worker.run(), name="worker"))
+        for name, work in {
+            "worker": worker.run(),
+            "stop lists": recipients.keep_stop_lists(),
+            "callbacks": recipients.register_callbacks(),
+        }.items():
+            stack.push_async_callback(_stopped, asyncio.create_task(work, name=name))
         yield service
 
 

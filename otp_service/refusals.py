@@ -56,9 +56,10 @@ def no_gateway(verification: Verification) -> Refused:
     )
 
 
-def phone_rejected(verification: Verification, reason: Reason) -> Refused:
+def phone_rejected(reason: Reason, verification: Verification | None = None) -> Refused:
+    """Before or after a gateway was asked; only then there is a verification."""
     return Refused(
         "phone_rejected",
         "This phone cannot get the message.",
-        extra={"reason": str(reason), "verification_id": verification.id},
+        extra={"reason": str(reason), **({"verification_id": verification.id} if verification else {})},
     )

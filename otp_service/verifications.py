@@ -7,16 +7,18 @@ Each method puts the steps in order and leaves the deciding to others: scripts d
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 
 from otp_service import metrics, refusals
 from otp_service.delivery.dispatch import Dispatcher, Walk
 from otp_service.delivery.errands import Errands, left_open
+from otp_service.delivery.recipients import Recipients
 from otp_service.domain import codes, phone
 from otp_service.domain.keyring import Names
 from otp_service.domain.lifecycle import Outcome, Status, Verification
 from otp_service.domain.messages import CodeSource
 from otp_service.errors import Refused, StorageUnavailable
+from otp_service.gateways.base import Reason
 from otp_service.hashing import HashPool
 from otp_service.settings import Application, Settings
 from otp_service.storage.idempotency import Claim, IdempotencyStore
@@ -50,6 +52,7 @@ class Verifications:
         names: Names,
         store: VerificationStore,
         idempotency: IdempotencyStore,
+        recipients: Recipients,
         errands: Errands,
         dispatcher: Dispatcher,
         hash_pool: HashPool,
@@ -58,6 +61,7 @@ class Verifications:
         self._names = names
         self._store = store
         self._idempotency = idempotency
+        self._recipients = recipients
         self._errands = errands
         self._dispatcher = dispatcher
         self._hash_pool = hash_pool
@@ -69,21 +73,20 @@ class Verifications:
         to = phone.normalise(order.to, policy.region)
         if to.region not in policy.countries:
             raise Refused("country_not_allowed", f"Codes are not sent to {to.region}.", extra={"country": to.region})
+        if self._recipients.is_stopped(to.e164, order.channel):
+            raise refusals.phone_rejected(Reason.STOP_LIST)
         verification_id = self._names.new_id(application, to.e164)
         if not idempotency_key:
             return await self._start_new(application, policy, verification_id, to.e164, order)
 
         record = self._names.idempotency(application, idempotency_key)
-        body = ("start", to.e164, order.channel, order.purpose, order.locale, order.reference, order.client_ip,
-                order.platform)  # fmt: skip
-        claim = await self._idempotency.claim(record, self._names.fingerprint(*body), verification_id, lease)
+        body = self._names.fingerprint("start", *astuple(replace(order, to=to.e164)))
+        claim = await self._idempotency.claim(record, body, verification_id, lease)
         if claim.word == "mismatch":
             raise refusals.key_reused()
         try:
-            if claim.word == "known":
-                found = await self._start_again(claim, lease)
-                if found:
-                    return found
+            if claim.word == "known" and (found := await self._start_again(claim, lease)):
+                return found
             return await self._start_new(application, policy, claim.verification_id, to.e164, order)
         except StorageUnavailable:
             raise  # nobody knows how far it came, so the key stays with its verification
@@ -190,6 +193,7 @@ class Verifications:
             channel=order.channel,
             locale=order.locale or policy.locale,
             reference=order.reference,
+            number=await self._recipients.number(application, to),
             cost=self._hash_pool.cost,
             lease_seconds=self._errands.lease_seconds(order.channel),
             first=opened,
@@ -242,5 +246,5 @@ def _delivered(walk: Walk) -> Verification:
     if walk.sent:
         return walk.stored.found
     if walk.rejected:
-        raise refusals.phone_rejected(walk.stored.found, walk.rejected)
+        raise refusals.phone_rejected(walk.rejected, walk.stored.found)
     raise refusals.no_gateway(walk.stored.found)

@@ -56,7 +56,10 @@ def complete(app: Litestar) -> None:
     for name, schema in schemas.items():
         if isinstance(schema, Schema) and name in closed:
             schema.additional_properties = False
-    for path, item in (app.openapi_schema.paths or {}).items():
+    paths = app.openapi_schema.paths or {}
+    in_order = sorted(paths, key=lambda path: (not path.startswith("/v1/"), len(path)))
+    app.openapi_schema.paths = {path: paths[path] for path in in_order}
+    for path, item in paths.items():
         for operation in (item.get, item.post):
             if operation is None:
                 continue

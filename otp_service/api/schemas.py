@@ -33,7 +33,12 @@ Purpose = Annotated[
 Code = Annotated[str, Meta(pattern=r"^[0-9]{4,10}" + END, description="4 to 10 ASCII digits.")]
 Reference = Annotated[
     str,
-    Meta(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*" + END, description="Yours; comes back in every answer."),
+    Meta(
+        max_length=128,
+        pattern=r"^[^\x00-\x1f\x7f]*" + END,
+        description="Yours; comes back in every answer.",
+        examples=["order-77"],
+    ),
 ]
 
 
@@ -88,6 +93,8 @@ class VerificationView(msgspec.Struct, kw_only=True):
     purpose: str
     locale: str
     reference: str | None
+    operator: str | None
+    operator_region: str | None
     created_at: datetime
     expires_at: datetime
     attempts_left: int
@@ -118,6 +125,8 @@ def view(found: Verification) -> VerificationView:
         purpose=found.purpose,
         locale=found.locale,
         reference=found.reference or None,
+        operator=found.number.operator or None,
+        operator_region=found.number.region or None,
         created_at=_time(found.created_at),
         expires_at=_time(found.expires_at),
         attempts_left=found.attempts_left,

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from otp_service.children import die_with_us
 from otp_service.cli import development
@@ -72,13 +73,14 @@ def _wait_for(child: subprocess.Popen[bytes], port: int) -> None:
 
 
 def _welcome(service: str, sandbox: str, key: str, redis: str) -> str:
+    data = Path(redis.removeprefix("embedded:")).resolve() if redis.startswith("embedded:") else "in your Redis"
     return f"""
   otp-service is running. Nothing leaves this machine: the gateways are simulated.
 
     Sign-up demo   {sandbox}/demo
     Phone inbox    {sandbox}/
     Try the API    {service}/schema
-    Data           {redis.removeprefix("embedded:")} (stays when you stop)
+    Data           {data} (stays when you stop)
 
   Send a code:
 

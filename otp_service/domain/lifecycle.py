@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from otp_service.domain.messages import Message
+from otp_service.domain.phone import Number
 
 LIFE_CAP_SECONDS = 600
 """No code is accepted later than this after its verification was made (NIST SP 800-63B-4 §3.1.3.2)."""
@@ -55,6 +56,7 @@ class Verification:
     channel: str
     locale: str
     reference: str
+    number: Number
     status: Status
     created_at: int
     expires_at: int

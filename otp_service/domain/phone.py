@@ -23,6 +23,14 @@ class Phone:
     region: str
 
 
+@dataclass(frozen=True, slots=True)
+class Number:
+    """What a provider knows of a phone; '' where it does not. region: within the country, in its words."""
+
+    operator: str = ""
+    region: str = ""
+
+
 def normalise(text: str, region: str) -> Phone:
     """Read what a person wrote: `8 (916) 123-45-67` in region RU is +79161234567.
 

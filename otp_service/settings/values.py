@@ -73,6 +73,8 @@ class Application(Section, frozen=True):
     max_attempts: Annotated[int, Meta(ge=1, le=10)] = 5
     max_sends: Annotated[int, Meta(ge=1, le=10)] = 5
     resend_pause_seconds: Annotated[tuple[Pause, ...], Meta(min_length=1)] = (30, 60, 120, 240)
+    number_info: str = ""
+    """The `targetsms-xml` gateway that is asked for operator and region of a phone; '' for none."""
     webhooks: tuple[Webhook, ...] = ()
 
 

@@ -10,6 +10,7 @@ from otp_service.domain.codes import Cost, Scope
 from otp_service.domain.keyring import Keyring
 from otp_service.domain.lifecycle import Status, Verification
 from otp_service.domain.messages import CodeSource, Message, MessageStatus
+from otp_service.domain.phone import Number
 
 _NO_COST = Cost(0, 0, 0)
 
@@ -100,6 +101,7 @@ def read(reply: Any, verification_id: str, keyring: Keyring) -> Stored:
         channel=_text(record, b"channel"),
         locale=_text(record, b"locale"),
         reference=_text(record, b"reference"),
+        number=Number(_text(record, b"operator"), _text(record, b"operator_region")),
         status=status,
         created_at=_number(record, b"created_at"),
         expires_at=expires_at,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from otp_service.domain.codes import SALT_BYTES, Cost
 from otp_service.domain.keyring import Keyring, Keys, Names
 from otp_service.domain.lifecycle import LEAST_LIFE_SECONDS, LIFE_CAP_SECONDS
+from otp_service.domain.phone import Number
 from otp_service.settings import Application
 from otp_service.storage import keys
 from otp_service.storage.connection import Argument, Database, Script
@@ -44,6 +45,7 @@ class VerificationStore:
         channel: str,
         locale: str,
         reference: str,
+        number: Number,
         cost: Cost,
         lease_seconds: float,
         first: Opening | None,
@@ -61,6 +63,8 @@ class VerificationStore:
             "channel": channel,
             "locale": locale,
             "reference": reference,
+            "operator": number.operator,
+            "operator_region": number.region,
             "max_attempts": policy.max_attempts,
             "max_sends": policy.max_sends,
         }

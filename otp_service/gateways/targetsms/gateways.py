@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from msgspec import Meta
 
 from otp_service.domain.secret import Secrets
 from otp_service.errors import SettingsError
 from otp_service.gateways.base import Accepted, Delivery, Finding, Outgoing
 from otp_service.gateways.config import account_name
-from otp_service.gateways.targetsms import account, examination, password, scheduled, sending, states
+from otp_service.gateways.targetsms import (
+    account,
+    callback,
+    examination,
+    number_info,
+    password,
+    scheduled,
+    sending,
+    states,
+    stop_list,
+)
 from otp_service.gateways.targetsms.api import XmlApi
 from otp_service.gateways.targetsms.config import TargetSmsConfig
+from otp_service.gateways.targetsms.number_info import NumberInfo
 
 
 class PasswordConfig(TargetSmsConfig, frozen=True, kw_only=True):
@@ -29,7 +42,11 @@ class XmlConfig(TargetSmsConfig, frozen=True, kw_only=True):
     name_delivery: str = ""
     """Heading in the provider's reports; "" for its default."""
     callback_token: Secrets | None = None
-    """Opens POST /callbacks/targetsms/{token}; not used here."""
+    """Opens POST /callbacks/targetsms/{token}."""
+    register_callback: bool = False
+    """Tell the gateway at start to push states to that address (X25)."""
+    stop_list_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 0
+    """How often the account's stop list (X14) is read; 0: not at all."""
 
 
 class PasswordGateway:
@@ -82,6 +99,9 @@ class XmlGateway:
         self.account = account_name("targetsms", config.login)
         self.attempt_seconds = config.attempt_seconds
         self._config = config
+        self.stop_list_seconds = config.stop_list_seconds
+        if config.register_callback and config.callback_token is None:
+            raise SettingsError(f"gateways.{name}.callback_token: is needed where register_callback is true")
         self.zone = _zone(config.time_zone, f"gateways.{name}.time_zone")
         self.api = XmlApi(config.client(name), config.login, config.password)
 
@@ -100,6 +120,29 @@ class XmlGateway:
 
     async def deliveries(self, provider_ids: Sequence[str]) -> list[Delivery]:
         return await states.ask(self.api, provider_ids, seconds=self.attempt_seconds)
+
+    async def number_info(self, phone: str, seconds: float) -> NumberInfo | None:
+        """X9, for one phone (E.164). None if the gateway says nothing of it. Raises `GatewayError`."""
+        found = await number_info.look_up(self.api, [phone], seconds=seconds)
+        return next((one for one in found if one.phone == phone), None)
+
+    async def stop_list(self, seconds: float) -> list[str]:
+        """X14: phones (E.164) that this account never writes to. Raises `GatewayError`."""
+        return await stop_list.stop_list(self.api, seconds=seconds)
+
+    async def register_callback(self, public_url: str) -> bool:
+        """X25: have states pushed to us, if the settings ask for it. True if the address was changed.
+
+        Raises `GatewayError`.
+        """
+        token = self._config.callback_token
+        if not self._config.register_callback or token is None:
+            return False
+        url = f"{public_url.rstrip('/')}/callbacks/targetsms/{token.reveal()[0]}"
+        if await callback.address(self.api, seconds=self.attempt_seconds) == url:
+            return False
+        await callback.set_address(self.api, url, seconds=self.attempt_seconds)
+        return True
 
     async def examine(self) -> list[Finding]:
         return [

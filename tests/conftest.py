@@ -90,7 +90,7 @@ async def other(service_urls: list[str], keys: dict[str, str]) -> AsyncIterator[
 @pytest.fixture
 async def gateways(sandbox_process: str) -> AsyncIterator[Gateways]:
     """The sandbox as a fresh one; afterwards nothing of the test is left in it."""
-    async with httpx.AsyncClient(base_url=sandbox_process, trust_env=False, timeout=30) as http:
+    async with httpx.AsyncClient(base_url=sandbox_process, trust_env=False, verify=False, timeout=30) as http:
         found = Gateways(http)
         await found.reset()
         yield found

@@ -14,9 +14,7 @@ BASE = argument("base", help="id of a base, as `bases list` shows it")
 PAGE = argument("--page", type=positive, help="this one alone, from 1; all pages if not given")
 TEXT = argument("--text", required=True, help="what the phone shows")
 SENDER = argument("--sender", default="", help="instead of the sender of the settings")
-CLIENT_ID = argument(
-    "--client-id", type=decimal_digits, default="", help="digits; a repeat with the same sends nothing"
-)
+CLIENT_ID = argument("--client-id", type=decimal_digits, help="digits; with the same nothing is sent again")
 BASE_FIELDS = (
     argument("--greeting-text", help="sent on birthdays"),
     argument("--greeting-time", type=clock, help="hh:mm"),

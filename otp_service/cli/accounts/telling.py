@@ -13,7 +13,7 @@ from typing import Any
 from otp_service.gateways.base import GatewayError, Reason, Then
 
 WIDEST = 60
-"""Characters of one cell; JSON cuts nothing."""
+"""Characters of a cell before the last of its row; JSON cuts nothing."""
 
 REASONS = {
     Reason.INVALID_NUMBER: "it does not take this number",
@@ -89,10 +89,15 @@ def _picked(row: Any, fields: Sequence[str]) -> dict[str, Any]:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    cut = [[*map(_shortened, row[:-1]), row[-1]] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cut, strict=True)]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cut
     )
+
+
+def _shortened(cell: str) -> str:
+    return cell if len(cell) <= WIDEST else cell[: WIDEST - 1] + "…"
 
 
 def _cell(value: Any) -> str:
@@ -101,8 +106,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, list | tuple):
         value = ", ".join(str(each) for each in value if each)
     text = "" if value is None else str(_plain(value))
-    printable = "".join(char if char.isprintable() else " " for char in text)
-    return printable if len(printable) <= WIDEST else printable[: WIDEST - 1] + "…"
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _plain(value: Any) -> Any:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from otp_service import __version__, logs
+from otp_service.cli.accounts.parsers import add_families
 from otp_service.errors import OtpError
 
 
@@ -43,6 +44,8 @@ def parser() -> argparse.ArgumentParser:
     )
     unlock.add_argument("--application", required=True, help="whose phone: an application of the settings")
     unlock.add_argument("--phone", required=True, help="with country code, for example +79161234567")
+
+    add_families(commands)
     return parser
 
 

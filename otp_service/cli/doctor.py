@@ -7,11 +7,14 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 
+from otp_service.cli.accounts.opening import callback_prefix
 from otp_service.cli.development import load_for_operator
 from otp_service.domain import texts
 from otp_service.errors import OtpError
 from otp_service.gateways import registry
 from otp_service.gateways.base import Finding
+from otp_service.gateways.targetsms import examination
+from otp_service.gateways.targetsms.gateways import XmlGateway
 from otp_service.settings import Settings
 from otp_service.storage.connection import open_database
 from otp_service.storage.guards import inspect, wait_until_there
@@ -51,6 +54,11 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
         gateway = registry.build(name, table)
         try:
             for finding in await gateway.examine():
+                yield Finding(f"{name} {finding.name}", finding.ok, finding.text)
+            if isinstance(gateway, XmlGateway) and table.get("callback_token"):
+                finding = await examination.callback_address(
+                    gateway.api, callback_prefix(settings), seconds=gateway.attempt_seconds
+                )
                 yield Finding(f"{name} {finding.name}", finding.ok, finding.text)
         finally:
             await gateway.close()

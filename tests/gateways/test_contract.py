@@ -75,13 +75,11 @@ async def test_unclear(gateway: Gateway, kind: Kind, stub: Stub, name: str) -> N
 
 
 @pytest.mark.parametrize("prefix", [b"", b"\xef\xbb\xbf", b"\r\n\r\n", b"\xef\xbb\xbf \n", b"\0"])
-@pytest.mark.parametrize("suffix", [b"", b"\r\n", b"\0\0", b"  "])
-async def test_byte_order_mark_and_blanks_are_ignored(
-    gateway: Gateway, kind: Kind, stub: Stub, prefix: bytes, suffix: bytes
-) -> None:
-    stub.body = prefix + kind.fixture("accepted") + suffix
+async def test_byte_order_mark_and_blanks_are_ignored(gateway: Gateway, kind: Kind, stub: Stub, prefix: bytes) -> None:
+    for suffix in (b"", b"\r\n", b"\0\0", b"  "):
+        stub.body = prefix + kind.fixture("accepted") + suffix
 
-    assert (await gateway.send(kind.message(), 1.0)).provider_id == kind.accepted_id
+        assert (await gateway.send(kind.message(), 1.0)).provider_id == kind.accepted_id
 
 
 async def test_windows_1251_is_understood(gateway: Gateway, kind: Kind, stub: Stub) -> None:
@@ -154,13 +152,13 @@ async def test_a_compressed_body_is_unclear(gateway: Gateway, kind: Kind, stub: 
         (503, UNCLEAR),
     ],
 )
-@pytest.mark.parametrize("fixture", [None, "accepted"])
 async def test_http_statuses(
-    gateway: Gateway, kind: Kind, stub: Stub, status: int, expected: tuple[Reason, Then], fixture: str | None
+    gateway: Gateway, kind: Kind, stub: Stub, status: int, expected: tuple[Reason, Then]
 ) -> None:
-    stub.status, stub.body = status, kind.fixture(fixture) if fixture else HTML
+    for body in (HTML, kind.fixture("accepted")):
+        stub.status, stub.body = status, body
 
-    assert await refusal(gateway, kind) == expected
+        assert await refusal(gateway, kind) == expected
 
 
 async def test_a_closed_port_is_not_sent(kind: Kind) -> None:

@@ -14,7 +14,7 @@ from datetime import time as clock
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otp_service.gateways.base import Accepted, Delivery, GatewayError, Reason
@@ -224,6 +224,7 @@ BODY = st.one_of(
 )
 
 
+@settings(max_examples=50)
 @given(body=BODY)
 async def test_any_answer(body: bytes) -> None:
     for operation in OPERATIONS.values():

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import inspect
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from otp_service import cli
 from otp_service.gateways import registry
 from otp_service.sandbox.gateways import OPERATIONS as SIMULATED
 from tests.gateways.operations import OPERATIONS
@@ -39,6 +42,25 @@ def test_what_a_row_names_exists(clause: str) -> None:
     assert simulator in {operation.name for operation in SIMULATED}
     file, _, name = test.partition("::")
     assert re.search(rf"^(async )?def {name}\(", (HERE / file).read_text("utf-8"), flags=re.MULTILINE)
+
+
+def commands(parser: argparse.ArgumentParser, words: str = "otp-service") -> Iterator[str]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for word, child in action.choices.items():
+                yield f"{words} {word}"
+                yield from commands(child, f"{words} {word}")
+
+
+def test_every_command_exists_and_has_its_row() -> None:
+    """`otp-service targetsms bases add`, `edit`, `delete` is three commands."""
+    listed = set()
+    for clause in ROWS:
+        first, *others = re.findall(r"`([^`]+)`", ROWS[clause][1].split("|")[2]) or [""]
+        listed |= {first, *(f"{first.rpartition(' ')[0]} {word}" for word in others)}
+    existing = {name for name in commands(cli.parser()) if name.split()[1] in ("targetsms", "smska")}
+    parents = {name.rpartition(" ")[0] for name in existing}
+    assert listed - {""} == existing - parents
 
 
 def test_no_operation_of_the_simulator_is_forgotten() -> None:

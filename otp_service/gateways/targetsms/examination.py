@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from otp_service.gateways.base import Finding, GatewayError
-from otp_service.gateways.targetsms import account
+from otp_service.gateways.targetsms import account, callback
 from otp_service.gateways.targetsms.api import XmlApi
 from otp_service.gateways.wire import shown
 
@@ -41,3 +41,18 @@ async def clock(api: XmlApi, zone: ZoneInfo, *, seconds: float) -> Finding:
         return Finding("clock", True, f"the account's time is that of {zone.key}")
     minutes = round(ahead.total_seconds() / 60)
     return Finding("clock", False, f"the account's time is {minutes:+d} minutes from {zone.key}: correct time_zone")
+
+
+async def callback_address(api: XmlApi, prefix: str, *, seconds: float) -> Finding:
+    """X25: whether states are pushed to this service. prefix: of its address, without the token.
+
+    What follows the prefix opens the callback: it is neither compared nor shown, and of another address nothing is.
+    """
+    try:
+        address = await callback.address(api, seconds=seconds)
+    except GatewayError as error:
+        return Finding("callback", False, f"not told: {error}")
+    if address.startswith(prefix) and len(address) > len(prefix):
+        return Finding("callback", True, f"states are pushed to {prefix}…")
+    where = "to another address" if address else "nowhere"
+    return Finding("callback", False, f"states are pushed {where}: run `otp-service targetsms callback set`")

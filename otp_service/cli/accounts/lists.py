@@ -1,0 +1,168 @@
+"""Functions of commands for what an account keeps: stop list, schedule, templates, bases, subscribers, registry."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from otp_service.cli.accounts.opening import SECONDS, Account
+from otp_service.cli.accounts.telling import Told
+from otp_service.gateways.targetsms import bases, scheduled, sender_registry, subscribers, templates
+from otp_service.gateways.targetsms import stop_list as stops
+from otp_service.gateways.targetsms.answers import Done, Edited, Page
+from otp_service.gateways.targetsms.sender_registry import Operator
+
+GOOD = (Done.INSERT, Done.ADD, Done.EDIT, Done.DELETE)
+
+
+async def stop_list(account: Account, _: Namespace) -> Told:
+    return Told([{"phone": phone} for phone in await stops.stop_list(account.xml, seconds=SECONDS)])
+
+
+async def add_stops(account: Account, given: Namespace) -> Told:
+    return _edited("phone", given.phone, await stops.edit_stop_list(account.xml, add=given.phone, seconds=SECONDS))
+
+
+async def remove_stops(account: Account, given: Namespace) -> Told:
+    return _edited("phone", given.phone, await stops.edit_stop_list(account.xml, delete=given.phone, seconds=SECONDS))
+
+
+async def scheduled_messages(account: Account, given: Namespace) -> Told:
+    return await _pages(given, lambda page: scheduled.scheduled(account.xml, page, account.zone, seconds=SECONDS))
+
+
+async def delete_scheduled(account: Account, given: Namespace) -> Told:
+    return _edited("id", given.id, await scheduled.delete_all(account.xml, given.id, seconds=SECONDS))
+
+
+async def all_templates(account: Account, _: Namespace) -> Told:
+    return Told(await templates.templates(account.xml, seconds=SECONDS))
+
+
+async def add_template(account: Account, given: Namespace) -> Told:
+    new = templates.Template("", given.name, given.text)
+    return _edited("id", [""], await templates.edit_templates(account.xml, [new], seconds=SECONDS))
+
+
+async def edit_template(account: Account, given: Namespace) -> Told:
+    """X22 takes an entry as a whole, so what is not given is read first."""
+    kept = await templates.templates(account.xml, seconds=SECONDS)
+    changed = [_changed(each, given, "name", "text") for each in kept if each.id == given.id]
+    if not changed:
+        return _not_found(given.id)
+    return _edited("id", [given.id], await templates.edit_templates(account.xml, changed, seconds=SECONDS))
+
+
+async def delete_templates(account: Account, given: Namespace) -> Told:
+    return _edited("id", given.id, await templates.edit_templates(account.xml, delete=given.id, seconds=SECONDS))
+
+
+async def all_bases(account: Account, _: Namespace) -> Told:
+    return Told(await bases.bases(account.xml, seconds=SECONDS))
+
+
+BASE_FIELDS = (
+    "name",
+    "greeting_text",
+    "greeting_time",
+    "greeting_sender",
+    "greeting_on",
+    "local_time",
+    "days_before",
+)
+
+
+async def add_base(account: Account, given: Namespace) -> Told:
+    new = _changed(bases.Base("", given.name), given, *BASE_FIELDS)
+    return _edited("id", [""], await bases.edit_bases(account.xml, [new], seconds=SECONDS))
+
+
+async def edit_base(account: Account, given: Namespace) -> Told:
+    """X11 takes an entry as a whole, so what is not given is read first."""
+    kept = await bases.bases(account.xml, seconds=SECONDS)
+    changed = [_changed(each, given, *BASE_FIELDS) for each in kept if each.id == given.id]
+    if not changed:
+        return _not_found(given.id)
+    return _edited("id", [given.id], await bases.edit_bases(account.xml, changed, seconds=SECONDS))
+
+
+async def delete_bases(account: Account, given: Namespace) -> Told:
+    return _edited("id", given.id, await bases.edit_bases(account.xml, delete=given.id, seconds=SECONDS))
+
+
+async def all_subscribers(account: Account, given: Namespace) -> Told:
+    def one(page: int) -> Awaitable[Page[subscribers.Subscriber]]:
+        return subscribers.subscribers(account.xml, given.base, page, given.since, account.zone, seconds=SECONDS)
+
+    return await _pages(given, one)
+
+
+async def edit_subscriber(account: Account, given: Namespace) -> Told:
+    wanted = subscribers.Subscriber(
+        given.phone,
+        given.region,
+        given.operator,
+        given.name,
+        given.surname,
+        given.patronymic,
+        given.born,
+        subscribers.Gender(given.gender or "unknown"),
+        tuple(given.addition[:5]),
+    )
+    found = await subscribers.edit_subscribers(account.xml, given.base, [wanted], seconds=SECONDS)
+    return _edited("phone", [given.phone], found)
+
+
+async def delete_subscribers(account: Account, given: Namespace) -> Told:
+    found = await subscribers.edit_subscribers(account.xml, given.base, delete=given.phone, seconds=SECONDS)
+    return _edited("phone", given.phone, found)
+
+
+async def whole_registry(account: Account, given: Namespace) -> Told:
+    found = await sender_registry.registry(account.xml, _operator(given), given.sender, given.inn, seconds=SECONDS)
+    return Told(found)
+
+
+async def add_registered(account: Account, given: Namespace) -> Told:
+    wanted = sender_registry.Application(
+        given.sender, Operator(given.operator), given.legal_entity, given.inn, given.comment
+    )
+    return _entered(await sender_registry.edit_registry(account.xml, [wanted], seconds=SECONDS))
+
+
+async def delete_registered(account: Account, given: Namespace) -> Told:
+    unwanted = [(given.sender, _operator(given))]
+    return _entered(await sender_registry.edit_registry(account.xml, delete=unwanted, seconds=SECONDS))
+
+
+def _operator(given: Namespace) -> Operator | None:
+    return Operator(given.operator) if given.operator else None
+
+
+def _changed(entry: Any, given: Namespace, *names: str) -> Any:
+    return replace(entry, **{name: getattr(given, name) for name in names if getattr(given, name) is not None})
+
+
+def _edited(key: str, asked: Sequence[str], found: Sequence[Edited]) -> Told:
+    """Good only if every entry asked for was done; an entry may be answered under its new id."""
+    rows = [{key: each.key, "done": each.done} for each in found]
+    return Told(rows, len(found) >= len(set(asked)) and all(each.done in GOOD for each in found))
+
+
+def _not_found(wanted: str) -> Told:
+    return Told([{"id": wanted, "done": Done.NOT_FOUND}], ok=False)
+
+
+def _entered(found: Sequence[sender_registry.Entered]) -> Told:
+    return Told(found, bool(found) and all(each.done in GOOD for each in found))
+
+
+async def _pages(given: Namespace, ask: Callable[[int], Awaitable[Page[Any]]]) -> Told:
+    """The page that is wanted, or all: the gateway gives one at a time."""
+    page = await ask(given.page or 1)
+    items, last = list(page.items), page.pages if given.page is None else 0
+    for number in range(2, last + 1):
+        items += (await ask(number)).items
+    return Told(items, note=f"page {page.number} of {page.pages}" if given.page else "")

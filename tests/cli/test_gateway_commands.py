@@ -270,6 +270,8 @@ def test_callback(ask: Ask, run: Run, environ: dict[str, str]) -> None:
     assert ask("targetsms callback get") == {"address": f"{ours}/…", "ours": True}
     other = f"http://user:{SECRETS[2]}@127.0.0.1:9/a/{TOKEN}?b={TOKEN}"
     assert ask("targetsms callback set", "--url", other) == {"address": "http://127.0.0.1:9/a/…", "ours": False}
+    for strange in ("http://[", f"http://a:{TOKEN}/b", "http:///a"):
+        assert ask("targetsms callback set", "--url", strange)["address"] == "…"
     refused = run("targetsms callback set", "--yes", "--gateway", "targetsms-password")
     assert refused.code == 2
     assert "callback_token" in refused.err

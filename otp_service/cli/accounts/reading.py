@@ -119,11 +119,14 @@ async def set_callback_address(at: Account, given: Namespace) -> Told:
 
 
 def _address(at: Account, url: str) -> Told:
-    """Its last part opens a callback: never shown."""
-    parts = urlsplit(url)
-    shown = f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}" if parts.hostname else ""
-    path = parts.path.rpartition("/")[0]
-    return Told({"address": f"{shown}{path}/…" if shown else "", "ours": bool(url) and url == at.callback})
+    """Its last part opens a callback: never shown, nor is anything of what is no address."""
+    try:
+        parts = urlsplit(url)
+        host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
+    except ValueError:  # a port that is no number, brackets that do not match
+        host = None
+    shown = f"{parts.scheme}://{host}{parts.path.rpartition('/')[0]}/…" if host else "…" if url else ""
+    return Told({"address": shown, "ours": bool(url) and url == at.callback})
 
 
 def _balance(found: account.Balance) -> Told:

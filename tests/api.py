@@ -21,7 +21,8 @@ class Api:
             trust_env=False,
             verify=False,  # plain http; without this each client spends 90 ms on certificates
             timeout=60,
-            limits=limits, headers={"Authorization": f"Bearer {key}"}
+            limits=limits,
+            headers={"Authorization": f"Bearer {key}"},
         )
 
     async def __aenter__(self) -> Self:

@@ -81,7 +81,7 @@ class Evidence:
     """Answers while Redis was not the primary."""
 
 
-@pytest.fixture(scope="module", params=["production", "development"])
+@pytest.fixture(scope="module", params=["production", pytest.param("development", marks=pytest.mark.slow)])
 async def evidence(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     folder = tmp_path_factory.mktemp(request.param)
     found = Evidence()

@@ -124,6 +124,7 @@ def running(folder: Path, log: Path, **environ: str) -> Iterator[Run]:
                 os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_the_life_of_a_run(tmp_path: Path) -> None:
     """From the first start in an empty folder through Ctrl-C, kill -9 and two restarts, as a person would do it."""
     home = tmp_path / "home"

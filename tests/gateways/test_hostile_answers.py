@@ -21,7 +21,7 @@ from otp_service.gateways.base import Accepted, Delivery, GatewayError, Reason
 from otp_service.gateways.http import decode
 from tests.gateways.operations import OPERATIONS, Answering
 
-QUICK, MANY = 1_500, 10_000
+QUICK, MANY = 400, 10_000
 MOST_SECONDS = 0.05
 MOST_BYTES = 5_000_000
 

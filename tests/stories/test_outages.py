@@ -100,6 +100,7 @@ async def test_killed_between_send_and_answer_the_retry_sends_no_second_sms_by_x
         assert await api.outcome(started["id"], code) == "approved"
 
 
+@pytest.mark.slow
 async def test_killed_while_the_gateway_makes_the_code_the_retry_goes_on_by_xml(
     tmp_path: Path, redis_server: RedisServer, sandbox_process: str, gateways: Gateways, phone: str
 ) -> None:

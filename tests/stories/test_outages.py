@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -30,9 +30,17 @@ async def service(folder: Path, redis: str, sandbox: str, **overrides: str) -> A
             yield api, child.pid
 
 
-async def timed(call: object) -> tuple[object, float]:
-    began = time.monotonic()
-    return await call, time.monotonic() - began  # type: ignore[misc]
+async def killed_when(
+    happened: Callable[[], Awaitable[object]], folder: Path, redis: str, sandbox: str, phone: str
+) -> None:
+    """A start with the key `crash-<phone>` by a process that is killed in the middle of it."""
+    with running_service(folder, redis, sandbox) as (url, child, _):
+        async with Api(url, API_KEY) as api:
+            start = asyncio.create_task(api.start(phone, key="crash-" + phone))
+            while not await happened():
+                await asyncio.sleep(0.01)
+            child.kill()
+            await asyncio.gather(start, return_exceptions=True)
 
 
 @pytest.mark.parametrize("fault", ["kill", "freeze"])
@@ -78,13 +86,7 @@ async def test_killed_between_send_and_answer_the_retry_sends_no_second_sms_by_x
 ) -> None:
     await gateways.fail("password", "error", error="Неверный логин или пароль")
     await gateways.fail("xml", "processed_then_stall", times=1)
-    with running_service(tmp_path, redis_server.url, sandbox_process) as (url, child, _):
-        async with Api(url, API_KEY) as api:
-            first = asyncio.create_task(api.start(phone, key="crash-" + phone))
-            while not await gateways.messages(phone):
-                await asyncio.sleep(0.01)
-            child.kill()
-            await asyncio.gather(first, return_exceptions=True)
+    await killed_when(lambda: gateways.messages(phone), tmp_path, redis_server.url, sandbox_process, phone)
 
     async with service(tmp_path, redis_server.url, sandbox_process) as (api, _):
         while (answer := await api.start(phone, key="crash-" + phone)).status_code == 409:
@@ -105,13 +107,7 @@ async def test_killed_while_the_gateway_makes_the_code_the_retry_goes_on_by_xml(
     tmp_path: Path, redis_server: RedisServer, sandbox_process: str, gateways: Gateways, phone: str
 ) -> None:
     await gateways.fail("password", "processed_then_stall", times=1)
-    with running_service(tmp_path, redis_server.url, sandbox_process) as (url, child, _):
-        async with Api(url, API_KEY) as api:
-            first = asyncio.create_task(api.start(phone, key="crash-" + phone))
-            while not await gateways.messages(phone):
-                await asyncio.sleep(0.01)
-            child.kill()
-            await asyncio.gather(first, return_exceptions=True)
+    await killed_when(lambda: gateways.messages(phone), tmp_path, redis_server.url, sandbox_process, phone)
 
     async with service(tmp_path, redis_server.url, sandbox_process) as (api, _):
         while (answer := await api.start(phone, key="crash-" + phone)).status_code == 409:
@@ -132,19 +128,12 @@ async def test_killed_and_nobody_comes_back_the_worker_ends_it(
     await gateways.fail("xml", "processed_then_stall", times=1)
     await gateways.fail("smska", "stall")
     number = f"{phone[:-2]}77"
-    with running_service(tmp_path, redis_server.url, sandbox_process) as (url, child, _):
-        async with Api(url, API_KEY) as api:
-            by_password = asyncio.create_task(api.start(number, key="lost-" + number))
-            while not await gateways.asked("password"):
-                await asyncio.sleep(0.01)
-            await asyncio.sleep(0.1)
-            child.kill()
-            await asyncio.gather(by_password, return_exceptions=True)
+    await killed_when(lambda: gateways.asked("password"), tmp_path, redis_server.url, sandbox_process, number)
     sent = await gateways.asked("xml")
 
     async with service(tmp_path, redis_server.url, sandbox_process) as (api, _):
         await asyncio.sleep(28)  # the lease of 6 s, 20 s for the caller to come back, and a round of the worker
-        found = problem(await api.start(number, key="lost-" + number), 502, "no_gateway_available")
+        found = problem(await api.start(number, key="crash-" + number), 502, "no_gateway_available")
         kept = (await api.status(found["verification_id"])).json()
         assert kept["status"] == "failed"
         assert [m["status"] for m in kept["messages"]] == ["unclear"]

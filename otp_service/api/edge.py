@@ -67,8 +67,8 @@ class Edge:
                 status = message["status"]
                 media = dict(message["headers"]).get(b"content-type", b"")
                 if status >= 400 and not media.startswith(problems.MEDIA_TYPE.encode()):
-                    foreign = Refused("not_found" if status == 404 else "malformed_request", "Nothing is there.")
-                    return  # the framework's own words, in its own shape
+                    foreign = _in_our_words(status)
+                    return
                 named = {name for name, _ in message["headers"]}
                 message["headers"] = [
                     *message["headers"],
@@ -99,6 +99,13 @@ class Edge:
             metrics.REQUESTS.labels(route, str(status)).inc()
             metrics.SECONDS.labels(route).observe(seconds)
             log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
+
+
+def _in_our_words(status: int) -> Refused:
+    """For what the framework or a file server answers by itself, in a shape of its own."""
+    if status >= 500:
+        return Refused("internal_error", "Something went wrong here; the log knows more.")
+    return Refused("not_found" if status == 404 else "malformed_request", "Nothing is there.")
 
 
 def _request_id(scope: HTTPScope) -> str:

@@ -102,7 +102,7 @@ class Dispatcher:
         if gateway.makes_code:
             return Opening(number, gateway.name, gateway.channel, CodeSource.GATEWAY, client_id)
         # Stored before it is sent: a code on its way that cannot be checked would be worse than none.
-        local_hash = await self._digest(stored, self._local_code(stored))
+        local_hash = b"" if stored.has_local_hash else await self._digest(stored, self._local_code(stored))
         return Opening(number, gateway.name, gateway.channel, CodeSource.LOCAL, client_id, local_hash)
 
     async def _try(self, errand: Errand, stored: Stored, gateway: Gateway, opened: Opening, budget: _Budget) -> _Tried:

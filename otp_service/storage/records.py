@@ -26,6 +26,7 @@ class Stored:
     salt: bytes = field(default=b"", repr=False)
     cost: Cost = _NO_COST
     code_length: int = 0
+    has_local_hash: bool = False
     hashes: Sequence[bytes] = field(default=(), repr=False)
 
     @property
@@ -121,6 +122,7 @@ def read(reply: Any, verification_id: str, keyring: Keyring) -> Stored:
         record.get(b"salt", b""),
         Cost.parse(_text(record, b"cost") or "0,0,0"),
         _number(record, b"code_length"),
+        b"hash:local" in record,
         [record[name] for name in (b"hash:gateway", b"hash:earlier", b"hash:local") if name in record],
     )
 

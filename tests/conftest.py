@@ -99,5 +99,5 @@ async def gateways(sandbox_process: str) -> AsyncIterator[Gateways]:
 
 @pytest.fixture
 def phone() -> str:
-    """A mobile number of its own for each test; no magic ending of the sandbox, and 20 to 99 are left for its family."""
+    """A mobile number of its own for each test. Not a magic ending of the sandbox; 20 to 99 are left for its family."""
     return f"+7916{random.randrange(10_000, 100_000)}{random.randrange(12, 20)}"

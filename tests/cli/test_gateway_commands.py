@@ -499,6 +499,7 @@ def test_a_table_and_json_carry_no_steering_characters() -> None:
 # Doctor
 
 
+@pytest.mark.slow
 def test_doctor_looks_at_the_callback_address(run: Run, environ: dict[str, str]) -> None:
     def line() -> str:
         return next(line for line in run("doctor").out.splitlines() if "targetsms-xml callback" in line)

@@ -43,7 +43,7 @@ async def killed_when(
             await asyncio.gather(start, return_exceptions=True)
 
 
-@pytest.mark.parametrize("fault", ["kill", "freeze"])
+@pytest.mark.parametrize("fault", [pytest.param("kill", marks=pytest.mark.slow), "freeze"])
 async def test_redis_goes_away_and_comes_back(
     tmp_path: Path, redis_server: RedisServer, sandbox_process: str, gateways: Gateways, phone: str, fault: str
 ) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.api import Api, Gateways
 from tests.running import API_KEY, RedisServer, running_service
 
 NEW = "new-secret-" + "n" * 40
 
 
+@pytest.mark.slow
 async def test_the_root_secret_is_rotated_and_the_old_one_dropped(
     tmp_path: Path, sandbox_process: str, gateways: Gateways, phone: str
 ) -> None:

@@ -14,39 +14,53 @@ from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 from litestar.types import ASGIApp
 
-from otp_service.api import documentation, problems, system
+from otp_service.api import callbacks, documentation, events, gateways, problems, system
 from otp_service.api.auth import ApiKeyAuthentication, caller
 from otp_service.api.edge import MAX_BODY_BYTES, Edge
 from otp_service.api.verifications import VerificationController
+from otp_service.delivery.circuits import Circuits
 from otp_service.delivery.dispatch import Dispatcher
 from otp_service.delivery.errands import Errands
+from otp_service.delivery.pushes import Pushes
 from otp_service.delivery.recipients import Recipients
+from otp_service.delivery.tracking import Tracking
 from otp_service.domain.keyring import Keyring
 from otp_service.errors import SettingsError
 from otp_service.gateways import registry
 from otp_service.gateways.base import Gateway
 from otp_service.hashing import HashPool
+from otp_service.jobs import Jobs
+from otp_service.lookup import Lookup
 from otp_service.service import Service
 from otp_service.settings import Settings
 from otp_service.storage import guards
 from otp_service.storage.api_keys import ApiKeyStore
 from otp_service.storage.client_ids import ClientIds
 from otp_service.storage.connection import open_database
+from otp_service.storage.events import EventStore
+from otp_service.storage.gateways import GatewayStore
 from otp_service.storage.idempotency import IdempotencyStore
 from otp_service.storage.install import load_names
+from otp_service.storage.records import Records
+from otp_service.storage.reports import ReportStore
 from otp_service.storage.schedule import Schedule
+from otp_service.storage.sends import SendStore
 from otp_service.storage.verifications import VerificationStore
 from otp_service.verifications import Verifications
+from otp_service.waiting import Waiting
 from otp_service.worker import Worker
 
 log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def open_service(settings: Settings) -> AsyncIterator[Service]:
-    """Build and start everything, close it in reverse. Raises SettingsError when it cannot work."""
+async def open_service(settings: Settings, *, worker: bool = True) -> AsyncIterator[Service]:
+    """Build and start everything, close it in reverse. worker: run due jobs in this process.
+
+    Raises SettingsError when it cannot work.
+    """
     async with AsyncExitStack() as stack:
-        gateways = await _open_gateways(settings, stack)
+        known = await _open_gateways(settings, stack)
         database = await stack.enter_async_context(open_database(settings.redis))
         await guards.wait_until_there(database)
         await guards.refuse_unfit(database, allow_no_persistence=settings.redis.allow_no_persistence)
@@ -54,29 +68,56 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         names = await load_names(database, keyring)
         hash_pool = HashPool(settings.hashing)
         stack.callback(hash_pool.close)
-        store = VerificationStore(database, keyring, names, settings.retention.ended_seconds)
-        recipients = Recipients(settings, gateways)
-        verifications = Verifications(
-            settings,
-            names,
-            store,
-            IdempotencyStore(database),
-            recipients,
-            Errands(settings, gateways),
-            Dispatcher(store, ClientIds(database), hash_pool),
-            hash_pool,
+        records = Records(database, keyring, names)
+        store = VerificationStore(records, names, settings.retention.ended_seconds)
+        sends = SendStore(records)
+        reports = ReportStore(records, database)
+        gateway_store = GatewayStore(database)
+        log_of_events = EventStore(
+            database, keyring, settings.retention.events_seconds, dict.fromkeys(settings.applications, ())
         )
+        schedule = Schedule(database, names, list(settings.applications))
+        recipients = Recipients(settings, known)
+        circuits = Circuits(known, gateway_store)
+        pushes = Pushes(known.values(), reports)
+        errands = Errands(settings, known, circuits)
+        dispatcher = Dispatcher(sends, reports, ClientIds(database), circuits, hash_pool, pushes.accounts)
+        stopping = asyncio.Event()
+        verifications = Verifications(
+            settings, names, store, sends, IdempotencyStore(database), recipients, errands, dispatcher, hash_pool
+        )
+        lookup = Lookup(settings, names, store, Waiting(store, stopping.is_set))
+        tracking = Tracking(settings, known, store, sends, reports, gateway_store, circuits, errands, dispatcher)
+        jobs = Jobs(schedule, tracking, log_of_events, circuits, gateway_store, known)
         api_keys = ApiKeyStore(database)
         if settings.bootstrap_api_key:
             await api_keys.ensure(settings.bootstrap_api_key, next(iter(settings.applications)))
-        worker = Worker(Schedule(database, names), verifications)
-        service = Service(settings, database, api_keys, gateways, hash_pool, verifications, worker)
-        for name, work in {
-            "worker": worker.run(),
+        await circuits.refresh()
+        await jobs.plan()
+        own_worker = Worker(schedule, jobs.handlers) if worker else None
+        service = Service(
+            settings,
+            database,
+            api_keys,
+            known,
+            hash_pool,
+            verifications,
+            lookup,
+            log_of_events,
+            circuits,
+            pushes,
+            own_worker,
+            stopping,
+        )
+        work = {
+            "circuits": circuits.keep_fresh(),
             "stop lists": recipients.keep_stop_lists(),
             "callbacks": recipients.register_callbacks(),
-        }.items():
-            stack.push_async_callback(_stopped, asyncio.create_task(work, name=name))
+        }
+        if own_worker:
+            work["worker"] = own_worker.run()
+        for name, coroutine in work.items():
+            stack.push_async_callback(_stopped, asyncio.create_task(coroutine, name=name))
         yield service
 
 
@@ -85,6 +126,9 @@ def create_app(service: Service) -> ASGIApp:
     app = Litestar(
         route_handlers=[
             VerificationController,
+            gateways.gateways,
+            events.events,
+            callbacks.targetsms,
             system.live,
             system.ready,
             system.metrics_page,
@@ -93,6 +137,7 @@ def create_app(service: Service) -> ASGIApp:
         dependencies={
             "service": Provide(lambda: service, sync_to_thread=False),
             "verifications": Provide(lambda: service.verifications, sync_to_thread=False),
+            "lookup": Provide(lambda: service.lookup, sync_to_thread=False),
             "caller": Provide(caller, sync_to_thread=False),
         },
         middleware=[

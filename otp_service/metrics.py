@@ -17,4 +17,20 @@ SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 12, 30),
 )
 HASH_PLACES = Gauge("otp_hash_places_free", "Places left in the hash pool; at 0 a check hears 503")
+DELIVERY_SECONDS = Histogram(
+    "otp_delivery_seconds",
+    "From the gateway's acceptance to the delivery, as it tells",
+    ["gateway", "channel"],
+    buckets=(1, 2, 5, 10, 15, 30, 60, 120, 300, 600),
+)
+ENDS = Counter("otp_messages_final", "Messages whose end became known", ["gateway", "channel", "status"])
+QUESTIONS = Counter(
+    "otp_gateway_questions", "Questions about messages; reason is empty where it answered", ["gateway", "reason"]
+)
+PUSHES = Counter("otp_callbacks", "States that were pushed to us: news, or nothing new, or nobody's", ["result"])
+FAILOVERS = Counter("otp_failovers", "Messages sent instead of one that did not arrive", ["channel", "why"])
+CIRCUIT_OPEN = Gauge("otp_circuit_open", "1 while a gateway is left alone because it failed", ["gateway"])
+BALANCE = Gauge("otp_gateway_balance", "What is left on the account, as the provider counts", ["gateway"])
+JOBS = Counter("otp_jobs", "Due jobs that were claimed", ["kind"])
+JOB_LATENESS = Gauge("otp_due_oldest_seconds", "How late the latest job of the last round was")
 WORKER_LAG = Gauge("otp_worker_last_round_seconds", "Seconds since the worker last looked for due jobs")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from otp_service import metrics
+from otp_service.delivery.circuits import Circuits
+from otp_service.delivery.pushes import Pushes
 from otp_service.gateways.base import Gateway
 from otp_service.hashing import HashPool
+from otp_service.lookup import Lookup
 from otp_service.settings import Settings
 from otp_service.storage.api_keys import ApiKeyStore
 from otp_service.storage.connection import Database
+from otp_service.storage.events import EventStore
 from otp_service.verifications import Verifications
 from otp_service.worker import Worker
 
@@ -23,11 +28,17 @@ class Service:
     gateways: Mapping[str, Gateway]
     hash_pool: HashPool
     verifications: Verifications
-    worker: Worker
-    stopping: bool = False
+    lookup: Lookup
+    events: EventStore
+    circuits: Circuits
+    pushes: Pushes
+    worker: Worker | None
+    """None where a worker runs elsewhere."""
+    stopping: asyncio.Event
     """Set on the first signal: readiness says no while requests under way are finished."""
 
     def observe(self) -> None:
         """Bring gauges up to date before they are read."""
         metrics.HASH_PLACES.set(self.hash_pool.places)
-        metrics.WORKER_LAG.set(self.worker.seconds_since_round)
+        if self.worker:
+            metrics.WORKER_LAG.set(self.worker.seconds_since_round)

@@ -1,4 +1,4 @@
-"""Read this first: start, check, resend, cancel and status of a verification, step by step.
+"""Read this first: start, check, resend and cancel a verification, step by step.
 
 Each method puts the steps in order and leaves the deciding to others: scripts decide what races (storage/scripts),
 `delivery` decides which gateway is next, `domain` knows how codes are made and hashed. What is refused is raised as
@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass, field, replace
 
 from otp_service import metrics, refusals
 from otp_service.delivery.dispatch import Dispatcher, Walk
-from otp_service.delivery.errands import Errands, left_open
+from otp_service.delivery.errands import Errands
 from otp_service.delivery.recipients import Recipients
 from otp_service.domain import codes, phone
 from otp_service.domain.keyring import Names
@@ -23,6 +23,7 @@ from otp_service.hashing import HashPool
 from otp_service.settings import Application, Settings
 from otp_service.storage.idempotency import Claim, IdempotencyStore
 from otp_service.storage.records import Opening, Repeat, Stored
+from otp_service.storage.sends import SendStore
 from otp_service.storage.verifications import VerificationStore
 
 
@@ -51,6 +52,7 @@ class Verifications:
         settings: Settings,
         names: Names,
         store: VerificationStore,
+        sends: SendStore,
         idempotency: IdempotencyStore,
         recipients: Recipients,
         errands: Errands,
@@ -60,6 +62,7 @@ class Verifications:
         self._settings = settings
         self._names = names
         self._store = store
+        self._sends = sends
         self._idempotency = idempotency
         self._recipients = recipients
         self._errands = errands
@@ -136,7 +139,7 @@ class Verifications:
         self._phone_index(verification_id)
         repeat = self._repeat(application, idempotency_key, "resend", verification_id, channel)
         lease = self._errands.lease_seconds(channel)
-        claimed = await self._store.resend(verification_id, application, policy, repeat, lease)
+        claimed = await self._sends.resend(verification_id, application, policy, repeat, lease)
         if claimed.word == "replay":
             return claimed.found
         if claimed.word not in ("claimed", "taken_over"):
@@ -156,32 +159,14 @@ class Verifications:
             raise refusals.not_found()
         return stored.found
 
-    async def status(self, application: str, verification_id: str) -> Verification:
-        self._phone_index(verification_id)
-        stored = await self._store.read(verification_id, application)
-        if stored.word == "not_found":
-            raise refusals.not_found()
-        return stored.found
-
-    async def finish_interrupted(self, verification_id: str) -> bool:
-        """End a walk whose process died and whose caller did not come back. Sends nothing. False: somebody is at it."""
-        stored = await self._store.take_over(verification_id, self._errands.lease_seconds(), "any")
-        if stored.word == "running":
-            return False
-        if stored.word == "taken_over":
-            interrupted = left_open(stored.found.messages[-1]) if stored.found.messages else None
-            if interrupted:
-                stored = await self._store.progress(verification_id, settled=interrupted)
-            out = any(message.may_be_out for message in stored.found.messages)
-            await self._store.progress(verification_id, then="done" if out else "fail")
-        return True
-
     async def _start_new(
         self, application: str, policy: Application, verification_id: str, to: str, order: Order
     ) -> Verification:
-        head = self._errands.head(order.channel)
+        candidates = self._errands.route(order.channel)
         opened = None
-        if head.makes_code:  # nothing to hash beforehand, so its message is recorded with the verification
+        if candidates and candidates[0].makes_code:
+            # Nothing to hash beforehand, so its message is recorded together with the verification.
+            head = candidates[0]
             client_id = await self._dispatcher.draw_client_id(head)
             opened = Opening(1, head.name, head.channel, CodeSource.GATEWAY, client_id)
         stored = await self._store.start(
@@ -201,13 +186,13 @@ class Verifications:
         if stored.word != "created":
             metrics.VERIFICATIONS.labels(application, stored.word).inc()
             raise refusals.by_word(stored)
-        walk = await self._dispatcher.deliver(self._errands.first(stored, opened))
+        walk = await self._dispatcher.deliver(self._errands.first(stored, candidates, opened))
         metrics.VERIFICATIONS.labels(application, "sent" if walk.sent else "failed").inc()
         return _delivered(walk)
 
     async def _start_again(self, claim: Claim, lease: float) -> Verification | None:
         """The same start asked for once more. None: the first one died before it made its record."""
-        stored = await self._store.take_over(claim.verification_id, lease, "start")
+        stored = await self._sends.take_over(claim.verification_id, lease, "start")
         match stored.word:
             case "done" if stored.found.status is Status.FAILED:
                 raise refusals.no_gateway(stored.found)
@@ -223,7 +208,7 @@ class Verifications:
         return _delivered(await self._dispatcher.deliver(errand))
 
     async def _judge(self, taken: Stored, code: str, repeat: Repeat) -> Stored:
-        pepper = self._store.keys_of(taken).pepper
+        pepper = self._sends.keys_of(taken).pepper
         candidate = await self._hash_pool.digest(pepper, taken.scope, code, taken.salt, taken.cost)
         settled = await self._store.settle(taken.found.id, codes.matches_any(candidate, taken.hashes), repeat)
         if settled.word == "not_found":

@@ -1,28 +1,42 @@
-"""Runs due jobs. What matters is never a background task of the web framework: it is a due job in Redis first."""
+"""Runs due jobs. What matters is never a background task of the web framework: it is a due job in Redis first.
+
+Any number of workers may run, each in a process of its own or beside the HTTP server: a job is claimed by one of them,
+for a while, and comes back if that one dies.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
+from otp_service import metrics
 from otp_service.errors import StorageUnavailable
 from otp_service.storage.schedule import Job, Schedule
-from otp_service.verifications import Verifications
 
 LONGEST_SLEEP_SECONDS = 1.0
 AFTER_FAULT_SECONDS = 0.5
 LATE_SECONDS = 5.0
+MOST_BATCHES = 64
+"""Batches of jobs that are at work at the same time; more are not claimed."""
+LAST_SECONDS = 10.0
+"""At the end, for what is under way."""
+
+Handler = Callable[[Sequence[Job]], Awaitable[None]]
+"""Runs jobs of one kind, and says of each whether it is done. What it raises gives the jobs back after their lease."""
 
 log = structlog.get_logger()
 
 
 class Worker:
-    def __init__(self, schedule: Schedule, verifications: Verifications) -> None:
+    def __init__(self, schedule: Schedule, handlers: Mapping[str, Handler]) -> None:
         self._schedule = schedule
-        self._verifications = verifications
+        self._handlers = handlers
         self._last_round = time.monotonic()
+        self._running: set[asyncio.Task[None]] = set()
 
     @property
     def seconds_since_round(self) -> float:
@@ -34,31 +48,50 @@ class Worker:
         return "ok" if self.seconds_since_round < LATE_SECONDS else "late"
 
     async def run(self) -> None:
-        """Until canceled."""
-        while True:
-            try:
-                await asyncio.sleep(await self._round())
-            except StorageUnavailable:
-                await asyncio.sleep(AFTER_FAULT_SECONDS)
-            except Exception:
-                log.exception("worker_round_failed")
-                await asyncio.sleep(AFTER_FAULT_SECONDS)
+        """Until canceled; then what is under way is given some time to end."""
+        try:
+            while True:
+                try:
+                    await asyncio.sleep(await self._round())
+                except StorageUnavailable:
+                    await asyncio.sleep(AFTER_FAULT_SECONDS)
+                except Exception:
+                    log.exception("worker_round_failed")
+                    await asyncio.sleep(AFTER_FAULT_SECONDS)
+        finally:
+            if self._running:
+                _, late = await asyncio.wait(self._running, timeout=LAST_SECONDS)
+                for task in late:
+                    task.cancel()
 
     async def _round(self) -> float:
-        """Claim and run what is due; returns how long to sleep."""
+        """Claim what is due and set it going; returns how long to sleep."""
+        while len(self._running) >= MOST_BATCHES:
+            self._last_round = time.monotonic()
+            await asyncio.wait(self._running, timeout=1, return_when=asyncio.FIRST_COMPLETED)
         jobs, next_in = await self._schedule.claim()
+        by_kind: defaultdict[str, list[Job]] = defaultdict(list)
         for job in jobs:
-            await self._run(job)
+            by_kind[job.kind].append(job)
+        for kind, batch in by_kind.items():
+            metrics.JOBS.labels(kind if kind in self._handlers else "unknown").inc(len(batch))
+            task = asyncio.create_task(self._run(kind, batch), name=f"jobs {kind}")
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        metrics.JOB_LATENESS.set(max((job.late_seconds for job in jobs), default=0))
         self._last_round = time.monotonic()
         return min(LONGEST_SLEEP_SECONDS, next_in if next_in is not None else LONGEST_SLEEP_SECONDS)
 
-    async def _run(self, job: Job) -> None:
-        match job.kind:
-            case "recover":
-                finished = await self._verifications.finish_interrupted(job.subject)
-                log.info("interrupted_walk_finished", verification=job.subject, finished=finished)
-            case _:
-                finished = True
-                log.warning("unknown_job", kind=job.kind)
-        if finished:
-            await self._schedule.done(job)
+    async def _run(self, kind: str, jobs: Sequence[Job]) -> None:
+        handler = self._handlers.get(kind)
+        try:
+            if handler:
+                await handler(jobs)
+            else:
+                log.warning("unknown_job", kind=kind)
+                for job in jobs:
+                    await self._schedule.done(job)
+        except StorageUnavailable:
+            log.info("jobs_given_back", kind=kind, jobs=len(jobs))
+        except Exception:
+            log.exception("jobs_failed", kind=kind, jobs=len(jobs))

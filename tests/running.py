@@ -19,7 +19,8 @@ import httpx
 API_KEY = "test-key-" + secrets.token_hex(16)
 SECRET = "test-secret-" + secrets.token_hex(16)
 
-# Short deadlines, so that a silent gateway costs a second and not four; no pauses, except in "strict".
+# Short deadlines, so that a silent gateway costs a second and not four; no pauses, except in "strict"; no circuit breakers,
+# so that the faults of one test do not reach the next.
 SETTINGS = """
 [service]
 environment = "production"
@@ -36,6 +37,7 @@ sender = "target"
 state_base_url = "env:TEST_SANDBOX"
 attempt_seconds = 1.0
 connect_seconds = 0.5
+circuit_breaker = false
 [gateways.targetsms-xml]
 kind = "targetsms-xml"
 base_url = "env:TEST_SANDBOX"
@@ -45,6 +47,7 @@ sender = "DEMO"
 time_zone = "Europe/Moscow"
 attempt_seconds = 1.0
 connect_seconds = 0.5
+circuit_breaker = false
 [gateways.smska]
 kind = "smska"
 base_url = "env:TEST_SANDBOX"
@@ -53,6 +56,7 @@ api_password = "demo-password"
 sender = "DEMO"
 attempt_seconds = 1.0
 connect_seconds = 0.5
+circuit_breaker = false
 [routes.sms]
 gateways = ["targetsms-password", "targetsms-xml", "smska"]
 deadline_seconds = 4

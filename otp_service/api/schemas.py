@@ -9,6 +9,8 @@ import msgspec
 from msgspec import Meta
 
 from otp_service.domain.lifecycle import Verification
+from otp_service.domain.messages import Message
+from otp_service.domain.timeline import timeline
 from otp_service.settings.values import END
 from otp_service.verifications import Judgement
 
@@ -74,15 +76,29 @@ class Resend(Incoming):
     channel: Channel | None = None
 
 
+class Search(Incoming):
+    to: PhoneText
+
+
 class MessageView(msgspec.Struct, kw_only=True):
+    """ended_at: since when the status is final. price: of one part, as the gateway counts."""
+
     id: str
     gateway: str
     channel: str
     status: str
     sent_at: datetime | None
+    ended_at: datetime | None
     updated_at: datetime
     parts: int | None
+    price: str | None
     reason: str | None
+
+
+class MomentView(msgspec.Struct, kw_only=True):
+    at: datetime
+    what: str
+    message: str | None
 
 
 class VerificationView(msgspec.Struct, kw_only=True):
@@ -101,6 +117,11 @@ class VerificationView(msgspec.Struct, kw_only=True):
     sends_left: int
     resend_at: datetime
     messages: list[MessageView]
+    timeline: list[MomentView]
+
+
+class VerificationList(msgspec.Struct, kw_only=True):
+    verifications: list[VerificationView]
 
 
 class CheckResult(msgspec.Struct, kw_only=True):
@@ -127,24 +148,35 @@ def view(found: Verification) -> VerificationView:
         reference=found.reference or None,
         operator=found.number.operator or None,
         operator_region=found.number.region or None,
-        created_at=_time(found.created_at),
-        expires_at=_time(found.expires_at),
+        created_at=time_view(found.created_at),
+        expires_at=time_view(found.expires_at),
         attempts_left=found.attempts_left,
         sends_left=found.sends_left,
-        resend_at=_time(found.resend_at),
-        messages=[
-            MessageView(
-                id=f"{found.id}.{message.number}",
-                gateway=message.gateway,
-                channel=message.channel,
-                status=message.status,
-                sent_at=_time(message.sent_at) if message.sent_at else None,
-                updated_at=_time(message.updated_at),
-                parts=message.parts or None,
-                reason=message.reason or None,
+        resend_at=time_view(found.resend_at),
+        messages=[_message(found.id, message) for message in found.messages],
+        timeline=[
+            MomentView(
+                at=time_view(moment.at),
+                what=moment.what,
+                message=f"{found.id}.{moment.message}" if moment.message else None,
             )
-            for message in found.messages
+            for moment in timeline(found)
         ],
+    )
+
+
+def _message(verification_id: str, message: Message) -> MessageView:
+    return MessageView(
+        id=f"{verification_id}.{message.number}",
+        gateway=message.gateway,
+        channel=message.channel,
+        status=message.status,
+        sent_at=time_view(message.sent_at) if message.sent_at else None,
+        ended_at=time_view(message.ended_at) if message.ended_at else None,
+        updated_at=time_view(message.updated_at),
+        parts=message.parts or None,
+        price=message.price or None,
+        reason=message.reason or None,
     )
 
 
@@ -162,5 +194,6 @@ def check_result(judgement: Judgement) -> CheckResult:
     )
 
 
-def _time(milliseconds: int) -> datetime:
+def time_view(milliseconds: int) -> datetime:
+    """Of milliseconds of Redis time."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)

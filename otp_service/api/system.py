@@ -39,10 +39,10 @@ async def live() -> Health:
 )
 async def ready(service: NamedDependency[Service]) -> Response[Health]:
     storage = await _storage(service)
-    worker = service.worker.state
-    if storage == "ok" and worker == "ok" and not service.stopping:
+    worker = service.worker.state if service.worker else "elsewhere"
+    if storage == "ok" and worker != "late" and not service.stopping.is_set():
         return Response(Health(status="ok", storage=storage, worker=worker), media_type="application/json")
-    detail = "The service is stopping." if service.stopping else "The service is not ready."
+    detail = "The service is stopping." if service.stopping.is_set() else "The service is not ready."
     found = document(
         "storage_unavailable" if storage != "ok" else "busy", detail, {"storage": storage, "worker": worker}
     )

@@ -8,22 +8,25 @@ import re
 from typing import Annotated
 
 import structlog
-from litestar import Controller, get, post
+from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, HeaderParameter, JSONBody
+from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 
 from otp_service.api.problems import documented
 from otp_service.api.schemas import (
     CheckCode,
     CheckResult,
     Resend,
+    Search,
     StartVerification,
+    VerificationList,
     VerificationView,
     check_result,
     view,
 )
 from otp_service.domain.phone import mask
 from otp_service.errors import Refused
+from otp_service.lookup import Lookup
 from otp_service.storage.api_keys import ApiKey
 from otp_service.verifications import Order, Verifications
 
@@ -79,8 +82,37 @@ class VerificationController(Controller):
         summary="The verification as it is now",
         responses=documented("not_found"),
     )
-    async def status(self, verifications: Service, caller: Caller, verification_id: FromPath[str]) -> VerificationView:
-        return view(await verifications.status(caller.application, verification_id))
+    async def status(
+        self,
+        lookup: NamedDependency[Lookup],
+        caller: Caller,
+        verification_id: FromPath[str],
+        wait: Annotated[int, QueryParameter(ge=0, le=30, description="Wait up to so many seconds for a change.")] = 0,
+        if_none_match: Annotated[
+            str | None, HeaderParameter(name="If-None-Match", description="The ETag of the state that you know.")
+        ] = None,
+    ) -> Response[VerificationView]:
+        found = await lookup.status(caller.application, verification_id, wait, if_none_match or "")
+        return Response(view(found), headers={"ETag": found.tag})
+
+    @post(
+        "/search",
+        status_code=200,
+        operation_id="searchVerifications",
+        summary="A phone's verifications, newest first",
+        responses=documented("invalid_phone"),
+    )
+    async def search(
+        self,
+        lookup: NamedDependency[Lookup],
+        caller: Caller,
+        data: JSONBody[Search],
+        idempotency_key: IdempotencyKey = None,
+    ) -> VerificationList:
+        """By POST, because a phone has no place in a URL. Changes nothing, so an Idempotency-Key has nothing to do."""
+        _bare(idempotency_key)
+        found = await lookup.of_phone(caller.application, data.to)
+        return VerificationList(verifications=[view(each) for each in found])
 
     @post(
         "/{verification_id:str}/check",

@@ -98,7 +98,7 @@ class _Server(uvicorn.Server):
         self._on_ready(self._service, f"http://{host}:{number}")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._service.stopping = True
+        self._service.stopping.set()
         super().handle_exit(sig, frame)
 
 

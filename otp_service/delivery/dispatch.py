@@ -7,31 +7,31 @@ followed up. What became of it is written together with the opening of the next 
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import structlog
 
 from otp_service import metrics
+from otp_service.delivery import attempt
+from otp_service.delivery.attempt import Budget
+from otp_service.delivery.circuits import Circuits
 from otp_service.delivery.errands import Errand
-from otp_service.delivery.routing import LEAST_ATTEMPT_SECONDS, attempt_seconds
-from otp_service.domain import codes, texts
-from otp_service.domain.messages import CodeSource, MessageStatus
+from otp_service.domain import codes, failover, texts
+from otp_service.domain.looks import FIRST_LOOK_MS
+from otp_service.domain.messages import CodeSource, Message, MessageStatus
 from otp_service.gateways.base import Accepted, Gateway, GatewayError, Outgoing, Reason, Then
 from otp_service.hashing import HashPool
-from otp_service.settings import Route
 from otp_service.storage.client_ids import ClientIds
 from otp_service.storage.records import Opening, Settling, Stored
-from otp_service.storage.verifications import VerificationStore
+from otp_service.storage.reports import ReportStore
+from otp_service.storage.sends import SendStore
 
 log = structlog.get_logger()
 
-AT_ONCE_SECONDS = 1.0
-"""A connection refused at once is worth a second knock; a host that was silent for longer is not."""
-KNOCK_AGAIN_SECONDS = 0.2
-WITHDRAW_SECONDS = 2.0
+REMEMBERED_SECONDS = 1200.0
+"""Whose message it is that a provider pushes a status about: as long as anybody asks what became of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +61,23 @@ class _Tried:
 
 
 class Dispatcher:
-    def __init__(self, store: VerificationStore, client_ids: ClientIds, hash_pool: HashPool) -> None:
+    """pushing: provider accounts that push to us what becomes of their messages."""
+
+    def __init__(
+        self,
+        store: SendStore,
+        reports: ReportStore,
+        client_ids: ClientIds,
+        circuits: Circuits,
+        hash_pool: HashPool,
+        pushing: Collection[str],
+    ) -> None:
         self._store = store
+        self._reports = reports
         self._client_ids = client_ids
+        self._circuits = circuits
         self._hash_pool = hash_pool
+        self._pushing = pushing
 
     async def deliver(self, errand: Errand) -> Walk:
         """Walk until a gateway accepts, the phone turns out unreachable for good, or the route ends."""
@@ -82,16 +95,33 @@ class Dispatcher:
                 if stored.word != "ok":
                     return Walk(stored, sent=True)  # it ended meanwhile, by cancel or expiry: there is nothing to send
             later = len(errand.candidates) - position - 1
-            turn = await self._try(errand, stored, gateway, opened, _Budget(errand.route, gateway, deadline, later))
+            turn = await self._try(errand, stored, gateway, opened, Budget(errand.route, gateway, deadline, later))
             if turn.then is None and not turn.held:
-                return Walk(await self._accept(stored, turn), sent=True)
+                return Walk(await self._accept(errand, stored, turn), sent=True)
             tried.append(turn)
             settled, opened = turn.settled, None
             if turn.then is Then.STOP:
                 break
         if settled:
             stored = await self._store.progress(stored.found.id, settled=settled)
-        return await self._give_up(stored, tried, own)
+        return await self._give_up(errand, stored, tried, own)
+
+    async def ask_again(self, stored: Stored, message: Message, gateway: Gateway, brand: str) -> Stored:
+        """Repeat a message whose outcome is unclear, under its client id: the answer is that of the first time.
+
+        Where the first one never arrived this one is sent, which is what the caller asked for.
+        """
+        opened = Opening(message.number, gateway.name, message.channel, message.code_source, message.client_id)
+        outgoing = self._outgoing(stored, brand, gateway, opened)
+        try:
+            accepted = await gateway.send(outgoing, gateway.attempt_seconds)
+        except GatewayError as error:
+            if error.then is Then.UNCLEAR or error.reason in (Reason.UNREACHABLE, Reason.THROTTLED):
+                return stored
+            settled = Settling(message.number, MessageStatus.REJECTED, reason=error.reason)
+        else:
+            settled = self._settling(gateway, message.number, accepted)
+        return await self._store.progress(stored.found.id, settled=settled)
 
     async def draw_client_id(self, gateway: Gateway) -> str:
         """Drawn before the call and stored with the message, so that a repeat carries the same one."""
@@ -105,20 +135,23 @@ class Dispatcher:
         local_hash = b"" if stored.has_local_hash else await self._digest(stored, self._local_code(stored))
         return Opening(number, gateway.name, gateway.channel, CodeSource.LOCAL, client_id, local_hash)
 
-    async def _try(self, errand: Errand, stored: Stored, gateway: Gateway, opened: Opening, budget: _Budget) -> _Tried:
-        outgoing = self._outgoing(errand, stored, gateway, opened)
+    async def _try(self, errand: Errand, stored: Stored, gateway: Gateway, opened: Opening, budget: Budget) -> _Tried:
+        outgoing = self._outgoing(stored, errand.brand, gateway, opened)
         code = ""
         then: Then | None = None
         try:
-            accepted = await _send(gateway, outgoing, budget.seconds)
+            accepted = await attempt.send(gateway, outgoing, budget.seconds)
         except GatewayError as error:
             then = error.then
-            status = MessageStatus.UNCLEAR if then is Then.UNCLEAR else MessageStatus.REJECTED
-            settled = Settling(opened.number, status, reason=error.reason)
+            unclear = then is Then.UNCLEAR
+            status = MessageStatus.UNCLEAR if unclear else MessageStatus.REJECTED
+            look_ms = FIRST_LOOK_MS if unclear else None
+            settled = Settling(opened.number, status, reason=error.reason, look_ms=look_ms)
+            await self._circuits.note(gateway, error.reason)
         else:
             code = accepted.code
-            reason = Reason.FUNDS if accepted.status is MessageStatus.HELD else ""
-            settled = Settling(opened.number, accepted.status, accepted.provider_id, accepted.parts, reason)
+            settled = self._settling(gateway, opened.number, accepted)
+            await self._circuits.note(gateway, Reason.FUNDS if settled.reason else None)
         metrics.SENDS.labels(gateway.name, gateway.channel, settled.status, settled.reason).inc()
         log.info(
             "message_attempted",
@@ -129,29 +162,46 @@ class Dispatcher:
         )
         return _Tried(gateway, settled, then, code)
 
-    async def _accept(self, stored: Stored, turn: _Tried) -> Stored:
+    def _settling(self, gateway: Gateway, number: int, accepted: Accepted) -> Settling:
+        reason = Reason.FUNDS if accepted.status is MessageStatus.HELD else ""
+        look_ms = FIRST_LOOK_MS if accepted.provider_id and not accepted.status.final else None
+        return Settling(number, accepted.status, accepted.provider_id, accepted.parts, reason, look_ms=look_ms)
+
+    async def _accept(self, errand: Errand, stored: Stored, turn: _Tried) -> Stored:
         """Hash the gateway's code at once and forget it."""
         gateway_hash = await self._digest(stored, turn.code) if turn.code else b""
         settled = replace(turn.settled, gateway_hash=gateway_hash)
-        return await self._store.progress(stored.found.id, settled=settled, then="done")
+        stored = await self._store.progress(
+            stored.found.id, settled=settled, then="done", failover_ms=self._failover_ms(errand)
+        )
+        if settled.provider_id and turn.gateway.account in self._pushing:
+            await self._reports.remember(turn.gateway.account, settled.provider_id, stored.found.id, REMEMBERED_SECONDS)
+        return stored
 
-    async def _give_up(self, stored: Stored, tried: Sequence[_Tried], own: Collection[int]) -> Walk:
+    async def _give_up(self, errand: Errand, stored: Stored, tried: Sequence[_Tried], own: Collection[int]) -> Walk:
         """Nobody took it for certain. What is held somewhere is taken back, or it would come days later."""
         sent = any(message.may_arrive for message in stored.found.messages if message.number in own)
         for turn in tried:
-            if turn.held and not sent and await _withdraw(turn):
+            if turn.held and not sent and await attempt.withdraw(turn.gateway, turn.settled.provider_id):
                 canceled = replace(turn.settled, status=MessageStatus.CANCELED)
                 await self._store.progress(stored.found.id, settled=canceled)
-        stored = await self._store.progress(stored.found.id, then="done" if sent else "fail")
+        failover_ms = self._failover_ms(errand)
+        stored = await self._store.progress(stored.found.id, then="done" if sent else "fail", failover_ms=failover_ms)
         stopped = tried[-1] if tried and tried[-1].then is Then.STOP else None
         return Walk(stored, sent, Reason(stopped.settled.reason) if stopped else None)
 
-    def _outgoing(self, errand: Errand, stored: Stored, gateway: Gateway, opened: Opening) -> Outgoing:
+    def _failover_ms(self, errand: Errand) -> int | None:
+        """When the next gateway has its turn if this send does not arrive; None: there is no other."""
+        if len(errand.route.gateways) < 2:
+            return None
+        return failover.wait_ms(errand.route.failover_after_seconds, errand.stored.agenda.failovers)
+
+    def _outgoing(self, stored: Stored, brand: str, gateway: Gateway, opened: Opening) -> Outgoing:
         verification = stored.found
         code = texts.PLACEHOLDER if gateway.makes_code else self._local_code(stored)
         return Outgoing(
             phone=verification.phone,
-            text=texts.render(verification.locale, errand.brand, code),
+            text=texts.render(verification.locale, brand, code),
             client_id=opened.client_id,
             expires_at=datetime.fromtimestamp(verification.expires_at / 1000, UTC),
             code_length=stored.code_length if gateway.makes_code else 0,
@@ -163,50 +213,3 @@ class Dispatcher:
     async def _digest(self, stored: Stored, code: str) -> bytes:
         pepper = self._store.keys_of(stored).pepper
         return await self._hash_pool.digest(pepper, stored.scope, code, stored.salt, stored.cost)
-
-
-@dataclass(frozen=True, slots=True)
-class _Budget:
-    route: Route
-    gateway: Gateway
-    deadline: float
-    still_to_come: int
-
-    def seconds(self) -> float:
-        """For the next attempt of this gateway; shrinks while it is at work."""
-        remaining = self.deadline - asyncio.get_running_loop().time()
-        return attempt_seconds(self.gateway.attempt_seconds, remaining, self.still_to_come, self.route.reserve_seconds)
-
-
-async def _send(gateway: Gateway, outgoing: Outgoing, seconds: Callable[[], float]) -> Accepted:
-    """One attempt, repeated once where that cannot send twice: nothing was sent, or the client id makes it the same.
-
-    What was unclear stays unclear unless the gateway itself says otherwise. Raises GatewayError.
-    """
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    try:
-        return await gateway.send(outgoing, max(seconds(), LEAST_ATTEMPT_SECONDS))
-    except GatewayError as error:
-        first = error
-    refused_at_once = first.reason is Reason.UNREACHABLE and loop.time() - began < AT_ONCE_SECONDS
-    if not refused_at_once and not (first.then is Then.UNCLEAR and gateway.repeatable):
-        raise first
-    await asyncio.sleep(KNOCK_AGAIN_SECONDS * random.uniform(0.75, 1.25))  # noqa: S311  jitter
-    if seconds() < LEAST_ATTEMPT_SECONDS:
-        raise first
-    try:
-        return await gateway.send(outgoing, seconds())
-    except GatewayError as second:
-        raise second if first.then is not Then.UNCLEAR or second.then is Then.STOP else first from None
-
-
-async def _withdraw(turn: _Tried) -> bool:
-    if not turn.settled.provider_id:
-        return False
-    try:
-        async with asyncio.timeout(WITHDRAW_SECONDS):
-            return await turn.gateway.withdraw(turn.settled.provider_id)
-    except (GatewayError, TimeoutError):
-        log.warning("withdraw_failed", gateway=turn.gateway.name)
-        return False

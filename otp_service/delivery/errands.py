@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from otp_service.delivery import routing
+from otp_service.delivery.circuits import Circuits
+from otp_service.domain.looks import FIRST_LOOK_MS
 from otp_service.domain.messages import Message, MessageStatus
 from otp_service.errors import Refused
 from otp_service.gateways.base import Gateway, Reason
@@ -35,8 +37,9 @@ class Errand:
 class Errands:
     """Makes errands from the routes of the settings."""
 
-    def __init__(self, settings: Settings, gateways: Mapping[str, Gateway]) -> None:
+    def __init__(self, settings: Settings, gateways: Mapping[str, Gateway], circuits: Circuits) -> None:
         self._settings = settings
+        self._circuits = circuits
         self._gateways: Mapping[str, Sequence[Gateway]] = {
             channel: [gateways[name] for name in route.gateways] for channel, route in settings.routes.items()
         }
@@ -50,24 +53,30 @@ class Errands:
         deadline = max(route.deadline_seconds for name, route in routes.items() if channel in ("", name))
         return deadline + LEASE_MARGIN_SECONDS
 
-    def head(self, channel: str) -> Gateway:
-        """Who is asked first for a new verification."""
-        return self._gateways[channel][0]
+    def route(self, channel: str) -> Sequence[Gateway]:
+        """Who is asked for a new verification, in this order."""
+        return self._circuits.usable(self._gateways[channel])
 
-    def first(self, stored: Stored, opened: Opening | None = None) -> Errand:
-        """The first send: all of the route."""
-        return self._errand(stored, stored.found.channel, self._gateways[stored.found.channel], opened)
+    def first(self, stored: Stored, candidates: Sequence[Gateway], opened: Opening | None = None) -> Errand:
+        """The first send. opened: the message of the first candidate, where it is recorded already."""
+        return self._errand(stored, stored.found.channel, candidates, opened)
 
     def later(self, stored: Stored, channel: str) -> Errand:
         """One more send: on along the route."""
         last = stored.found.messages[-1] if stored.found.messages else None
         candidates = routing.later_send(self._gateways[channel], last.gateway if last else "")
-        return self._errand(stored, channel, candidates, settled=left_open(last))
+        return self._errand(stored, channel, self._circuits.usable(candidates), settled=left_open(last))
+
+    def instead(self, stored: Stored) -> Errand:
+        """One more send that nobody asked for: on along the route, and not by the gateway that did not deliver."""
+        last = stored.found.messages[-1].gateway
+        candidates = routing.other_send(self._gateways[stored.found.channel], last)
+        return self._errand(stored, stored.found.channel, self._circuits.usable(candidates))
 
     def resumed(self, stored: Stored, channel: str, *, first: bool) -> Errand:
         """Go on where a process died: repeat its last message where that sends nothing twice, else leave it unclear."""
         if not stored.found.messages:
-            return self.first(stored)
+            return self.first(stored, self.route(channel))
         last = stored.found.messages[-1]
         route = self._gateways[channel]
         rest = routing.rest_of_send(route, last.gateway, first=first)
@@ -77,6 +86,9 @@ class Errands:
             return self._errand(stored, channel, [again, *rest], opened)
         return self._errand(stored, channel, rest, settled=left_open(last))
 
+    def brand(self, stored: Stored) -> str:
+        return self._settings.applications[stored.found.application].brand
+
     def _errand(
         self,
         stored: Stored,
@@ -85,12 +97,11 @@ class Errands:
         opened: Opening | None = None,
         settled: Settling | None = None,
     ) -> Errand:
-        brand = self._settings.applications[stored.found.application].brand
-        return Errand(stored, brand, self._settings.routes[channel], candidates, opened, settled)
+        return Errand(stored, self.brand(stored), self._settings.routes[channel], candidates, opened, settled)
 
 
 def left_open(last: Message | None) -> Settling | None:
     """A message whose process died before the gateway's answer was written: it may have left."""
     if last is None or last.status is not MessageStatus.QUEUED:
         return None
-    return Settling(last.number, MessageStatus.UNCLEAR, reason=Reason.TIMEOUT)
+    return Settling(last.number, MessageStatus.UNCLEAR, reason=Reason.TIMEOUT, look_ms=FIRST_LOOK_MS)

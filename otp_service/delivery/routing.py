@@ -21,6 +21,12 @@ def later_send(route: Sequence[Gateway], last_used: str) -> list[Gateway]:
     return [gateway for gateway in around if not gateway.makes_code] or around
 
 
+def other_send(route: Sequence[Gateway], last_used: str) -> list[Gateway]:
+    """The same without the gateway that had the last try; another code is made only where nobody else is left."""
+    others = [gateway for gateway in later_send(route, last_used) if gateway.name != last_used]
+    return others or [gateway for gateway in route if gateway.name != last_used]
+
+
 def rest_of_send(route: Sequence[Gateway], last_used: str, *, first: bool) -> list[Gateway]:
     """What a walk that died had still before it."""
     if not first:

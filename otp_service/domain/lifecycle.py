@@ -47,7 +47,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """A verification as it is at `now`. Times are milliseconds of Redis time; `phone` is E.164."""
+    """A verification as it is at `now`. Times are milliseconds of Redis time; `phone` is E.164.
+
+    ended_at: 0 until a final status is written down. revision: grows with every change that a caller can see.
+    """
 
     id: str
     application: str
@@ -65,8 +68,21 @@ class Verification:
     max_attempts: int
     sends: int
     max_sends: int
+    ended_at: int
+    attempted_at: Sequence[int]
+    revision: int
     messages: Sequence[Message]
     now: int
+
+    @property
+    def tag(self) -> str:
+        """Names this state among all states of the verification (an entity tag, RFC 9110 §8.8.3)."""
+        return f'"{self.revision}-{self.status}"'
+
+    @property
+    def over(self) -> bool:
+        """Nothing will change any more."""
+        return self.status is not Status.PENDING and all(message.status.final for message in self.messages)
 
     @property
     def attempts_left(self) -> int:

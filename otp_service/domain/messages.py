@@ -62,7 +62,9 @@ class Message:
     """One message of a verification, as stored.
 
     `number` counts from 1 within the verification. `client_id` is ours, drawn before the call; `provider_id` is the
-    gateway's. Times are milliseconds of Redis time; `sent_at` is 0 until the gateway took it.
+    gateway's. Times are milliseconds of Redis time, 0 for not yet: `sent_at` is when the gateway took it, `ended_at`
+    since when its status is final. `price` is of one part, as the gateway wrote it. `pushed` is a status that was
+    pushed to us and not confirmed yet.
     """
 
     number: int
@@ -71,11 +73,15 @@ class Message:
     code_source: CodeSource
     status: MessageStatus
     updated_at: int
+    queued_at: int = 0
     sent_at: int = 0
+    ended_at: int = 0
     parts: int = 0
     client_id: str = ""
     provider_id: str = ""
     reason: str = ""
+    price: str = ""
+    pushed: str = ""
 
     @property
     def may_arrive(self) -> bool:

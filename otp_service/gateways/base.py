@@ -12,6 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from otp_service.domain.messages import MessageStatus
 
@@ -52,6 +53,8 @@ class Reason(StrEnum):
     """The gateway says so itself (`connection_error`, `Sent Error`)."""
     UNKNOWN_ERROR = "unknown_error"
     """An error text that no document lists."""
+    NO_REPORT = "no_report"
+    """The gateway took it and never told the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,19 @@ class Gateway(Protocol):
     """Names the provider account: within it client ids are unique. Holds no password."""
     attempt_seconds: float
     """The longest that one attempt may take."""
+    ask_batch: int
+    """How many messages one call of `deliveries` may be about."""
+    ask_pause_seconds: float
+    """A message is asked about again only after so long."""
+    balance_low: float
+    """Below this the operator is told; 0 for never."""
+    circuit_breaker: bool
+    """Leave it alone for a while after it failed."""
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """Of the times that it writes; None where it writes none."""
+        ...
 
     async def send(self, message: Outgoing, seconds: float) -> Accepted:
         """Hand over one message within `seconds`, or raise `GatewayError`. Nothing else escapes."""
@@ -150,6 +166,17 @@ class Gateway(Protocol):
 
     async def deliveries(self, provider_ids: Sequence[str]) -> list[Delivery]:
         """Ask what became of messages. Raises `GatewayError`; ids the provider does not know are left out."""
+        ...
+
+    async def balance(self, seconds: float) -> Decimal | None:
+        """What is left, in money or SMS; None where the provider does not tell. Raises `GatewayError`."""
+        ...
+
+    async def probe(self, reason: Reason, seconds: float) -> bool:
+        """Ask something that costs nothing, to learn whether it can work again after it failed for `reason`.
+
+        False: the provider has no question that would tell. Raises `GatewayError` where it still fails.
+        """
         ...
 
     async def examine(self) -> list[Finding]:

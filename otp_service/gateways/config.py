@@ -23,6 +23,10 @@ class GatewayConfig(Section, frozen=True, kw_only=True):
     """Requests at the same time, in this process."""
     attempt_seconds: Annotated[float, Meta(ge=0.1, le=60)] = 4.0
     connect_seconds: Annotated[float, Meta(ge=0.1, le=30)] = 2.0
+    balance_low: Annotated[float, Meta(ge=0)] = 0.0
+    """Below this, in money or SMS as the provider counts, `gateway.balance_low` is told; 0: never."""
+    circuit_breaker: bool = True
+    """Leave the gateway alone for a while after it failed; false: ask it whatever happened before."""
 
     def client(self, name: str, key: str = "base_url") -> HttpClient:
         """A client for the address under `key`. name: of the gateway. Raises `SettingsError`."""

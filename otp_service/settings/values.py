@@ -82,9 +82,16 @@ class Webhooks(Section, frozen=True):
     allow_networks: tuple[str, ...] = ()
 
 
+class Worker(Section, frozen=True):
+    in_serve: bool = True
+    """`serve` runs a worker beside HTTP; false where `otp-service worker` runs elsewhere."""
+
+
 class Retention(Section, frozen=True):
     ended_seconds: Annotated[int, Meta(ge=600, le=2_592_000)] = 86_400
     """How long a compact record stays after a verification's end, for status questions."""
+    events_seconds: Annotated[int, Meta(ge=0, le=2_592_000)] = 259_200
+    """How long events can be told and listed; 0: none are kept, and there are no webhooks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,7 @@ class Settings:
     service: Service
     redis: Redis
     hashing: Hashing
+    worker: Worker
     retention: Retention
     webhooks: Webhooks
     routes: Mapping[str, Route]
@@ -107,6 +115,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "service": Service,
     "redis": Redis,
     "hashing": Hashing,
+    "worker": Worker,
     "retention": Retention,
     "webhooks": Webhooks,
 }

@@ -1,6 +1,7 @@
 """Every key in Redis: its name, type, life, and whether it holds personal data.
 
-`{p}` is the partition's hash tag: all keys of one phone share a slot, so one script may touch them together.
+`{p}` is the partition's hash tag: all keys of one phone share a slot, so one script may touch them together. A *lane*
+is a slot with due jobs and an outbox of its own: each partition, `gateways`, and `app:<name>` for each application.
 No key name and no value holds a phone or a code in clear.
 """
 
@@ -25,7 +26,16 @@ CATALOGUE = (
     Kind("otp:v:{p}:<id>", "hash", "expiry + retention", "phone, encrypted", "a verification with its messages"),
     Kind("otp:pause:{p}:<phone index>", "hash", "end of pause + 10 min", "no", "when a phone may be sent to again"),
     Kind("otp:fails:{p}:<phone index>", "hash", "until a success", "no", "consecutive wrong codes of a phone"),
-    Kind("otp:due:{p}", "sorted set", "while jobs are due", "no", "jobs of a partition by the time they are due"),
+    Kind("otp:phone:{p}:<phone index>", "sorted set", "expiry + retention", "no", "ids of a phone's verifications"),
+    Kind("otp:due:{lane}", "sorted set", "while jobs are due", "no", "jobs of a lane by the time they are due"),
+    Kind("otp:out:{lane}", "stream", "until passed on", "phone, encrypted", "events on their way to the logs"),
+    Kind("otp:events:{app:<name>}", "stream", "events_seconds", "phone, encrypted", "what happened in an application"),
+    Kind("otp:eventstate:{app:<name>}", "hash", "for ever", "no", "last sequence number; how far outboxes were read"),
+    Kind("otp:gateway:{gateways}:<name>", "hash", "for ever", "no", "a gateway's circuit and balance"),
+    Kind("otp:heard:{gateways}:<name>", "list", "7 days", "no", "whether reports of the newest messages came in time"),
+    Kind("otp:ends:{gateways}:<name>", "list", "7 days", "no", "how the newest messages of a gateway ended"),
+    Kind("otp:turns:<account hash>", "sorted set", "30 s", "no", "who is asking an account about messages"),
+    Kind("otp:sms:<hash>", "string", "20 min", "no", "a provider's id of a message → the verification, for callbacks"),
     Kind("otp:idem:<keyed hash>", "hash", "24 h", "no", "an Idempotency-Key: fingerprint and verification id"),
     Kind("otp:clientid:<account hash>", "string", "for ever", "no", "the last client id drawn for a provider account"),
     Kind("otp:apikey:<SHA-256>", "hash", "until revoked", "no", "an API key: application, name, when made"),
@@ -34,6 +44,12 @@ CATALOGUE = (
 
 INSTALL = "otp:install"
 API_KEYS = "otp:apikeys"
+GATEWAYS = "gateways"
+"""The lane of what concerns gateways."""
+
+
+def application_lane(application: str) -> str:
+    return f"app:{application}"
 
 
 def verification(partition: int, verification_id: str) -> str:
@@ -48,8 +64,44 @@ def fails(partition: int, phone_index: str) -> str:
     return f"otp:fails:{{{partition}}}:{phone_index}"
 
 
-def due(partition: int) -> str:
-    return f"otp:due:{{{partition}}}"
+def phone(partition: int, phone_index: str) -> str:
+    return f"otp:phone:{{{partition}}}:{phone_index}"
+
+
+def due(lane: str) -> str:
+    return f"otp:due:{{{lane}}}"
+
+
+def outbox(lane: str) -> str:
+    return f"otp:out:{{{lane}}}"
+
+
+def events(application: str) -> str:
+    return f"otp:events:{{{application_lane(application)}}}"
+
+
+def event_state(application: str) -> str:
+    return f"otp:eventstate:{{{application_lane(application)}}}"
+
+
+def gateway(name: str) -> str:
+    return f"otp:gateway:{{{GATEWAYS}}}:{name}"
+
+
+def heard(name: str) -> str:
+    return f"otp:heard:{{{GATEWAYS}}}:{name}"
+
+
+def ends(name: str) -> str:
+    return f"otp:ends:{{{GATEWAYS}}}:{name}"
+
+
+def turns(account: str) -> str:
+    return f"otp:turns:{account}"
+
+
+def provider_id(name: str) -> str:
+    return f"otp:sms:{name}"
 
 
 def idempotency(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The stored form of a verification: what is written about it, and how it is read back."""
+"""The stored form of a verification: where it lies, what is written about it, and how it is read back."""
 
 from __future__ import annotations
 
@@ -7,12 +7,28 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from otp_service.domain.codes import Cost, Scope
-from otp_service.domain.keyring import Keyring
+from otp_service.domain.keyring import Keyring, Keys, Names
 from otp_service.domain.lifecycle import Status, Verification
 from otp_service.domain.messages import CodeSource, Message, MessageStatus
 from otp_service.domain.phone import Number
+from otp_service.storage import keys
+from otp_service.storage.connection import Argument, Database, Script
 
 _NO_COST = Cost(0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Agenda:
+    """What is to be done about a verification, and when: milliseconds of Redis time, 0 for never.
+
+    lease: until when a walk may be under way. look: when gateways are asked about its messages. failover: when the next
+    gateway has its turn. failovers: how often that happened.
+    """
+
+    lease: int = 0
+    look: int = 0
+    failover: int = 0
+    failovers: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +44,7 @@ class Stored:
     code_length: int = 0
     has_local_hash: bool = False
     hashes: Sequence[bytes] = field(default=(), repr=False)
+    agenda: Agenda = Agenda()
 
     @property
     def wait_seconds(self) -> float:
@@ -40,6 +57,11 @@ class Stored:
         if self.verification is None:
             raise LookupError(self.word)
         return self.verification
+
+    @property
+    def failover_due(self) -> bool:
+        """It is the next gateway's turn, unless it turns out that the last message arrived."""
+        return 0 < self.agenda.failover <= self.found.now
 
     @property
     def scope(self) -> Scope:
@@ -68,6 +90,8 @@ class Settling:
     parts: int = 0
     reason: str = ""
     gateway_hash: bytes = field(default=b"", repr=False)
+    look_ms: int | None = None
+    """After so long the gateway is asked what became of it; None: it cannot be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +100,67 @@ class Repeat:
 
     op: str = ""
     fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The keys of one verification and its phone, all in one slot."""
+
+    verification: str
+    pause: str
+    fails: str
+    phone: str
+    due: str
+    outbox: str
+
+
+class Records:
+    """Runs scripts over verifications and reads what they answer."""
+
+    def __init__(self, database: Database, keyring: Keyring, names: Names) -> None:
+        self.database = database
+        self.keyring = keyring
+        self._names = names
+
+    def place(self, verification_id: str) -> Place:
+        located = self._names.locate(verification_id)
+        if located is None:
+            raise ValueError("not an id of ours; look with Names.locate first")
+        partition, phone_index = located
+        return Place(
+            keys.verification(partition, verification_id),
+            keys.pause(partition, phone_index),
+            keys.fails(partition, phone_index),
+            keys.phone(partition, phone_index),
+            keys.due(str(partition)),
+            keys.outbox(str(partition)),
+        )
+
+    async def run(
+        self,
+        script: Script,
+        verification_id: str,
+        names: Sequence[str],
+        args: Sequence[Argument],
+        *,
+        confirm: bool = False,
+    ) -> Stored:
+        reply = await self.database.run(script, names, args, confirm=confirm)
+        return read(reply, verification_id, self.keyring)
+
+    async def run_many(
+        self, script: Script, calls: Sequence[tuple[str, Sequence[str], Sequence[Argument]]]
+    ) -> list[Stored]:
+        """One script over many verifications, (id, keys, arguments) each, in one round trip."""
+        replies = await self.database.run_many(script, [(names, args) for _, names, args in calls])
+        return [read(reply, call[0], self.keyring) for reply, call in zip(replies, calls, strict=True)]
+
+    def keys_of(self, stored: Stored) -> Keys:
+        """The keys that a pending verification was made under. Without them it reads as expired."""
+        found = self.keyring.get(stored.key_id)
+        if found is None:
+            raise LookupError(f"root secret {stored.key_id} is no longer listed")
+        return found
 
 
 def read(reply: Any, verification_id: str, keyring: Keyring) -> Stored:
@@ -111,6 +196,9 @@ def read(reply: Any, verification_id: str, keyring: Keyring) -> Stored:
         max_attempts=_number(record, b"max_attempts"),
         sends=_number(record, b"sends"),
         max_sends=_number(record, b"max_sends"),
+        ended_at=_number(record, b"ended_at"),
+        attempted_at=[_number(record, b"a%d" % n) for n in range(1, _number(record, b"attempts") + 1)],
+        revision=_number(record, b"revision"),
         messages=[_message(record, n) for n in range(1, _number(record, b"messages") + 1)],
         now=int(now),
     )
@@ -124,6 +212,7 @@ def read(reply: Any, verification_id: str, keyring: Keyring) -> Stored:
         _number(record, b"code_length"),
         b"hash:local" in record,
         [record[name] for name in (b"hash:gateway", b"hash:earlier", b"hash:local") if name in record],
+        Agenda(*(_number(record, name) for name in (b"lease", b"look_at", b"failover_at", b"failovers"))),
     )
 
 
@@ -137,12 +226,16 @@ def _message(record: Mapping[bytes, bytes], number: int) -> Message:
         channel=_text(record, name("channel")),
         code_source=CodeSource(_text(record, name("source"))),
         status=MessageStatus(_text(record, name("status"))),
+        queued_at=_number(record, name("queued_at")),
         updated_at=_number(record, name("updated_at")),
         sent_at=_number(record, name("sent_at")),
+        ended_at=_number(record, name("ended_at")),
         parts=_number(record, name("parts")),
         client_id=_text(record, name("client_id")),
         provider_id=_text(record, name("provider_id")),
         reason=_text(record, name("reason")),
+        price=_text(record, name("price")),
+        pushed=_text(record, name("pushed")),
     )
 
 

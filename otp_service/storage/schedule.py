@@ -1,48 +1,73 @@
-"""Due jobs: what has to be looked at later, kept beside the verification it concerns. Run at least once each."""
+"""Due jobs: what has to be looked at later, kept beside what it concerns. Each is run at least once.
+
+A lane is one slot of Redis: the partitions of the phones, the gateways, and each application. A job is a kind and a
+subject; putting it again moves it, so there is never more than one of the same name.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from otp_service.domain.keyring import Names
 from otp_service.storage import keys
 from otp_service.storage.connection import Database, Script
 
 LEASE_SECONDS = 15.0
-BATCH = 100
-_CLAIM = Script.load("claim_due")
+BATCH = 20
+"""Jobs of one lane that are claimed at a time."""
+_CLAIM, _END, _PUT = map(Script.load, ("claim_due", "end_job", "put_job"))
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """kind: what to do; subject: with which verification."""
+    """A claimed job. kind: what to do; subject: with what. late_seconds: since it was due. claim: names this claim."""
 
-    partition: int
+    lane: str
     kind: str
     subject: str
+    late_seconds: float = field(default=0, compare=False)
+    claim: str = field(default="", compare=False)
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}:{self.subject}"
 
 
 class Schedule:
-    def __init__(self, database: Database, names: Names) -> None:
+    def __init__(self, database: Database, names: Names, applications: Sequence[str]) -> None:
         self._database = database
-        self._partitions = range(names.partitions)
+        self._lanes = [
+            *(str(partition) for partition in range(names.partitions)),
+            keys.GATEWAYS,
+            *(keys.application_lane(application) for application in applications),
+        ]
 
-    async def claim(self) -> tuple[list[Job], float | None]:
-        """Jobs that are due in any partition, and the seconds until the next one, None when none waits.
+    async def claim(self, lease_seconds: float = LEASE_SECONDS) -> tuple[list[Job], float | None]:
+        """Jobs that are due in any lane, and the seconds until the next one, None when none waits.
 
-        A claimed job comes back after 15 s unless it is done by then.
+        A claimed job comes back after its lease unless `done` or `later` is said by then.
         """
-        args = [int(LEASE_SECONDS * 1000), BATCH]
-        replies = await self._database.run_many(_CLAIM, [([keys.due(p)], args) for p in self._partitions])
+        args = [int(lease_seconds * 1000), BATCH]
+        replies = await self._database.run_many(_CLAIM, [([keys.due(lane)], args) for lane in self._lanes])
         jobs = []
         waits = []
-        for partition, (wait, *members) in zip(self._partitions, replies, strict=True):
+        for lane, (wait, claim, *found) in zip(self._lanes, replies, strict=True):
             if wait:
                 waits.append(float(wait) / 1000)
-            for member in members:
+            for member, late_ms in zip(found[::2], found[1::2], strict=True):
                 kind, _, subject = member.decode().partition(":")
-                jobs.append(Job(partition, kind, subject))
+                jobs.append(Job(lane, kind, subject, float(late_ms) / 1000, claim.decode()))
         return jobs, min(waits, default=None)
 
+    async def put(self, lane: str, kind: str, subject: str, seconds: float = 0) -> None:
+        """Have it done after so long; where it is planned for earlier, that stands."""
+        await self._database.run(_PUT, [keys.due(lane)], [Job(lane, kind, subject).name, int(seconds * 1000)])
+
     async def done(self, job: Job) -> None:
-        await self._database.command("ZREM", keys.due(job.partition), f"{job.kind}:{job.subject}")
+        """It need not be done again, unless it was put anew since it was claimed."""
+        await self._database.run(_END, [keys.due(job.lane)], [job.name, job.claim, ""])
+
+    async def later(self, job: Job, seconds: float) -> None:
+        """It is to be done again after so long, unless it was put anew since it was claimed."""
+        await self._database.run(_END, [keys.due(job.lane)], [job.name, job.claim, int(seconds * 1000)])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Literal
 
 from otp_service.domain.secret import Secret
-from otp_service.gateways.base import Accepted, Delivery, Finding, GatewayError, Outgoing
+from otp_service.gateways.base import Accepted, Delivery, Finding, GatewayError, Outgoing, Reason, Then
 from otp_service.gateways.config import GatewayConfig, account_name
 from otp_service.gateways.polling import one_by_one
 from otp_service.gateways.smska import api as k
@@ -24,11 +25,17 @@ class SmskaGateway:
     channel = "sms"
     makes_code = False
     repeatable = False
+    zone = None
+    ask_batch = 20
+    """One request each."""
+    ask_pause_seconds = 0.0
 
     def __init__(self, name: str, config: SmskaConfig) -> None:
         self.name = name
         self.account = account_name("smska", config.api_key)
         self.attempt_seconds = config.attempt_seconds
+        self.balance_low = config.balance_low
+        self.circuit_breaker = config.circuit_breaker
         self.api = k.SmskaApi(config.client(name), config.api_key, config.api_password)
         self._sender = config.sender
 
@@ -40,6 +47,17 @@ class SmskaGateway:
 
     async def deliveries(self, provider_ids: Sequence[str]) -> list[Delivery]:
         return await one_by_one(provider_ids, lambda each: k.status(self.api, each, seconds=self.attempt_seconds))
+
+    async def balance(self, seconds: float) -> Decimal | None:
+        return await k.balance(self.api, seconds=seconds)
+
+    async def probe(self, reason: Reason, seconds: float) -> bool:
+        """By the balance. -1 means a wrong password as well as a locked account, so that tells of both."""
+        if reason is Reason.SENDER:
+            return False
+        if not await self.balance(seconds):
+            raise GatewayError(Reason.FUNDS, Then.NEXT)
+        return True
 
     async def examine(self) -> list[Finding]:
         try:

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from otp_service.gateways.base import Finding, GatewayError
+from otp_service.gateways.base import Finding, GatewayError, Reason, Then
 from otp_service.gateways.targetsms import account, callback
 from otp_service.gateways.targetsms.api import XmlApi
 from otp_service.gateways.wire import shown
 
 TOLERANCE = timedelta(minutes=2)
+
+
+async def has_money(asked: Awaitable[Decimal | None]) -> bool:
+    """True if there is money. Raises `GatewayError` FUNDS where there is none."""
+    if not await asked:
+        raise GatewayError(Reason.FUNDS, Then.NEXT)
+    return True
 
 
 async def balance(asked: Awaitable[account.Balance]) -> Finding:

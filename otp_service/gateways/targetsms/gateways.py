@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Meta
 
 from otp_service.domain.secret import Secrets
 from otp_service.errors import SettingsError
-from otp_service.gateways.base import Accepted, Delivery, Finding, Outgoing
+from otp_service.gateways.base import Accepted, Delivery, Finding, GatewayError, Outgoing, Reason, Then
 from otp_service.gateways.config import account_name
 from otp_service.gateways.targetsms import (
     account,
@@ -37,12 +38,12 @@ class PasswordConfig(TargetSmsConfig, frozen=True, kw_only=True):
 
 class XmlConfig(TargetSmsConfig, frozen=True, kw_only=True):
     kind: Literal["targetsms-xml"]
-    time_zone: str = "Europe/Moscow"
-    """Of the account; validity periods are written in it."""
     name_delivery: str = ""
     """Heading in the provider's reports; "" for its default."""
     callback_token: Secrets | None = None
     """Opens POST /callbacks/targetsms/{token}."""
+    callback_networks: tuple[str, ...] = ()
+    """Where states may be pushed from, as `203.0.113.0/24`; empty for anywhere."""
     register_callback: bool = False
     """Tell the gateway at start to push states to that address (X25)."""
     stop_list_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 0
@@ -55,11 +56,16 @@ class PasswordGateway:
     channel = "sms"
     makes_code = True
     repeatable = False
+    ask_batch = states.BATCH
+    ask_pause_seconds = 0.0
 
     def __init__(self, name: str, config: PasswordConfig) -> None:
         self.name = name
         self.account = account_name("targetsms", config.login)
         self.attempt_seconds = config.attempt_seconds
+        self.balance_low = config.balance_low
+        self.circuit_breaker = config.circuit_breaker
+        self.zone = config.zone(name)
         self._config = config
         self._http = config.client(name)
         self.states = XmlApi(config.client(name, "state_base_url"), config.login, config.password)
@@ -75,6 +81,15 @@ class PasswordGateway:
 
     async def deliveries(self, provider_ids: Sequence[str]) -> list[Delivery]:
         return await states.ask(self.states, provider_ids, seconds=self.attempt_seconds)
+
+    async def balance(self, seconds: float) -> Decimal | None:
+        return (await account.balance(self.states, seconds=seconds)).money
+
+    async def probe(self, reason: Reason, seconds: float) -> bool:
+        """The account is asked about on the other host, so only about what concerns the account."""
+        if reason in (Reason.CREDENTIALS, Reason.FUNDS):
+            return await examination.has_money(self.balance(seconds))
+        return False
 
     async def examine(self) -> list[Finding]:
         return [
@@ -93,16 +108,22 @@ class XmlGateway:
     channel = "sms"
     makes_code = False
     repeatable = True
+    ask_batch = states.BATCH
+    ask_pause_seconds = 0.0
 
     def __init__(self, name: str, config: XmlConfig) -> None:
         self.name = name
         self.account = account_name("targetsms", config.login)
         self.attempt_seconds = config.attempt_seconds
+        self.balance_low = config.balance_low
+        self.circuit_breaker = config.circuit_breaker
+        self.zone = config.zone(name)
         self._config = config
         self.stop_list_seconds = config.stop_list_seconds
         if config.register_callback and config.callback_token is None:
             raise SettingsError(f"gateways.{name}.callback_token: is needed where register_callback is true")
-        self.zone = _zone(config.time_zone, f"gateways.{name}.time_zone")
+        self.callback_tokens = config.callback_token.reveal() if config.callback_token else ()
+        self.callback_networks = _networks(config.callback_networks, f"gateways.{name}.callback_networks")
         self.api = XmlApi(config.client(name), config.login, config.password)
 
     async def send(self, message: Outgoing, seconds: float) -> Accepted:
@@ -144,6 +165,23 @@ class XmlGateway:
         await callback.set_address(self.api, url, seconds=self.attempt_seconds)
         return True
 
+    async def balance(self, seconds: float) -> Decimal | None:
+        return (await account.balance(self.api, seconds=seconds)).money
+
+    async def probe(self, reason: Reason, seconds: float) -> bool:
+        match reason:
+            case Reason.FUNDS:
+                return await examination.has_money(self.balance(seconds))
+            case Reason.SENDER:
+                senders = await account.senders(self.api, seconds=seconds)
+                if not senders.may_use(self._config.sender):
+                    raise GatewayError(Reason.SENDER, Then.NEXT)
+            case Reason.ACCOUNT_BLOCKED | Reason.GATEWAY_EXHAUSTED:
+                return False  # only a send is refused for these
+            case _:
+                await account.clock_error(self.api, datetime.now(self.zone).replace(tzinfo=None), seconds=seconds)
+        return True
+
     async def examine(self) -> list[Finding]:
         return [
             await examination.balance(account.balance(self.api, seconds=self.attempt_seconds)),
@@ -155,8 +193,8 @@ class XmlGateway:
         await self.api.close()
 
 
-def _zone(name: str, key: str) -> ZoneInfo:
+def _networks(written: Sequence[str], key: str) -> list[IPv4Network | IPv6Network]:
     try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise SettingsError(f"{key}: {name!r} is no time zone of the IANA list, such as Europe/Moscow") from None
+        return [ip_network(each) for each in written]
+    except ValueError as error:
+        raise SettingsError(f"{key}: {error}") from None

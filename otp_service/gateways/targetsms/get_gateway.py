@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Literal
 
-from otp_service.gateways.base import Accepted, Delivery, Finding, Outgoing
+from otp_service.gateways.base import Accepted, Delivery, Finding, Outgoing, Reason
 from otp_service.gateways.config import account_name
 from otp_service.gateways.polling import one_by_one
 from otp_service.gateways.targetsms import examination, get_api
@@ -27,11 +28,17 @@ class GetGateway:
     channel = "sms"
     makes_code = False
     repeatable = False
+    ask_batch = 20
+    """One request each."""
+    ask_pause_seconds = PAUSE_SECONDS
 
     def __init__(self, name: str, config: GetConfig) -> None:
         self.name = name
         self.account = account_name("targetsms", config.login)
         self.attempt_seconds = config.attempt_seconds
+        self.balance_low = config.balance_low
+        self.circuit_breaker = config.circuit_breaker
+        self.zone = config.zone(name)
         self.api = get_api.GetApi(config.client(name), config.login, config.password)
         self._sender = config.sender
         self._pauses = Pauses()
@@ -48,6 +55,15 @@ class GetGateway:
         now = time.monotonic()
         due = (provider_id for provider_id in provider_ids if self._pauses.begin(provider_id, now))
         return await one_by_one(due, lambda each: get_api.state(self.api, each, seconds=self.attempt_seconds))
+
+    async def balance(self, seconds: float) -> Decimal | None:
+        return (await get_api.balance(self.api, seconds=seconds)).money
+
+    async def probe(self, reason: Reason, seconds: float) -> bool:
+        """By the balance, which may be asked once a minute like everything else."""
+        if reason in (Reason.SENDER, Reason.ACCOUNT_BLOCKED, Reason.GATEWAY_EXHAUSTED):
+            return False
+        return await examination.has_money(self.balance(seconds))
 
     async def examine(self) -> list[Finding]:
         return [await examination.balance(get_api.balance(self.api, seconds=self.attempt_seconds))]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from otp_service.gateways.base import Accepted, Delivery, Finding, GatewayError, Outgoing
+from otp_service.gateways.base import Accepted, Delivery, Finding, GatewayError, Outgoing, Reason
 from otp_service.gateways.config import account_name
 from otp_service.gateways.targetsms import cascade, cascade_sending, cascade_states
 from otp_service.gateways.targetsms.config import TargetSmsConfig
 from otp_service.gateways.targetsms.json_api import JsonApi
+from otp_service.gateways.targetsms.states import BATCH
 
 LONGEST_VALIDITY = 60
 """Minutes: what the document takes where nothing is said."""
@@ -32,12 +34,17 @@ class JsonGateway:
 
     makes_code = False
     repeatable = True
+    ask_batch = BATCH
+    ask_pause_seconds = 0.0
 
     def __init__(self, name: str, config: JsonConfig) -> None:
         self.name = name
         self.channel = "sms" if config.cascade == "sms" else "viber"
         self.account = account_name("targetsms", config.login)
         self.attempt_seconds = config.attempt_seconds
+        self.balance_low = config.balance_low
+        self.circuit_breaker = config.circuit_breaker
+        self.zone = config.zone(name)
         self.api = JsonApi(config.client(name), config.login, config.password)
         self._config = config
 
@@ -54,6 +61,16 @@ class JsonGateway:
         """Judged by the state of the whole message. Without a price: J2 tells money taken, not the price of a part."""
         states = await cascade_states.ask(self.api, provider_ids, seconds=self.attempt_seconds)
         return [Delivery(state.provider_id, state.status, state.changed_at, state.sms_parts) for state in states]
+
+    async def balance(self, seconds: float) -> Decimal | None:
+        return None
+
+    async def probe(self, reason: Reason, seconds: float) -> bool:
+        """By the state of a message that there is not: it is told to whom the account belongs, and to nobody else."""
+        if reason in (Reason.FUNDS, Reason.SENDER, Reason.ACCOUNT_BLOCKED, Reason.GATEWAY_EXHAUSTED):
+            return False
+        await cascade_states.ask(self.api, ["0"], seconds=seconds)
+        return True
 
     async def examine(self) -> list[Finding]:
         """Asks for the state of a message that there is not: login and password are right if it is answered."""

@@ -23,17 +23,65 @@ local function status_at(v, now)
   return status
 end
 
--- The end of a verification: a final status, no hashes left, and a compact record for status questions.
-local function finish(v, status, now)
-  redis.call('HSET', v, 'status', status, 'updated_at', now)
-  redis.call('HDEL', v, 'salt', 'cost', 'hash:gateway', 'hash:earlier', 'hash:local', 'settled', 'attempted_at',
-    'code_length')
-  redis.call('PEXPIRE', v, number(v, 'retention'))
+-- Something that a caller can see is different now.
+local function changed(v, now)
+  redis.call('HSET', v, 'updated_at', now)
+  redis.call('HINCRBY', v, 'revision', 1)
 end
 
--- One send is taken back: it counts neither for the verification nor for the phone's pause.
+-- When somebody has to look at a verification: the earliest moment that its record names; none named, never.
+-- A walk under way is left to its caller for 20 s after its lease.
+local function plan(v, due, id)
+  local named = redis.call('HMGET', v, 'lease', 'look_at', 'failover_at', 'status', 'expires_at')
+  local lease, at = named[1], nil
+  local function by(moment)
+    if moment and (not at or tonumber(moment) < at) then at = tonumber(moment) end
+  end
+  if lease then by(lease + 20000) else by(named[3]) end
+  by(named[2])
+  if named[4] == 'pending' then by(named[5]) end
+  if at then redis.call('ZADD', due, at, 'look:' .. id) else redis.call('ZREM', due, 'look:' .. id) end
+end
+
+-- Tell of an event in the step that makes it happen: in the outbox of the slot, which a worker empties.
+-- More fields may follow the subject, as name, value, ...
+local function emit(out, due, now, kind, application, subject, ...)
+  redis.call('XADD', out, '*', 'type', kind, 'at', now, 'application', application, 'subject', subject, ...)
+  redis.call('ZADD', due, now, 'relay:')
+end
+
+local TOLD = {'key_id', 'phone', 'purpose', 'channel', 'reference', 'status', 'created_at', 'expires_at', 'attempts',
+  'max_attempts', 'sends', 'max_sends'}
+local TOLD_OF_MESSAGE = {'gateway', 'channel', 'status', 'updated_at', 'sent_at', 'parts', 'price', 'reason'}
+
+-- An event of a verification, with what it is like at that moment; n: the message that it is about, nil for none.
+local function emit_of(v, due, out, id, kind, now, n)
+  changed(v, now)
+  local fields = {}
+  local function add(name, value) fields[#fields + 1] = name; fields[#fields + 1] = value or '' end
+  for i, value in ipairs(redis.call('HMGET', v, unpack(TOLD))) do add(TOLD[i], value) end
+  if n then
+    add('message', n)
+    for _, name in ipairs(TOLD_OF_MESSAGE) do add('message:' .. name, text(v, 'm' .. n .. ':' .. name)) end
+  end
+  emit(out, due, now, kind, text(v, 'application'), id, unpack(fields))
+end
+
+-- The end of a verification: a final status, no hashes left, and a compact record for status questions. What became
+-- of its messages is still looked after.
+local function finish(v, due, out, id, status, now)
+  redis.call('HSET', v, 'status', status, 'ended_at', now)
+  redis.call('HDEL', v, 'salt', 'cost', 'hash:gateway', 'hash:earlier', 'hash:local', 'settled', 'attempted_at',
+    'code_length', 'lease', 'lease_op', 'failover_at')
+  redis.call('PEXPIRE', v, number(v, 'retention'))
+  emit_of(v, due, out, id, 'verification.' .. status, now)
+  plan(v, due, id)
+end
+
+-- One send is taken back: it counts neither for the verification nor, if a caller asked for it, for the phone's pause.
 local function give_back(v, pause, now)
   if number(v, 'sends') > 0 then redis.call('HINCRBY', v, 'sends', -1) end
+  if text(v, 'lease_op') == 'failover' then return end
   if number(pause, 'rung') > 0 then redis.call('HINCRBY', pause, 'rung', -1) end
   if redis.call('EXISTS', pause) > 0 then redis.call('HSET', pause, 'until', 0) end
   redis.call('HSET', v, 'resend_at', now)
@@ -50,23 +98,30 @@ local function climb(v, pause, pauses, now)
   redis.call('HSET', v, 'resend_at', resend_at)
 end
 
+-- One more send of a verification is under way: by whom, and until when it may be.
+local function claim_send(v, due, id, op, expires_at, lease, now)
+  redis.call('HINCRBY', v, 'sends', 1)
+  redis.call('HSET', v, 'expires_at', expires_at, 'lease', now + lease, 'lease_op', op)
+  redis.call('HDEL', v, 'failover_at')
+  redis.call('PEXPIRE', v, expires_at - now + number(v, 'retention'))
+  changed(v, now)
+  plan(v, due, id)
+end
+
 -- A new message of a verification, recorded before its gateway is called.
 local function open_message(v, n, gateway, channel, source, client_id, now)
   local m = 'm' .. n .. ':'
   redis.call('HSET', v, 'messages', n, m .. 'gateway', gateway, m .. 'channel', channel, m .. 'source', source,
-    m .. 'client_id', client_id, m .. 'status', 'queued', m .. 'updated_at', now)
+    m .. 'client_id', client_id, m .. 'status', 'queued', m .. 'queued_at', now, m .. 'updated_at', now)
 end
 
--- A walk is under way until `lease_until`. Its caller may come back to it for 20 s more, then the worker ends it.
-local function hold(v, due, id, lease_until)
-  redis.call('HSET', v, 'lease', lease_until)
-  redis.call('ZADD', due, lease_until + 20000, 'recover:' .. id)
-end
-
--- The walk has ended; nobody has to look after it.
-local function let_go(v, due, id)
-  redis.call('HDEL', v, 'lease', 'lease_op')
-  redis.call('ZREM', due, 'recover:' .. id)
+-- A message's status, if it may follow the one that it has: a comma-separated list says which those are.
+local function move_message(v, due, out, id, n, status, predecessors, now)
+  local m = 'm' .. n .. ':'
+  if not string.find(',' .. predecessors .. ',', ',' .. text(v, m .. 'status') .. ',', 1, true) then return false end
+  redis.call('HSET', v, m .. 'status', status, m .. 'updated_at', now)
+  emit_of(v, due, out, id, 'message.updated', now, n)
+  return true
 end
 
 local function answer(word, v, now, extra)

@@ -1,17 +1,16 @@
 #!lua
 -- Cancel a pending verification; a final one stays as it is.
--- KEYS[1] verification   KEYS[2] due jobs
+-- KEYS[1] verification   KEYS[2] due jobs   KEYS[3] outbox
 -- ARGV[1] id   ARGV[2] application
 -- Returns {word, extra, now, record}: ok | not_found
-local v, due = KEYS[1], KEYS[2]
+local v, due, out = KEYS[1], KEYS[2], KEYS[3]
 local now = now_ms()
 if redis.call('EXISTS', v) == 0 or text(v, 'application') ~= ARGV[2] then return {'not_found', '', tostring(now), {}} end
 local status = status_at(v, now)
 if status == 'pending' then
-  finish(v, 'canceled', now)
-  let_go(v, due, ARGV[1])
+  finish(v, due, out, ARGV[1], 'canceled', now)
 elseif status == 'expired' and text(v, 'status') == 'pending' then
-  finish(v, 'expired', now)
+  finish(v, due, out, ARGV[1], 'expired', now)
 else
   redis.call('HSET', v, 'touched', now)
 end

@@ -18,7 +18,8 @@ if ARGV[3] ~= '' and redis.call('HEXISTS', v, op) > 0 then
   if text(v, 'lease_op') ~= ARGV[3] then return answer('replay', v, now) end
   if lease > now then return answer('running', v, now, lease - now) end
   if status_at(v, now) ~= 'pending' then return answer('replay', v, now) end
-  hold(v, due, ARGV[1], now + tonumber(ARGV[8]))
+  redis.call('HSET', v, 'lease', now + tonumber(ARGV[8]))
+  plan(v, due, ARGV[1])
   return answer('taken_over', v, now)
 end
 
@@ -32,10 +33,7 @@ local wait = number(pause, 'until') - now
 if wait > 0 then return answer('too_soon', v, now, wait) end
 if lease > now then return answer('running', v, now, lease - now) end
 
-redis.call('HINCRBY', v, 'sends', 1)
-redis.call('HSET', v, 'expires_at', expires_at, 'updated_at', now, 'lease_op', ARGV[3])
 if ARGV[3] ~= '' then redis.call('HSET', v, op, ARGV[4]) end
-redis.call('PEXPIRE', v, expires_at - now + number(v, 'retention'))
 climb(v, pause, ARGV[9], now)
-hold(v, due, ARGV[1], now + tonumber(ARGV[8]))
+claim_send(v, due, ARGV[1], ARGV[3], expires_at, tonumber(ARGV[8]), now)
 return answer('claimed', v, now)

@@ -1,9 +1,9 @@
 #!lua
 -- Turn a judged attempt into its outcome. Exactly one call moves `pending` to `approved`; the others hear what was.
--- KEYS[1] verification   KEYS[2] fails of the phone   KEYS[3] pause of the phone   KEYS[4] due jobs
+-- KEYS[1] verification   KEYS[2] fails of the phone   KEYS[3] pause of the phone   KEYS[4] due jobs   KEYS[5] outbox
 -- ARGV[1] id   ARGV[2] '1' if the code matched   ARGV[3] op ('' for none)   ARGV[4] fingerprint
 -- Returns {word, extra, now, record}: settled (extra: outcome) | not_found
-local v, fails, pause, due = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local v, fails, pause, due, out = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local now = now_ms()
 if redis.call('EXISTS', v) == 0 then return answer('not_found', v, now) end
 
@@ -25,15 +25,12 @@ if outcome == 'pending' then
   else
     outcome = 'wrong_code'
   end
-  if outcome ~= 'wrong_code' then
-    finish(v, outcome, now)
-    let_go(v, due, ARGV[1])
-  end
+  if outcome ~= 'wrong_code' then finish(v, due, out, ARGV[1], outcome, now) end
 elseif outcome == 'approved' then
   outcome = 'already_approved'
 elseif outcome == 'expired' and text(v, 'status') == 'pending' then
-  finish(v, 'expired', now)
+  finish(v, due, out, ARGV[1], 'expired', now)
 end
 if ARGV[3] ~= '' then redis.call('HSET', v, op, ARGV[4] .. ':' .. outcome) end
-redis.call('HSET', v, 'updated_at', now)
+redis.call('HSET', v, 'touched', now)
 return answer('settled', v, now, outcome)

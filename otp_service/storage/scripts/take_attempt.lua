@@ -1,12 +1,13 @@
 #!lua
 -- Count one attempt before anybody looks at the code; counting after would let parallel guesses through.
--- KEYS[1] verification   KEYS[2] fails of the phone
+-- KEYS[1] verification   KEYS[2] fails of the phone   KEYS[3] due jobs   KEYS[4] outbox
 -- ARGV[1] application   ARGV[2] purpose ('' for any)   ARGV[3] op: keyed hash of the Idempotency-Key ('' for none)
 -- ARGV[4] fingerprint of the body   ARGV[5] ms after which an unsettled op counts as dead
--- ARGV[6] failures from which a phone waits   ARGV[7] first wait ms   ARGV[8] longest wait ms   ARGV[9] failures that disable
+-- ARGV[6] failures from which a phone waits   ARGV[7] first wait ms   ARGV[8] longest wait ms
+-- ARGV[9] failures that disable   ARGV[10] id
 -- Returns {word, extra, now, record}: judge | not_found | closed (extra: status) | replay (extra: outcome)
 --   | running (extra: ms) | mismatch | waiting (extra: ms) | disabled
-local v, fails = KEYS[1], KEYS[2]
+local v, fails, due, out = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local now = now_ms()
 if redis.call('EXISTS', v) == 0 or text(v, 'application') ~= ARGV[1]
   or (ARGV[2] ~= '' and text(v, 'purpose') ~= ARGV[2]) then
@@ -25,7 +26,7 @@ if known then
 end
 
 local status = status_at(v, now)
-if status == 'expired' and text(v, 'status') == 'pending' then finish(v, 'expired', now) end
+if status == 'expired' and text(v, 'status') == 'pending' then finish(v, due, out, ARGV[10], 'expired', now) end
 if status ~= 'pending' then return answer('closed', v, now, status) end
 if known then
   redis.call('HSET', v, op, ARGV[4] .. ':' .. now)
@@ -38,12 +39,13 @@ local wait = number(fails, 'wait_until') - now
 if wait > 0 then return answer('waiting', v, now, wait) end
 if number(v, 'attempts') >= number(v, 'max_attempts') then
   -- Others are still being judged, or died before their verdict; then nobody else would write the end.
-  if now - number(v, 'attempted_at') > tonumber(ARGV[5]) then finish(v, 'exhausted', now) end
+  if now - number(v, 'attempted_at') > tonumber(ARGV[5]) then finish(v, due, out, ARGV[10], 'exhausted', now) end
   return answer('closed', v, now, 'exhausted')
 end
 
-redis.call('HINCRBY', v, 'attempts', 1)
-redis.call('HSET', v, 'attempted_at', now)
+local attempts = redis.call('HINCRBY', v, 'attempts', 1)
+redis.call('HSET', v, 'attempted_at', now, 'a' .. attempts, now)
+changed(v, now)
 redis.call('HSET', fails, 'count', count + 1)
 if count + 1 >= tonumber(ARGV[6]) then
   local longest = tonumber(ARGV[8])

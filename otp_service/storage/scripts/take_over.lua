@@ -13,5 +13,6 @@ if lease == 0 or status_at(v, now) ~= 'pending' or (of_resend and ARGV[3] == 'st
   return answer('done', v, now)
 end
 if lease > now then return answer('running', v, now, lease - now) end
-hold(v, due, ARGV[1], now + tonumber(ARGV[2]))
+redis.call('HSET', v, 'lease', now + tonumber(ARGV[2]))
+plan(v, due, ARGV[1])
 return answer('taken_over', v, now)

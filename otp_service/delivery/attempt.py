@@ -1,0 +1,71 @@
+"""One attempt at one gateway: how long it may take, when it is worth repeating, and taking back what is held."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from otp_service.delivery.routing import LEAST_ATTEMPT_SECONDS, attempt_seconds
+from otp_service.gateways.base import Accepted, Gateway, GatewayError, Outgoing, Reason, Then
+from otp_service.settings import Route
+
+log = structlog.get_logger()
+
+AT_ONCE_SECONDS = 1.0
+"""A connection refused at once is worth a second knock; a host that was silent for longer is not."""
+KNOCK_AGAIN_SECONDS = 0.2
+WITHDRAW_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Time for one gateway of a walk. deadline: of the walk, by the event loop's clock."""
+
+    route: Route
+    gateway: Gateway
+    deadline: float
+    still_to_come: int
+
+    def seconds(self) -> float:
+        """For the next attempt of this gateway; shrinks while it is at work."""
+        remaining = self.deadline - asyncio.get_running_loop().time()
+        return attempt_seconds(self.gateway.attempt_seconds, remaining, self.still_to_come, self.route.reserve_seconds)
+
+
+async def send(gateway: Gateway, outgoing: Outgoing, seconds: Callable[[], float]) -> Accepted:
+    """One attempt, repeated once where that cannot send twice: nothing was sent, or the client id makes it the same.
+
+    What was unclear stays unclear unless the gateway itself says otherwise. Raises GatewayError.
+    """
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    try:
+        return await gateway.send(outgoing, max(seconds(), LEAST_ATTEMPT_SECONDS))
+    except GatewayError as error:
+        first = error
+    refused_at_once = first.reason is Reason.UNREACHABLE and loop.time() - began < AT_ONCE_SECONDS
+    if not refused_at_once and not (first.then is Then.UNCLEAR and gateway.repeatable):
+        raise first
+    await asyncio.sleep(KNOCK_AGAIN_SECONDS * random.uniform(0.75, 1.25))  # noqa: S311  jitter
+    if seconds() < LEAST_ATTEMPT_SECONDS:
+        raise first
+    try:
+        return await gateway.send(outgoing, seconds())
+    except GatewayError as second:
+        raise second if first.then is not Then.UNCLEAR or second.then is Then.STOP else first from None
+
+
+async def withdraw(gateway: Gateway, provider_id: str) -> bool:
+    """Take back what is held or scheduled. False where that is not possible."""
+    if not provider_id:
+        return False
+    try:
+        async with asyncio.timeout(WITHDRAW_SECONDS):
+            return await gateway.withdraw(provider_id)
+    except (GatewayError, TimeoutError):
+        log.warning("withdraw_failed", gateway=gateway.name)
+        return False

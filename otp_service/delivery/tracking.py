@@ -1,0 +1,221 @@
+"""What became of messages, and what follows from it: looks at gateways, fail-over, walks that died, lives that ran out.
+
+A verification is looked at when its record says so (`plan` in _shared.lua). Many are looked at together, so that a
+gateway is asked once about many messages. Every step may be repeated: a worker that dies in the middle of a look leaves
+it to another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from otp_service import metrics
+from otp_service.delivery.circuits import Circuits
+from otp_service.delivery.dispatch import Dispatcher
+from otp_service.delivery.errands import Errands, left_open
+from otp_service.delivery.scores import Scores
+from otp_service.domain import failover, looks
+from otp_service.domain.failover import Turn
+from otp_service.domain.lifecycle import Status
+from otp_service.domain.messages import Message, MessageStatus
+from otp_service.gateways.base import Delivery, Gateway, GatewayError, Reason
+from otp_service.settings import Settings
+from otp_service.storage.gateways import GatewayStore
+from otp_service.storage.records import Stored
+from otp_service.storage.reports import Look, Report, ReportStore
+from otp_service.storage.sends import SendStore
+from otp_service.storage.verifications import VerificationStore
+
+TURNS = 2
+"""Questions about messages that one provider account is asked at the same time, by all processes together."""
+TURN_SECONDS = 30.0
+NO_TURN_MS = 1000
+REPEAT_LIFE_MS = 60_000
+"""An unclear message is not repeated with less life than this: it must not arrive dead."""
+
+log = structlog.get_logger()
+
+Answers = dict[tuple[str, str], Delivery]
+"""By gateway and its id of the message."""
+
+
+class Tracking:
+    def __init__(
+        self,
+        settings: Settings,
+        gateways: Mapping[str, Gateway],
+        store: VerificationStore,
+        sends: SendStore,
+        reports: ReportStore,
+        gateway_store: GatewayStore,
+        circuits: Circuits,
+        errands: Errands,
+        dispatcher: Dispatcher,
+    ) -> None:
+        self._settings = settings
+        self._gateways = gateways
+        self._store = store
+        self._sends = sends
+        self._reports = reports
+        self._gateway_store = gateway_store
+        self._scores = Scores(settings, gateway_store)
+        self._circuits = circuits
+        self._errands = errands
+        self._dispatcher = dispatcher
+
+    async def attend(self, verification_ids: Sequence[str]) -> list[str]:
+        """Look at verifications whose time has come. Returns those that are gone."""
+        read = await self._store.read_many(verification_ids)
+        found = [stored for stored in read if stored.word == "ok"]
+        await asyncio.gather(*(self._end_interrupted(stored) for stored in found if _interrupted(stored)))
+        due = [stored for stored in found if _asks(stored)]
+        await asyncio.gather(*(self._ask_again(stored) for stored in due))
+        answers, unasked = await self._ask(due)
+        written = await self._reports.write([self._look(stored, answers, unasked) for stored in found])
+        await self._scores.observe(found, written)
+        await asyncio.gather(*(self._replace(stored) for stored in written if stored.word == "ok"))
+        return [each for each, stored in zip(verification_ids, read, strict=True) if stored.word != "ok"]
+
+    async def _end_interrupted(self, stored: Stored) -> None:
+        """End a walk whose process died and whose caller did not come back. Sends nothing."""
+        stored = await self._sends.take_over(stored.found.id, self._errands.lease_seconds(), "any")
+        if stored.word != "taken_over":
+            return
+        interrupted = left_open(stored.found.messages[-1]) if stored.found.messages else None
+        if interrupted:
+            stored = await self._sends.progress(stored.found.id, settled=interrupted)
+        out = any(message.may_be_out for message in stored.found.messages)
+        wait = failover.ON_FAILURE_ONLY_MS
+        await self._sends.progress(stored.found.id, then="done" if out else "fail", failover_ms=wait)
+        log.info("interrupted_walk_ended", verification=stored.found.id, sent=out)
+
+    async def _ask_again(self, stored: Stored) -> None:
+        """Clear up what is unclear, where a repeat under the same client id sends nothing twice."""
+        if stored.found.status is not Status.PENDING or stored.found.expires_at - stored.found.now < REPEAT_LIFE_MS:
+            return
+        for message in stored.found.messages:
+            gateway = self._gateways.get(message.gateway)
+            if message.status is MessageStatus.UNCLEAR and message.client_id and gateway and gateway.repeatable:
+                await self._dispatcher.ask_again(stored, message, gateway, self._errands.brand(stored))
+
+    async def _ask(self, due: Sequence[Stored]) -> tuple[Answers, frozenset[str]]:
+        """Ask gateways about the messages whose look it is; also those gateways that could not be asked."""
+        wanted: defaultdict[str, list[str]] = defaultdict(list)
+        for stored in due:
+            for message in looks.open_messages(stored.found):
+                if message.provider_id and message.gateway in self._gateways:
+                    wanted[message.gateway].append(message.provider_id)
+        told = await asyncio.gather(*(self._ask_one(self._gateways[name], ids) for name, ids in wanted.items()))
+        answers = {
+            (name, delivery.provider_id): delivery
+            for name, deliveries in zip(wanted, told, strict=True)
+            for delivery in deliveries or ()
+        }
+        return answers, frozenset(name for name, found in zip(wanted, told, strict=True) if found is None)
+
+    async def _ask_one(self, gateway: Gateway, provider_ids: Sequence[str]) -> list[Delivery] | None:
+        """None: all turns at the account are taken."""
+        found: list[Delivery] = []
+        async with self._gateway_store.turn(gateway.account, TURNS, TURN_SECONDS) as given:
+            if not given:
+                return None
+            for start in range(0, len(provider_ids), gateway.ask_batch):
+                try:
+                    found += await gateway.deliveries(provider_ids[start : start + gateway.ask_batch])
+                except GatewayError as error:
+                    metrics.QUESTIONS.labels(gateway.name, error.reason).inc()
+                    log.info("states_not_told", gateway=gateway.name, reason=error.reason)
+                    break
+                metrics.QUESTIONS.labels(gateway.name, "").inc()
+        return found
+
+    def _look(self, stored: Stored, answers: Answers, unasked: frozenset[str]) -> Look:
+        """What is written down about one verification, and when it is looked at next."""
+        found = stored.found
+        reports: list[Report] = []
+        waits: list[int] = []
+        over = found.now >= looks.given_up_at(found)
+        for message in looks.open_messages(found):
+            gateway = self._gateways.get(message.gateway)
+            told = answers.get((message.gateway, message.provider_id))
+            report = _report(message, told, found.now, gateway.zone if gateway else None) if told else None
+            if over and (report is None or not report.status.final):
+                report = _given_up(message)
+            if report:
+                reports.append(report)
+            if report is None or not report.status.final:
+                pause = gateway.ask_pause_seconds if gateway else 0
+                wait = looks.next_look_ms(found, message, pause)
+                waits.append(NO_TURN_MS if message.gateway in unasked else wait)
+        if stored.agenda.look > found.now and not reports:  # it was due for another reason
+            return Look(stored, [], stored.agenda.look - found.now)
+        return Look(stored, reports, min(waits, default=None))
+
+    async def _replace(self, stored: Stored) -> None:
+        """Give the next gateway its turn, if the last message did not arrive."""
+        found = stored.found
+        if found.status is not Status.PENDING or not stored.agenda.failover or stored.agenda.lease:
+            return
+        due = stored.failover_due
+        match failover.turn(found.messages, due=due, reports_come=self._circuits.reports_come):
+            case Turn.NOT_YET:
+                return
+            case Turn.NEVER:
+                await self._reports.write([Look(stored, [], _left_ms(stored), off=True)])
+                return
+        policy = self._settings.applications[found.application]
+        claimed = await self._sends.fail_over(stored, policy, self._errands.lease_seconds(found.channel))
+        if claimed.word == "claimed":
+            why = "not delivered" if not due else "no report"
+            metrics.FAILOVERS.labels(found.channel, why).inc()
+            log.info("failed_over", verification=found.id, gateway=found.messages[-1].gateway, why=why)
+            await self._dispatcher.deliver(self._errands.instead(claimed))
+
+
+def _interrupted(stored: Stored) -> bool:
+    return 0 < stored.agenda.lease <= stored.found.now
+
+
+def _asks(stored: Stored) -> bool:
+    """A look is due, or is wanted because the next gateway's turn is: nobody is replaced on old news."""
+    return 0 < stored.agenda.look <= stored.found.now or stored.failover_due
+
+
+def _left_ms(stored: Stored) -> int | None:
+    return max(0, stored.agenda.look - stored.found.now) if stored.agenda.look else None
+
+
+def _report(message: Message, told: Delivery, now: int, zone: ZoneInfo | None) -> Report:
+    since = _milliseconds(told.changed_at, zone)
+    plausible = message.sent_at - 1000 <= since <= now + 1000
+    return Report(
+        message.number,
+        told.status,
+        told.parts,
+        str(told.price) if told.price is not None else "",
+        max(since, message.sent_at) if plausible else 0,
+    )
+
+
+def _given_up(message: Message) -> Report:
+    """Nobody told the end. What was pushed to us and not confirmed is the best that is known."""
+    if message.pushed and MessageStatus(message.pushed).final:
+        return Report(message.number, MessageStatus(message.pushed))
+    return Report(message.number, MessageStatus.UNKNOWN, reason=message.reason or Reason.NO_REPORT)
+
+
+def _milliseconds(written: str, zone: ZoneInfo | None) -> int:
+    """A gateway's `YYYY-MM-DD hh:mm:ss` as milliseconds since the epoch; 0 if it wrote none."""
+    if not written or zone is None:
+        return 0
+    try:
+        local = datetime.fromisoformat(written).replace(tzinfo=zone)
+    except ValueError:
+        return 0
+    return int(local.astimezone(UTC).timestamp() * 1000)

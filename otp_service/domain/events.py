@@ -1,0 +1,41 @@
+"""Events: what happened, as callers hear of it by webhook and in the list of events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class EventType(StrEnum):
+    """What can happen. The type says what the event's data are about; they show it as it was at that moment."""
+
+    VERIFICATION_CREATED = "verification.created"
+    VERIFICATION_APPROVED = "verification.approved"
+    VERIFICATION_EXPIRED = "verification.expired"
+    VERIFICATION_EXHAUSTED = "verification.exhausted"
+    VERIFICATION_CANCELED = "verification.canceled"
+    VERIFICATION_FAILED = "verification.failed"
+    MESSAGE_UPDATED = "message.updated"
+    GATEWAY_CIRCUIT_OPENED = "gateway.circuit_opened"
+    GATEWAY_CIRCUIT_CLOSED = "gateway.circuit_closed"
+    GATEWAY_BALANCE_LOW = "gateway.balance_low"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of an application's log.
+
+    id: stable, the same however often it is told. sequence: grows by one from event to event of an application.
+    at: milliseconds of Redis time. subject: the id of what it is about. phone: E.164, "" where there is none or it
+    cannot be read any more. fields: what the subject was like, as stored.
+    """
+
+    id: str
+    sequence: int
+    type: EventType
+    at: int
+    application: str
+    subject: str
+    phone: str = field(default="", repr=False)
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)

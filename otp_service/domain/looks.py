@@ -1,0 +1,32 @@
+"""When a gateway is asked what became of a message: pure rules."""
+
+from __future__ import annotations
+
+from otp_service.domain.lifecycle import Verification
+from otp_service.domain.messages import Message, MessageStatus
+
+LOOKS_SECONDS = (5, 15, 30, 60, 120, 300)
+"""After the gateway took a message; from then on every 300 s."""
+FIRST_LOOK_MS = LOOKS_SECONDS[0] * 1000
+
+
+def open_messages(found: Verification) -> list[Message]:
+    """Those whose end is not known: taken by a gateway, or perhaps."""
+    return [
+        message
+        for message in found.messages
+        if not message.status.final and (message.provider_id or message.status is MessageStatus.UNCLEAR)
+    ]
+
+
+def given_up_at(found: Verification) -> int:
+    """From then on nobody is asked: after the code's end as long again as it lived. Milliseconds of Redis time."""
+    return 2 * found.expires_at - found.created_at
+
+
+def next_look_ms(found: Verification, message: Message, least_seconds: float = 0) -> int:
+    """From now until a gateway is asked about a message again, by the message's age and the gateway's least pause."""
+    age = (found.now - (message.sent_at or message.queued_at)) / 1000
+    later = [seconds - age for seconds in LOOKS_SECONDS if seconds > age + 0.5]
+    wait = max(later[0] if later else LOOKS_SECONDS[-1], least_seconds)
+    return max(1, min(int(wait * 1000), given_up_at(found) - found.now))

@@ -1,0 +1,90 @@
+"""What became of messages, in Redis: what gateways said when asked, and what they pushed to us."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from otp_service.domain.messages import MessageStatus
+from otp_service.storage import keys
+from otp_service.storage.connection import Argument, Database, Script
+from otp_service.storage.records import Records, Stored
+
+_REPORT, _PUSH = map(Script.load, ("report", "push"))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a gateway said of one message. price: of one part, "" if untold. since: ms of Redis time, 0 for now."""
+
+    number: int
+    status: MessageStatus
+    parts: int = 0
+    price: str = ""
+    since: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """All that one look at a verification came to. next_ms: until the next, None for none.
+
+    off: the next gateway shall not have its turn.
+    """
+
+    stored: Stored
+    reports: Sequence[Report]
+    next_ms: int | None
+    off: bool = False
+
+
+class ReportStore:
+    def __init__(self, records: Records, database: Database) -> None:
+        self._records = records
+        self._database = database
+
+    async def write(self, looks: Sequence[Look]) -> list[Stored]:
+        """Write what looks came to, and plan the next ones. Words: ok, not_found."""
+        return await self._records.run_many(_REPORT, [self._call(look) for look in looks])
+
+    async def remember(self, account: str, provider_id: str, verification_id: str, seconds: float) -> None:
+        """Whose message it is, for what the provider pushes to us."""
+        name = keys.provider_id(_name(account, provider_id))
+        await self._database.command("SET", name, verification_id, "EX", int(seconds))
+
+    async def push(self, account: str, provider_id: str, status: MessageStatus) -> bool:
+        """Keep what was pushed about a message, so that the gateway is asked at once. False: no news, or nobody's."""
+        found = await self._database.command("GET", keys.provider_id(_name(account, provider_id)))
+        if found is None:
+            return False
+        verification_id = found.decode()
+        place = self._records.place(verification_id)
+        args: list[Argument] = [verification_id, provider_id, status]
+        return bool(await self._database.run(_PUSH, [place.verification, place.due], args))
+
+    def _call(self, look: Look) -> tuple[str, list[str], list[Argument]]:
+        verification_id = look.stored.found.id
+        place = self._records.place(verification_id)
+        args: list[Argument] = [
+            verification_id,
+            look.stored.agenda.look or "",
+            "" if look.next_ms is None else look.next_ms,
+            "1" if look.off else "",
+        ]
+        for report in look.reports:
+            predecessors = ",".join(report.status.predecessors)
+            args += [
+                report.number,
+                report.status,
+                predecessors,
+                report.parts,
+                report.price,
+                report.since or "",
+                report.reason,
+            ]
+        return verification_id, [place.verification, place.due, place.outbox], args
+
+
+def _name(account: str, provider_id: str) -> str:
+    return hashlib.sha256(f"{account} {provider_id}".encode()).hexdigest()[:32]

@@ -169,8 +169,7 @@ class Verifications:
         if stored.word == "running":
             return False
         if stored.word == "taken_over":
-            interrupted = left_open(stored.found.messages[-1]) if stored.found.messages else None
-            if interrupted:
+            if interrupted := left_open(stored.found.messages[-1] if stored.found.messages else None):
                 stored = await self._store.progress(verification_id, settled=interrupted)
             out = any(message.may_be_out for message in stored.found.messages)
             await self._store.progress(verification_id, then="done" if out else "fail")
@@ -179,7 +178,7 @@ class Verifications:
     async def _start_new(
         self, application: str, policy: Application, verification_id: str, to: str, order: Order
     ) -> Verification:
-        head = self._errands.head(order.channel)
+        head = self._errands.head(application, order.channel, order.platform)
         opened = None
         if head.makes_code:  # nothing to hash beforehand, so its message is recorded with the verification
             client_id = await self._dispatcher.draw_client_id(head)
@@ -192,6 +191,7 @@ class Verifications:
             purpose=order.purpose,
             channel=order.channel,
             locale=order.locale or policy.locale,
+            platform=order.platform,
             reference=order.reference,
             number=await self._recipients.number(application, to),
             cost=self._hash_pool.cost,

@@ -15,10 +15,12 @@ from datetime import UTC, datetime
 import structlog
 
 from otp_service import metrics
+from otp_service.delivery.counting import parts
 from otp_service.delivery.errands import Errand
 from otp_service.delivery.routing import LEAST_ATTEMPT_SECONDS, attempt_seconds
-from otp_service.domain import codes, texts
+from otp_service.domain import codes
 from otp_service.domain.messages import CodeSource, MessageStatus
+from otp_service.domain.texts import GATEWAY_CODE
 from otp_service.gateways.base import Accepted, Gateway, GatewayError, Outgoing, Reason, Then
 from otp_service.hashing import HashPool
 from otp_service.settings import Route
@@ -118,7 +120,9 @@ class Dispatcher:
         else:
             code = accepted.code
             reason = Reason.FUNDS if accepted.status is MessageStatus.HELD else ""
-            settled = Settling(opened.number, accepted.status, accepted.provider_id, accepted.parts, reason)
+            settled = Settling(
+                opened.number, accepted.status, accepted.provider_id, parts(gateway, outgoing, accepted), reason
+            )
         metrics.SENDS.labels(gateway.name, gateway.channel, settled.status, settled.reason).inc()
         log.info(
             "message_attempted",
@@ -148,10 +152,11 @@ class Dispatcher:
 
     def _outgoing(self, errand: Errand, stored: Stored, gateway: Gateway, opened: Opening) -> Outgoing:
         verification = stored.found
-        code = texts.PLACEHOLDER if gateway.makes_code else self._local_code(stored)
+        code = GATEWAY_CODE if gateway.makes_code else self._local_code(stored)
+        platform = verification.platform if gateway.channel == "sms" else ""  # no app and no browser reads Viber along
         return Outgoing(
             phone=verification.phone,
-            text=texts.render(verification.locale, errand.brand, code),
+            text=errand.texts.render(verification.locale, code, verification.life_seconds, platform),
             client_id=opened.client_id,
             expires_at=datetime.fromtimestamp(verification.expires_at / 1000, UTC),
             code_length=stored.code_length if gateway.makes_code else 0,

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from otp_service.delivery import routing
 from otp_service.domain.messages import Message, MessageStatus
+from otp_service.domain.texts import Texts
 from otp_service.errors import Refused
 from otp_service.gateways.base import Gateway, Reason
-from otp_service.settings import Route, Settings
+from otp_service.settings import Route, Settings, texts_of
 from otp_service.storage.records import Opening, Settling, Stored
 
 LEASE_MARGIN_SECONDS = 2.0
@@ -25,7 +26,7 @@ class Errand:
     """
 
     stored: Stored
-    brand: str
+    texts: Texts
     route: Route
     candidates: Sequence[Gateway]
     opened: Opening | None = None
@@ -37,6 +38,7 @@ class Errands:
 
     def __init__(self, settings: Settings, gateways: Mapping[str, Gateway]) -> None:
         self._settings = settings
+        self._texts = {name: texts_of(application) for name, application in settings.applications.items()}
         self._gateways: Mapping[str, Sequence[Gateway]] = {
             channel: [gateways[name] for name in route.gateways] for channel, route in settings.routes.items()
         }
@@ -50,18 +52,18 @@ class Errands:
         deadline = max(route.deadline_seconds for name, route in routes.items() if channel in ("", name))
         return deadline + LEASE_MARGIN_SECONDS
 
-    def head(self, channel: str) -> Gateway:
+    def head(self, application: str, channel: str, platform: str) -> Gateway:
         """Who is asked first for a new verification."""
-        return self._gateways[channel][0]
+        return self._able(application, channel, platform)[0]
 
     def first(self, stored: Stored, opened: Opening | None = None) -> Errand:
         """The first send: all of the route."""
-        return self._errand(stored, stored.found.channel, self._gateways[stored.found.channel], opened)
+        return self._errand(stored, stored.found.channel, self._route(stored, stored.found.channel), opened)
 
     def later(self, stored: Stored, channel: str) -> Errand:
         """One more send: on along the route."""
         last = stored.found.messages[-1] if stored.found.messages else None
-        candidates = routing.later_send(self._gateways[channel], last.gateway if last else "")
+        candidates = routing.later_send(self._route(stored, channel), last.gateway if last else "")
         return self._errand(stored, channel, candidates, settled=left_open(last))
 
     def resumed(self, stored: Stored, channel: str, *, first: bool) -> Errand:
@@ -69,13 +71,21 @@ class Errands:
         if not stored.found.messages:
             return self.first(stored)
         last = stored.found.messages[-1]
-        route = self._gateways[channel]
+        route = self._route(stored, channel)
         rest = routing.rest_of_send(route, last.gateway, first=first)
         again = next((gateway for gateway in route if gateway.name == last.gateway and gateway.repeatable), None)
         if again and left_open(last):
             opened = Opening(last.number, last.gateway, last.channel, last.code_source, last.client_id)
             return self._errand(stored, channel, [again, *rest], opened)
         return self._errand(stored, channel, rest, settled=left_open(last))
+
+    def _route(self, stored: Stored, channel: str) -> Sequence[Gateway]:
+        return self._able(stored.found.application, channel, stored.found.platform)
+
+    def _able(self, application: str, channel: str, platform: str) -> Sequence[Gateway]:
+        """The gateways of a channel that can send what the application says to such a device."""
+        repeats_code = self._texts[application].repeats_code(platform)
+        return routing.able(self._gateways[channel], repeats_code=repeats_code)
 
     def _errand(
         self,
@@ -85,8 +95,9 @@ class Errands:
         opened: Opening | None = None,
         settled: Settling | None = None,
     ) -> Errand:
-        brand = self._settings.applications[stored.found.application].brand
-        return Errand(stored, brand, self._settings.routes[channel], candidates, opened, settled)
+        return Errand(
+            stored, self._texts[stored.found.application], self._settings.routes[channel], candidates, opened, settled
+        )
 
 
 def left_open(last: Message | None) -> Settling | None:

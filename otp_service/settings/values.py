@@ -63,7 +63,7 @@ class Webhook(Section, frozen=True):
     events: tuple[str, ...] = ("*",)
 
 
-class Texts(Section, frozen=True):
+class Templates(Section, frozen=True):
     """Own templates by locale; "" for the shipped one."""
 
     ru: Annotated[str, Meta(max_length=400)] = ""
@@ -75,9 +75,9 @@ class Application(Section, frozen=True):
     region: Region = "RU"
     countries: Annotated[tuple[Region, ...], Meta(min_length=1)] = ("RU",)
     locale: Literal["ru", "en"] = "ru"
-    texts: Texts = Texts()
+    texts: Templates = Templates()
     webotp_origin: str = ""
-    """https origin whose pages may take the code over; '' for none."""
+    """An https origin, on whose pages a browser offers the code; '' for none."""
     android_hash: str = ""
     """By which SMS Retriever finds the app that may; '' for none."""
     code_length: Annotated[int, Meta(ge=4, le=10)] = 6

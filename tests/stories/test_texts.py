@@ -45,6 +45,7 @@ WORDED = {
     "OTP__APPLICATIONS__WEB__WEBOTP_ORIGIN": f"https://{HOST}",
     "OTP__APPLICATIONS__WEB__ANDROID_HASH": HASH,
     "OTP__APPLICATIONS__OTHER__WEBOTP_ORIGIN": f"https://{HOST}",
+    "OTP__APPLICATIONS__STRICT__TEXTS__RU": f"\nКод для {{brand}}:\n@{HOST} #{{code}}\n",
 }
 
 
@@ -54,6 +55,7 @@ async def test_texts_arrive_as_they_were_written(
     sandbox_process: str,
     gateways: Gateways,
     phone: str,
+    keys: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(running, "SETTINGS", running.SETTINGS + MORE)
@@ -62,6 +64,8 @@ async def test_texts_arrive_as_they_were_written(
             await a_line_break_is_one_through_every_wire_format(api, gateways, phone)
             await a_browser_finds_the_code_whoever_sends_it(api, gateways, phone)
             await each_platform_has_its_last_line(api, gateways, phone)
+        async with Api(url, keys["strict"]) as strict:
+            await a_line_of_one_s_own_leaves_the_code_to_the_gateway(strict, gateways, phone)
         (said,) = (
             line for line in log.read_text().splitlines() if "text_examined" in line
         )  # of all forms, the dear one
@@ -114,3 +118,13 @@ async def each_platform_has_its_last_line(api: Api, gateways: Gateways, phone: s
         assert await api.outcome(started["id"], code_in(arrived["text"])) == "approved"
         by_gateway = started["messages"][0]["gateway"] == "targetsms-password"
         assert by_gateway == (body["client"]["platform"] != "web")
+
+
+async def a_line_of_one_s_own_leaves_the_code_to_the_gateway(api: Api, gateways: Gateways, phone: str) -> None:
+    started = await api.started(f"{phone[:-2]}60", client={"platform": "web"})
+    assert started["messages"][0]["gateway"] == "targetsms-password"
+    (arrived,) = await gateways.messages(f"{phone[:-2]}60")
+    found = parse(arrived["text"])
+    assert found == OriginBound(HOST, None, code_in(arrived["text"]))
+    assert arrived["text"] == f"Код для Strict:\n@{HOST} #{found.code}"
+    assert await api.outcome(started["id"], found.code) == "approved"

@@ -18,6 +18,7 @@ from otp_service.api import callbacks, documentation, events, gateways, problems
 from otp_service.api.auth import ApiKeyAuthentication, caller
 from otp_service.api.edge import MAX_BODY_BYTES, Edge
 from otp_service.api.verifications import VerificationController
+from otp_service.delivery import routing
 from otp_service.delivery.circuits import Circuits
 from otp_service.delivery.dispatch import Dispatcher
 from otp_service.delivery.errands import Errands
@@ -32,7 +33,7 @@ from otp_service.hashing import HashPool
 from otp_service.jobs import Jobs
 from otp_service.lookup import Lookup
 from otp_service.service import Service
-from otp_service.settings import Settings
+from otp_service.settings import Settings, examined
 from otp_service.storage import guards
 from otp_service.storage.api_keys import ApiKeyStore
 from otp_service.storage.client_ids import ClientIds
@@ -155,6 +156,9 @@ def create_app(service: Service) -> ASGIApp:
 
 async def _open_gateways(settings: Settings, stack: AsyncExitStack) -> Mapping[str, Gateway]:
     gateways = {name: registry.build(name, table) for name, table in settings.gateways.items()}
+    for name, found in examined(settings.applications):
+        if not found.plain:
+            log.warning("text_examined", name=name, text=found.sentence)
     for name, table in settings.gateways.items():
         for warning in registry.warnings(name, table):
             log.warning("plaintext_gateway", text=warning)
@@ -164,6 +168,12 @@ async def _open_gateways(settings: Settings, stack: AsyncExitStack) -> Mapping[s
         head = gateways[route.gateways[0]]
         if head.channel != channel:
             raise SettingsError(f"routes.{channel}.gateways: {head.name} sends by {head.channel}; it cannot come first")
+        origin = next((name for name, application in settings.applications.items() if application.webotp_origin), None)
+        if origin and not routing.able([gateways[name] for name in route.gateways], repeats_code=True):
+            raise SettingsError(
+                f"applications.{origin}.webotp_origin: its line repeats the code, so routes.{channel} needs a gateway"
+                " that sends a code made here"
+            )
     return gateways
 
 

@@ -162,7 +162,7 @@ class Verifications:
     async def _start_new(
         self, application: str, policy: Application, verification_id: str, to: str, order: Order
     ) -> Verification:
-        candidates = self._errands.route(order.channel)
+        candidates = self._errands.route(application, order.channel, order.platform)
         opened = None
         if candidates and candidates[0].makes_code:
             # Nothing to hash beforehand, so its message is recorded together with the verification.
@@ -177,6 +177,7 @@ class Verifications:
             purpose=order.purpose,
             channel=order.channel,
             locale=order.locale or policy.locale,
+            platform=order.platform,
             reference=order.reference,
             number=await self._recipients.number(application, to),
             cost=self._hash_pool.cost,

@@ -9,13 +9,12 @@ from collections.abc import AsyncIterator
 
 from otp_service.cli.accounts.opening import callback_prefix
 from otp_service.cli.development import load_for_operator
-from otp_service.domain import texts
 from otp_service.errors import OtpError
 from otp_service.gateways import registry
 from otp_service.gateways.base import Finding
 from otp_service.gateways.targetsms import examination
 from otp_service.gateways.targetsms.gateways import XmlGateway
-from otp_service.settings import Settings
+from otp_service.settings import Settings, examined
 from otp_service.storage.connection import open_database
 from otp_service.storage.guards import inspect, wait_until_there
 
@@ -36,10 +35,8 @@ async def _examine(settings: Settings) -> int:
 async def _findings(settings: Settings) -> AsyncIterator[Finding]:
     names = ", ".join(settings.applications)
     yield Finding("settings", True, f"{settings.service.environment}; applications: {names}")
-    for name, application in settings.applications.items():
-        for locale in texts.TEMPLATES:
-            count = texts.parts(texts.render(locale, application.brand, "0" * application.code_length))
-            yield Finding(f"text {name} {locale}", count == 1, f"{count} SMS part{'s' * (count > 1)}")
+    for name, found in examined(settings.applications):
+        yield Finding(f"text {name}", found.ok, found.sentence)
     try:
         async with open_database(settings.redis) as database:
             await wait_until_there(database, patience=2)

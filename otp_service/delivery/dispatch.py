@@ -17,10 +17,12 @@ from otp_service import metrics
 from otp_service.delivery import attempt
 from otp_service.delivery.attempt import Budget
 from otp_service.delivery.circuits import Circuits
+from otp_service.delivery.counting import parts
 from otp_service.delivery.errands import Errand
-from otp_service.domain import codes, failover, texts
+from otp_service.domain import codes, failover
 from otp_service.domain.looks import FIRST_LOOK_MS
 from otp_service.domain.messages import CodeSource, Message, MessageStatus
+from otp_service.domain.texts import GATEWAY_CODE, Texts
 from otp_service.gateways.base import Accepted, Gateway, GatewayError, Outgoing, Reason, Then
 from otp_service.hashing import HashPool
 from otp_service.storage.client_ids import ClientIds
@@ -106,13 +108,13 @@ class Dispatcher:
             stored = await self._store.progress(stored.found.id, settled=settled)
         return await self._give_up(errand, stored, tried, own)
 
-    async def ask_again(self, stored: Stored, message: Message, gateway: Gateway, brand: str) -> Stored:
+    async def ask_again(self, stored: Stored, message: Message, gateway: Gateway, said: Texts) -> Stored:
         """Repeat a message whose outcome is unclear, under its client id: the answer is that of the first time.
 
         Where the first one never arrived this one is sent, which is what the caller asked for.
         """
         opened = Opening(message.number, gateway.name, message.channel, message.code_source, message.client_id)
-        outgoing = self._outgoing(stored, brand, gateway, opened)
+        outgoing = self._outgoing(stored, said, gateway, opened)
         try:
             accepted = await gateway.send(outgoing, gateway.attempt_seconds)
         except GatewayError as error:
@@ -120,7 +122,7 @@ class Dispatcher:
                 return stored
             settled = Settling(message.number, MessageStatus.REJECTED, reason=error.reason)
         else:
-            settled = self._settling(gateway, message.number, accepted)
+            settled = self._settling(gateway, message.number, outgoing, accepted)
         return await self._store.progress(stored.found.id, settled=settled)
 
     async def draw_client_id(self, gateway: Gateway) -> str:
@@ -136,7 +138,7 @@ class Dispatcher:
         return Opening(number, gateway.name, gateway.channel, CodeSource.LOCAL, client_id, local_hash)
 
     async def _try(self, errand: Errand, stored: Stored, gateway: Gateway, opened: Opening, budget: Budget) -> _Tried:
-        outgoing = self._outgoing(stored, errand.brand, gateway, opened)
+        outgoing = self._outgoing(stored, errand.texts, gateway, opened)
         code = ""
         then: Then | None = None
         try:
@@ -150,7 +152,7 @@ class Dispatcher:
             await self._circuits.note(gateway, error.reason)
         else:
             code = accepted.code
-            settled = self._settling(gateway, opened.number, accepted)
+            settled = self._settling(gateway, opened.number, outgoing, accepted)
             await self._circuits.note(gateway, Reason.FUNDS if settled.reason else None)
         metrics.SENDS.labels(gateway.name, gateway.channel, settled.status, settled.reason).inc()
         log.info(
@@ -162,10 +164,11 @@ class Dispatcher:
         )
         return _Tried(gateway, settled, then, code)
 
-    def _settling(self, gateway: Gateway, number: int, accepted: Accepted) -> Settling:
+    def _settling(self, gateway: Gateway, number: int, outgoing: Outgoing, accepted: Accepted) -> Settling:
         reason = Reason.FUNDS if accepted.status is MessageStatus.HELD else ""
         look_ms = FIRST_LOOK_MS if accepted.provider_id and not accepted.status.final else None
-        return Settling(number, accepted.status, accepted.provider_id, accepted.parts, reason, look_ms=look_ms)
+        count = parts(gateway, outgoing, accepted)
+        return Settling(number, accepted.status, accepted.provider_id, count, reason, look_ms=look_ms)
 
     async def _accept(self, errand: Errand, stored: Stored, turn: _Tried) -> Stored:
         """Hash the gateway's code at once and forget it."""
@@ -196,12 +199,13 @@ class Dispatcher:
             return None
         return failover.wait_ms(errand.route.failover_after_seconds, errand.stored.agenda.failovers)
 
-    def _outgoing(self, stored: Stored, brand: str, gateway: Gateway, opened: Opening) -> Outgoing:
+    def _outgoing(self, stored: Stored, said: Texts, gateway: Gateway, opened: Opening) -> Outgoing:
         verification = stored.found
-        code = texts.PLACEHOLDER if gateway.makes_code else self._local_code(stored)
+        code = GATEWAY_CODE if gateway.makes_code else self._local_code(stored)
+        platform = verification.platform if gateway.channel == "sms" else ""  # no app and no browser reads Viber along
         return Outgoing(
             phone=verification.phone,
-            text=texts.render(verification.locale, brand, code),
+            text=said.render(verification.locale, code, verification.life_seconds, platform),
             client_id=opened.client_id,
             expires_at=datetime.fromtimestamp(verification.expires_at / 1000, UTC),
             code_length=stored.code_length if gateway.makes_code else 0,

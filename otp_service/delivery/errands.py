@@ -9,9 +9,10 @@ from otp_service.delivery import routing
 from otp_service.delivery.circuits import Circuits
 from otp_service.domain.looks import FIRST_LOOK_MS
 from otp_service.domain.messages import Message, MessageStatus
+from otp_service.domain.texts import Texts
 from otp_service.errors import Refused
 from otp_service.gateways.base import Gateway, Reason
-from otp_service.settings import Route, Settings
+from otp_service.settings import Route, Settings, texts_of
 from otp_service.storage.records import Opening, Settling, Stored
 
 LEASE_MARGIN_SECONDS = 2.0
@@ -27,7 +28,7 @@ class Errand:
     """
 
     stored: Stored
-    brand: str
+    texts: Texts
     route: Route
     candidates: Sequence[Gateway]
     opened: Opening | None = None
@@ -40,6 +41,7 @@ class Errands:
     def __init__(self, settings: Settings, gateways: Mapping[str, Gateway], circuits: Circuits) -> None:
         self._settings = settings
         self._circuits = circuits
+        self._texts = {name: texts_of(application) for name, application in settings.applications.items()}
         self._gateways: Mapping[str, Sequence[Gateway]] = {
             channel: [gateways[name] for name in route.gateways] for channel, route in settings.routes.items()
         }
@@ -53,9 +55,9 @@ class Errands:
         deadline = max(route.deadline_seconds for name, route in routes.items() if channel in ("", name))
         return deadline + LEASE_MARGIN_SECONDS
 
-    def route(self, channel: str) -> Sequence[Gateway]:
+    def route(self, application: str, channel: str, platform: str) -> Sequence[Gateway]:
         """Who is asked for a new verification, in this order."""
-        return self._circuits.usable(self._gateways[channel])
+        return self._circuits.usable(self._able(application, channel, platform))
 
     def first(self, stored: Stored, candidates: Sequence[Gateway], opened: Opening | None = None) -> Errand:
         """The first send. opened: the message of the first candidate, where it is recorded already."""
@@ -64,21 +66,21 @@ class Errands:
     def later(self, stored: Stored, channel: str) -> Errand:
         """One more send: on along the route."""
         last = stored.found.messages[-1] if stored.found.messages else None
-        candidates = routing.later_send(self._gateways[channel], last.gateway if last else "")
+        candidates = routing.later_send(self._route(stored, channel), last.gateway if last else "")
         return self._errand(stored, channel, self._circuits.usable(candidates), settled=left_open(last))
 
     def instead(self, stored: Stored) -> Errand:
         """One more send that nobody asked for: on along the route, and not by the gateway that did not deliver."""
         last = stored.found.messages[-1].gateway
-        candidates = routing.other_send(self._gateways[stored.found.channel], last)
+        candidates = routing.other_send(self._route(stored, stored.found.channel), last)
         return self._errand(stored, stored.found.channel, self._circuits.usable(candidates))
 
     def resumed(self, stored: Stored, channel: str, *, first: bool) -> Errand:
         """Go on where a process died: repeat its last message where that sends nothing twice, else leave it unclear."""
         if not stored.found.messages:
-            return self.first(stored, self.route(channel))
+            return self.first(stored, self._circuits.usable(self._route(stored, channel)))
         last = stored.found.messages[-1]
-        route = self._gateways[channel]
+        route = self._route(stored, channel)
         rest = routing.rest_of_send(route, last.gateway, first=first)
         again = next((gateway for gateway in route if gateway.name == last.gateway and gateway.repeatable), None)
         if again and left_open(last):
@@ -86,8 +88,17 @@ class Errands:
             return self._errand(stored, channel, [again, *rest], opened)
         return self._errand(stored, channel, rest, settled=left_open(last))
 
-    def brand(self, stored: Stored) -> str:
-        return self._settings.applications[stored.found.application].brand
+    def texts(self, stored: Stored) -> Texts:
+        """What the messages of a verification say."""
+        return self._texts[stored.found.application]
+
+    def _route(self, stored: Stored, channel: str) -> Sequence[Gateway]:
+        return self._able(stored.found.application, channel, stored.found.platform)
+
+    def _able(self, application: str, channel: str, platform: str) -> Sequence[Gateway]:
+        """The gateways of a channel that can send what the application says to such a device."""
+        repeats_code = self._texts[application].repeats_code(platform)
+        return routing.able(self._gateways[channel], repeats_code=repeats_code)
 
     def _errand(
         self,
@@ -97,7 +108,7 @@ class Errands:
         opened: Opening | None = None,
         settled: Settling | None = None,
     ) -> Errand:
-        return Errand(stored, self.brand(stored), self._settings.routes[channel], candidates, opened, settled)
+        return Errand(stored, self.texts(stored), self._settings.routes[channel], candidates, opened, settled)
 
 
 def left_open(last: Message | None) -> Settling | None:

@@ -10,6 +10,11 @@ LEAST_ATTEMPT_SECONDS = 0.5
 """An attempt with less time than this is not worth making."""
 
 
+def able(route: Sequence[Gateway], *, repeats_code: bool) -> list[Gateway]:
+    """Who can send a text: a gateway that makes the code itself is asked to place it once, never twice."""
+    return [gateway for gateway in route if not (gateway.makes_code and repeats_code)]
+
+
 def later_send(route: Sequence[Gateway], last_used: str) -> list[Gateway]:
     """On along the route from the gateway that had the last try, then around.
 

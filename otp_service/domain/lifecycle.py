@@ -58,6 +58,8 @@ class Verification:
     purpose: str
     channel: str
     locale: str
+    platform: str
+    """Of the person's device: web, android, ios; '' where nobody said."""
     reference: str
     number: Number
     status: Status
@@ -87,6 +89,10 @@ class Verification:
     @property
     def attempts_left(self) -> int:
         return max(0, self.max_attempts - self.attempts)
+
+    @property
+    def life_seconds(self) -> float:
+        return max(0, self.expires_at - self.now) / 1000
 
     @property
     def sends_left(self) -> int:

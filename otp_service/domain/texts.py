@@ -1,34 +1,106 @@
-"""What the SMS says, and how many parts it costs."""
+"""What the SMS says: a template with three placeholders, and a last line for the machine that reads it along."""
 
 from __future__ import annotations
 
-import math
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-PLACEHOLDER = "{код}"
+GATEWAY_CODE = "{код}"
 """Where a gateway that makes the code puts it (vendor document P)."""
 
-TEMPLATES = {
+SHIPPED: Mapping[str, str] = {
     "ru": "{code} — код для {brand}. Никому его не сообщайте.",
     "en": "{code} is your {brand} code. Do not share it with anyone.",
 }
+PLACEHOLDERS = ("code", "brand", "minutes")
+WALK_SECONDS = 15
+"""A walk along a route takes some seconds: they do not turn five minutes into four."""
 
-# 3GPP TS 23.038: the basic table, and the extension table whose characters cost two septets.
-_GSM_BASIC = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
-    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-_GSM_EXTENSION = frozenset("\f^{}\\[~]|€")
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
-def render(locale: str, brand: str, code: str) -> str:
-    """The text of a message; `code` may be the gateway's placeholder."""
-    return TEMPLATES[locale].replace("{code}", code).replace("{brand}", brand)
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The texts of one application.
+
+    templates: locale → template without faults (`template_fault`). webotp_host: of the origin that may take the code
+    over, '' for none. android_hash: of the app that may, 11 characters, '' for none.
+    """
+
+    brand: str
+    templates: Mapping[str, str]
+    webotp_host: str = ""
+    android_hash: str = ""
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """Whose texts differ; '' is everybody else."""
+        return "", *(["web"] if self.webotp_host else []), *(["android"] if self.android_hash else [])
+
+    def render(self, locale: str, code: str, life_seconds: float, platform: str = "") -> str:
+        """The text of one message; `code` may be `GATEWAY_CODE`. What is put in is never looked at for placeholders."""
+        values = {"code": code, "brand": self.brand, "minutes": minutes(_whole_minutes(life_seconds), locale)}
+        prose = _PLACEHOLDER.sub(lambda found: values[found[1]], self.templates[locale])
+        line = self.last_line(platform, code)
+        return f"{prose}\n{line}" if line else prose
+
+    def last_line(self, platform: str, code: str) -> str:
+        """For a browser: the origin-bound code (WICG, sms-one-time-codes, "Message format"): `@host #code`.
+
+        For an Android app: the hash by which SMS Retriever finds it (Google, "Perform SMS verification on a server").
+        """
+        if platform == "web" and self.webotp_host:
+            return f"@{self.webotp_host} #{code}"
+        return self.android_hash if platform == "android" else ""
+
+    def repeats_code(self, platform: str) -> bool:
+        """The code stands in the text twice: a gateway that makes it itself is asked to place it only once."""
+        return platform == "web" and bool(self.webotp_host)
 
 
-def parts(text: str) -> int:
-    """SMS parts: GSM-7 160 then 153 septets each, UCS-2 70 then 67 units; one foreign character turns all to UCS-2."""
-    if all(character in _GSM_BASIC or character in _GSM_EXTENSION for character in text):
-        units = sum(2 if character in _GSM_EXTENSION else 1 for character in text)
-        return 1 if units <= 160 else math.ceil(units / 153)
-    units = len(text.encode("utf-16-be")) // 2
-    return 1 if units <= 70 else math.ceil(units / 67)
+def minutes(count: int, locale: str) -> str:
+    """`5 минут`, `1 минута`, `2 минуты`; `1 minute`, `5 minutes` (CLDR cardinal plurals of ru and en; nominative)."""
+    if locale != "ru":
+        return f"{count} minute{'s' * (count != 1)}"
+    if count % 100 in range(11, 15) or count % 10 not in range(1, 5):
+        return f"{count} минут"
+    return f"{count} минут{'а' if count % 10 == 1 else 'ы'}"
+
+
+def template_fault(template: str) -> str:
+    """Why it cannot be used, as a sentence without its subject; '' if it can."""
+    for name in _PLACEHOLDER.findall(template):
+        if name not in PLACEHOLDERS:
+            known = ", ".join(f"{{{one}}}" for one in PLACEHOLDERS)
+            return f"there is no placeholder {{{name}}}; there are {known}"
+    if re.search("[{}]", _PLACEHOLDER.sub("", template)):
+        return "a brace that belongs to no placeholder"
+    if template.count("{code}") != 1:
+        return "needs {code} exactly once; the last line with the code, where there is one, comes by itself"
+    return character_fault(template.replace("\n", ""))
+
+
+def brand_fault(brand: str) -> str:
+    """As `template_fault`. A brand is one line and holds nothing that looks like a placeholder."""
+    if brand != brand.strip() or "{" in brand or "}" in brand:
+        return "braces, and blanks at an end, have no place in it"
+    return character_fault(brand)
+
+
+def character_fault(text: str) -> str:
+    """A character that no text may hold: control and format characters, separators of lines, private ones; a backslash.
+
+    The XML API of TargetSMS reads the two characters `\\n` as a line break, so a backslash could make a last line.
+    """
+    for character in text:
+        category = unicodedata.category(character)
+        if category[0] == "C" or category in ("Zl", "Zp") or character == "\\":
+            name = unicodedata.name(character, "a control character")
+            return f"holds U+{ord(character):04X} ({name}), which has no place in an SMS"
+    return ""
+
+
+def _whole_minutes(seconds: float) -> int:
+    return max(1, int(seconds + WALK_SECONDS) // 60)

@@ -6,6 +6,7 @@ written as underscores. Any string may be `env:NAME` or `file:/path`. What canno
 
 from otp_service.settings.sources import LOOPBACK, convert, environment_named, load
 from otp_service.settings.values import Application, Hashing, Redis, Route, Section, Settings
+from otp_service.settings.wording import examined, texts_of
 
 __all__ = [
     "LOOPBACK",
@@ -17,5 +18,7 @@ __all__ = [
     "Settings",
     "convert",
     "environment_named",
+    "examined",
     "load",
+    "texts_of",
 ]

@@ -16,6 +16,7 @@ from msgspec import Meta
 from otp_service.domain import phone
 from otp_service.domain.secret import Secret, Secrets
 from otp_service.errors import SettingsError
+from otp_service.settings import wording
 from otp_service.settings.values import END, FAMILIES, SECTIONS, Section, Settings
 
 PREFIX = "OTP__"
@@ -128,13 +129,15 @@ def _override(tables: dict[str, Any], key: str, value: str) -> None:
     section = path[0]
     if section not in SECTIONS and section not in FAMILIES and section != "gateways":
         raise SettingsError(f"{key}: there is no section {section!r}")
-    if section not in SECTIONS and len(path) != 3:
-        raise SettingsError(f"{key}: write it as {PREFIX}{section.upper()}__NAME__KEY")
+    nested = section == "applications" and path[2:3] == ["texts"]
+    if section not in SECTIONS and len(path) != 3 + nested:
+        raise SettingsError(f"{key}: write it as {PREFIX}{section.upper()}__NAME__{'TEXTS__' * nested}KEY")
     if section in SECTIONS and len(path) != 2:
         raise SettingsError(f"{key}: write it as {PREFIX}{section.upper()}__KEY")
     table = tables.setdefault(section, {})
     if section not in SECTIONS:
         table = table.setdefault(_spelled(table, path[1]), {})
+        table = table.setdefault("texts", {}) if nested and isinstance(table, dict) else table
     if not isinstance(table, dict):
         raise SettingsError(f"{section}: must be a table")
     kind = SECTIONS.get(section) or FAMILIES.get(section)
@@ -224,6 +227,7 @@ def _check(settings: Settings) -> None:
                     raise SettingsError(f"applications.{name}.{key}: {region} is no country (ISO 3166-1 alpha-2)")
         if not application.brand:
             raise SettingsError(f"applications.{name}.brand: the name that the SMS shows is missing")
+        wording.refuse_unfit(name, application)
     if "sms" not in settings.routes:
         raise SettingsError("routes.sms: the route is missing; it lists the gateways in order")
     for name, route in settings.routes.items():

@@ -63,11 +63,23 @@ class Webhook(Section, frozen=True):
     events: tuple[str, ...] = ("*",)
 
 
+class Templates(Section, frozen=True):
+    """Own templates by locale; "" for the shipped one."""
+
+    ru: Annotated[str, Meta(max_length=400)] = ""
+    en: Annotated[str, Meta(max_length=400)] = ""
+
+
 class Application(Section, frozen=True):
     brand: Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f]+" + END)] = ""
     region: Region = "RU"
     countries: Annotated[tuple[Region, ...], Meta(min_length=1)] = ("RU",)
     locale: Literal["ru", "en"] = "ru"
+    texts: Templates = Templates()
+    webotp_origin: str = ""
+    """An https origin, on whose pages a browser offers the code; '' for none."""
+    android_hash: str = ""
+    """By which SMS Retriever finds the app that may; '' for none."""
     code_length: Annotated[int, Meta(ge=4, le=10)] = 6
     ttl_seconds: Annotated[int, Meta(ge=120, le=600)] = 300
     max_attempts: Annotated[int, Meta(ge=1, le=10)] = 5

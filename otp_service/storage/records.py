@@ -186,6 +186,7 @@ def read(reply: Any, verification_id: str, keyring: Keyring) -> Stored:
         purpose=_text(record, b"purpose"),
         channel=_text(record, b"channel"),
         locale=_text(record, b"locale"),
+        platform=_text(record, b"platform"),
         reference=_text(record, b"reference"),
         number=Number(_text(record, b"operator"), _text(record, b"operator_region")),
         status=status,

@@ -187,7 +187,9 @@ def test_doctor_counts_parts(commands: Commands, environ: dict[str, str], tmp_pa
     changed = environ | {"OTP__APPLICATIONS__WEB__BRAND": "Очень длинное название для короткого SMS"}
     found = commands.run("doctor", environ=changed, folder=tmp_path)
     assert found.code == 1
-    assert re.search(r"^PROBLEM +text web ru +2 SMS parts$", found.out, re.MULTILINE)
+    assert re.search(
+        r"^PROBLEM +text web ru +2 SMS parts \(UCS-2, 83 units .*: 2 times the price$", found.out, re.MULTILINE
+    )
 
 
 @pytest.mark.parametrize("name", UNWELL)

@@ -122,19 +122,17 @@ async def open_service(settings: Settings, *, worker: bool = True) -> AsyncItera
         yield service
 
 
-def create_app(service: Service) -> ASGIApp:
-    """The HTTP side of a running service."""
+def create_app(service: Service, *, api: bool = True) -> ASGIApp:
+    """The HTTP side of a running service; without its API for a process that only works."""
+    routes = [
+        VerificationController,
+        gateways.gateways,
+        events.events,
+        callbacks.targetsms,
+        *documentation.ROUTES,
+    ]
     app = Litestar(
-        route_handlers=[
-            VerificationController,
-            gateways.gateways,
-            events.events,
-            callbacks.targetsms,
-            system.live,
-            system.ready,
-            system.metrics_page,
-            *documentation.ROUTES,
-        ],
+        route_handlers=[*(routes if api else ()), system.live, system.ready, system.metrics_page],
         dependencies={
             "service": Provide(lambda: service, sync_to_thread=False),
             "verifications": Provide(lambda: service.verifications, sync_to_thread=False),

@@ -19,8 +19,8 @@ import httpx
 API_KEY = "test-key-" + secrets.token_hex(16)
 SECRET = "test-secret-" + secrets.token_hex(16)
 
-# Short deadlines, so that a silent gateway costs a second and not four; no pauses, except in "strict"; no circuit breakers,
-# so that the faults of one test do not reach the next.
+# Short deadlines, so that a silent gateway costs a second and not four; no pauses, except in "strict"; no circuit
+# breakers, so that the faults of one test do not reach the next.
 SETTINGS = """
 [service]
 environment = "production"

@@ -21,6 +21,8 @@ def parser() -> argparse.ArgumentParser:
     run.set_defaults(module="run")
     serve = commands.add_parser("serve", help="the service, as the settings say")
     serve.set_defaults(module="serve")
+    worker = commands.add_parser("worker", help="due jobs alone, beside `serve`: tracking, fail-over, webhooks")
+    worker.set_defaults(module="worker")
     sandbox = commands.add_parser("sandbox", help="the simulated gateways with a phone inbox (OTP_SANDBOX_PORT, 8001)")
     sandbox.set_defaults(module="sandbox")
     doctor = commands.add_parser("doctor", help="check settings, Redis and gateways without sending an SMS")
@@ -44,6 +46,16 @@ def parser() -> argparse.ArgumentParser:
     )
     unlock.add_argument("--application", required=True, help="whose phone: an application of the settings")
     unlock.add_argument("--phone", required=True, help="with country code, for example +79161234567")
+
+    verifications = commands.add_parser("verifications", help="what happened to a person's codes, for support")
+    verifications.set_defaults(module="verifications")
+    show = verifications.add_subparsers(dest="action", required=True, metavar="ACTION").add_parser(
+        "show", help="step by step, of one phone or of one verification"
+    )
+    show.add_argument("--application", required=True, help="an application of the settings")
+    whose = show.add_mutually_exclusive_group(required=True)
+    whose.add_argument("--phone", default="", help="with country code, for example +79161234567")
+    whose.add_argument("--id", default="", help="of a verification")
 
     add_families(commands)
     return parser

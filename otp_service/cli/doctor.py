@@ -16,6 +16,7 @@ from otp_service.gateways.targetsms import examination
 from otp_service.gateways.targetsms.gateways import XmlGateway
 from otp_service.settings import Settings, examined
 from otp_service.storage.connection import open_database
+from otp_service.storage.gateways import GatewayRecord, GatewayStore
 from otp_service.storage.guards import inspect, wait_until_there
 
 
@@ -37,16 +38,21 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
     yield Finding("settings", True, f"{settings.service.environment}; applications: {names}")
     for name, found in examined(settings.applications):
         yield Finding(f"text {name}", found.ok, found.sentence)
+    circuits: list[Finding] = []
     try:
         async with open_database(settings.redis) as database:
             await wait_until_there(database, patience=2)
             problems = await inspect(database, allow_no_persistence=settings.redis.allow_no_persistence)
+            records = await GatewayStore(database).read(list(settings.gateways))
+            circuits = [_circuit(record) for record in records.values() if record.circuit != "closed"]
     except OtpError as error:
         problems = [str(error)]
     for problem in problems:
         yield Finding("redis", False, problem.removeprefix("redis: "))
     if not problems:
         yield Finding("redis", True, "answers, keeps its data, evicts nothing")
+    for finding in circuits:
+        yield finding
     for name, table in settings.gateways.items():
         gateway = registry.build(name, table)
         try:
@@ -59,3 +65,8 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
                 yield Finding(f"{name} {finding.name}", finding.ok, finding.text)
         finally:
             await gateway.close()
+
+
+def _circuit(record: GatewayRecord) -> Finding:
+    state = "is being tried again" if record.circuit == "half_open" else "is left alone"
+    return Finding(f"{record.name} circuit", False, f"{state} because of {record.reason}")

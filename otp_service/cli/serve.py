@@ -46,12 +46,15 @@ def configure_logs(found: Settings) -> None:
     )
 
 
-def serve(found: Settings, environ: Mapping[str, str], on_ready: OnReady) -> None:
-    """Run until SIGINT or SIGTERM; requests under way get 15 s to end. Raises SettingsError."""
+def serve(found: Settings, environ: Mapping[str, str], on_ready: OnReady, *, alone: bool = False) -> None:
+    """Run until SIGINT or SIGTERM; requests under way get 15 s to end. alone: a worker and no API.
+
+    Raises SettingsError.
+    """
     host = environ.get("OTP_HOST", "127.0.0.1")
     listener = _bind(host, port(environ, "OTP_PORT", 8000))
     with listener, asyncio.Runner(loop_factory=_fastest_loop()) as runner:
-        runner.run(_serve(found, listener, on_ready))
+        runner.run(_serve(found, listener, on_ready, alone))
 
 
 def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -62,10 +65,10 @@ def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _serve(found: Settings, listener: socket.socket, on_ready: OnReady) -> None:
-    async with open_service(found) as service:
+async def _serve(found: Settings, listener: socket.socket, on_ready: OnReady, alone: bool) -> None:
+    async with open_service(found, worker=alone or found.worker.in_serve) as service:
         config = uvicorn.Config(
-            create_app(service),
+            create_app(service, api=not alone),
             http=Protocol,
             lifespan="off",
             log_config=None,

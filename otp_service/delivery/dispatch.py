@@ -108,22 +108,24 @@ class Dispatcher:
             stored = await self._store.progress(stored.found.id, settled=settled)
         return await self._give_up(errand, stored, tried, own)
 
-    async def ask_again(self, stored: Stored, message: Message, gateway: Gateway, said: Texts) -> Stored:
+    async def ask_again(self, errand: Errand, message: Message, gateway: Gateway) -> None:
         """Repeat a message whose outcome is unclear, under its client id: the answer is that of the first time.
 
         Where the first one never arrived this one is sent, which is what the caller asked for.
         """
+        stored = errand.stored
         opened = Opening(message.number, gateway.name, message.channel, message.code_source, message.client_id)
-        outgoing = self._outgoing(stored, said, gateway, opened)
+        outgoing = self._outgoing(stored, errand.texts, gateway, opened)
         try:
             accepted = await gateway.send(outgoing, gateway.attempt_seconds)
         except GatewayError as error:
-            if error.then is Then.UNCLEAR or error.reason in (Reason.UNREACHABLE, Reason.THROTTLED):
-                return stored
-            settled = Settling(message.number, MessageStatus.REJECTED, reason=error.reason)
-        else:
-            settled = self._settling(gateway, message.number, outgoing, accepted)
-        return await self._store.progress(stored.found.id, settled=settled)
+            if error.then is not Then.UNCLEAR and error.reason not in (Reason.UNREACHABLE, Reason.THROTTLED):
+                settled = Settling(message.number, MessageStatus.REJECTED, reason=error.reason)
+                await self._store.progress(stored.found.id, settled=settled)
+            return
+        settled = self._settling(gateway, message.number, outgoing, accepted)
+        await self._store.progress(stored.found.id, settled=settled, failover_ms=self._failover_ms(errand))
+        await self._remember(gateway, settled, stored)
 
     async def draw_client_id(self, gateway: Gateway) -> str:
         """Drawn before the call and stored with the message, so that a repeat carries the same one."""
@@ -177,9 +179,13 @@ class Dispatcher:
         stored = await self._store.progress(
             stored.found.id, settled=settled, then="done", failover_ms=self._failover_ms(errand)
         )
-        if settled.provider_id and turn.gateway.account in self._pushing:
-            await self._reports.remember(turn.gateway.account, settled.provider_id, stored.found.id, REMEMBERED_SECONDS)
+        await self._remember(turn.gateway, settled, stored)
         return stored
+
+    async def _remember(self, gateway: Gateway, settled: Settling, stored: Stored) -> None:
+        """Whose message it is, for what the provider pushes. If we die before this, it is asked all the same."""
+        if settled.provider_id and gateway.account in self._pushing:
+            await self._reports.remember(gateway.account, settled.provider_id, stored.found.id, REMEMBERED_SECONDS)
 
     async def _give_up(self, errand: Errand, stored: Stored, tried: Sequence[_Tried], own: Collection[int]) -> Walk:
         """Nobody took it for certain. What is held somewhere is taken back, or it would come days later."""

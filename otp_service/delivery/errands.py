@@ -88,9 +88,9 @@ class Errands:
             return self._errand(stored, channel, [again, *rest], opened)
         return self._errand(stored, channel, rest, settled=left_open(last))
 
-    def texts(self, stored: Stored) -> Texts:
-        """What the messages of a verification say."""
-        return self._texts[stored.found.application]
+    def repeat(self, stored: Stored) -> Errand:
+        """A message that went out once more, by the gateway that may have it; nobody else is asked."""
+        return self._errand(stored, stored.found.channel, [])
 
     def _route(self, stored: Stored, channel: str) -> Sequence[Gateway]:
         return self._able(stored.found.application, channel, stored.found.platform)
@@ -108,7 +108,9 @@ class Errands:
         opened: Opening | None = None,
         settled: Settling | None = None,
     ) -> Errand:
-        return Errand(stored, self.texts(stored), self._settings.routes[channel], candidates, opened, settled)
+        return Errand(
+            stored, self._texts[stored.found.application], self._settings.routes[channel], candidates, opened, settled
+        )
 
 
 def left_open(last: Message | None) -> Settling | None:

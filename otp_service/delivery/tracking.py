@@ -102,7 +102,7 @@ class Tracking:
         for message in stored.found.messages:
             gateway = self._gateways.get(message.gateway)
             if message.status is MessageStatus.UNCLEAR and message.client_id and gateway and gateway.repeatable:
-                await self._dispatcher.ask_again(stored, message, gateway, self._errands.texts(stored))
+                await self._dispatcher.ask_again(self._errands.repeat(stored), message, gateway)
 
     async def _ask(self, due: Sequence[Stored]) -> tuple[Answers, frozenset[str]]:
         """Ask gateways about the messages whose look it is; also those gateways that could not be asked."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from otp_service.domain.events import Event, EventType
 from otp_service.domain.keyring import Keyring
@@ -18,8 +17,8 @@ from otp_service.storage.connection import Argument, Database, Script
 BATCH = 100
 _APPEND = Script.load("append_events")
 
-Entry = tuple[bytes, Sequence[bytes]]
-"""Of a stream: its id, and names and values by turns."""
+Entry = tuple[bytes, Mapping[bytes, bytes]]
+"""Of a stream: its id and its fields."""
 
 
 class EventStore:
@@ -40,7 +39,7 @@ class EventStore:
             return False
         by_application: defaultdict[str, list[Entry]] = defaultdict(list)
         for entry in entries:
-            named = _pairs(entry[1])[b"application"].decode()
+            named = entry[1][b"application"].decode()
             # What concerns gateways concerns every application.
             for application in self._jobs if lane == keys.GATEWAYS else [named]:
                 by_application[application].append(entry)
@@ -66,12 +65,12 @@ class EventStore:
     async def _append(self, application: str, lane: str, entries: Sequence[Entry]) -> None:
         args: list[Argument] = [lane, self._keep_ms, ",".join(self._jobs[application])]
         for entry_id, fields in entries:
-            args += [entry_id, len(fields), *fields]
+            args += [entry_id, 2 * len(fields), *(part for pair in fields.items() for part in pair)]
         names = [keys.events(application), keys.event_state(application), keys.due(keys.application_lane(application))]
         await self._database.run(_APPEND, names, args)
 
     def _event(self, application: str, entry: Entry) -> Event:
-        fields = _pairs(entry[1])
+        fields = dict(entry[1])
         subject = fields[b"subject"].decode()
         sealed, holder = fields.pop(b"phone", b""), self._keyring.get(fields.pop(b"key_id", b"").decode())
         text = {name.decode(): value.decode() for name, value in fields.items()}
@@ -94,7 +93,3 @@ def _id(application: str, entry_id: bytes) -> str:
 
 def _position(event_id: str) -> str:
     return event_id.rpartition("_")[2]
-
-
-def _pairs(flat: Sequence[Any]) -> dict[bytes, bytes]:
-    return dict(zip(flat[::2], flat[1::2], strict=True))

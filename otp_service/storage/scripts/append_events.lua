@@ -1,6 +1,5 @@
 #!lua
--- Pass events on from an outbox to an application's log, each exactly once however often it is tried, and have its
--- webhooks tell of them.
+-- Pass events on from an outbox to an application's log, each exactly once however often it is tried.
 -- KEYS[1] log   KEYS[2] state of the log   KEYS[3] due jobs of the application
 -- ARGV[1] lane of the outbox   ARGV[2] ms that events are kept   ARGV[3] jobs to be done then, comma-separated
 -- ARGV[4…] of each event: id in the outbox, number of its fields and values together, field, value, …
@@ -18,12 +17,13 @@ local function after(a, b)
 end
 
 local last = redis.call('HGET', state, 'relayed:' .. ARGV[1]) or '0-0'
-local i = 4
-while i <= #ARGV do
-  local id, size = ARGV[i], tonumber(ARGV[i + 1])
+local events = {unpack(ARGV, 4)}
+local i = 1
+while i <= #events do
+  local id, size = events[i], tonumber(events[i + 1])
   if after(id, last) then
     local sequence = redis.call('HINCRBY', state, 'sequence', 1)
-    redis.call('XADD', log, '*', 'sequence', sequence, unpack(ARGV, i + 2, i + 1 + size))
+    redis.call('XADD', log, '*', 'sequence', sequence, unpack(events, i + 2, i + 1 + size))
     last = id
     new = new + 1
   end

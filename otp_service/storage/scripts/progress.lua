@@ -10,7 +10,7 @@
 -- ARGV[13] client id   ARGV[14] who makes its code: gateway | local
 -- ARGV[15] hash of the local code that it carries ('' for none)
 -- ARGV[16] 'go on' | 'done' | 'fail' (nobody took it: the send is given back; a verification without any other
---          send ends as failed)   ARGV[17] ms after the end of the walk until the next gateway has its turn ('' for never)
+--          send ends as failed)   ARGV[17] ms from the end of a walk until the next gateway has its turn ('' for never)
 -- Returns {word, extra, now, record}: ok | not_found | closed (no longer pending: nothing was opened)
 local v, pause, due, out = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local id = ARGV[1]
@@ -59,9 +59,9 @@ if ARGV[16] ~= 'go on' then
   redis.call('HDEL', v, 'lease', 'lease_op')
   if number(v, 'sends') == 0 then
     finish(v, due, out, id, 'failed', now)
-  elseif ARGV[17] ~= '' then
-    redis.call('HSET', v, 'failover_at', now + tonumber(ARGV[17]))
+    return answer('ok', v, now)
   end
 end
+if ARGV[17] ~= '' and text(v, 'lease') == '' then redis.call('HSET', v, 'failover_at', now + tonumber(ARGV[17])) end
 plan(v, due, id)
 return answer('ok', v, now)

@@ -14,8 +14,9 @@ if redis.call('EXISTS', v) == 0 then
   plan(v, due, id)
   return answer('not_found', v, now)
 end
-for i = 5, #ARGV, 7 do
-  local n, status, predecessors, parts, price, since, reason = unpack(ARGV, i, i + 6)
+local reports = {unpack(ARGV, 5)}
+for i = 1, #reports, 7 do
+  local n, status, predecessors, parts, price, since, reason = unpack(reports, i, i + 6)
   local m = 'm' .. n .. ':'
   local told = {}
   if parts ~= '0' then told = {m .. 'parts', parts} end

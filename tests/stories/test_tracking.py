@@ -1,0 +1,308 @@
+"""What becomes of messages after a gateway took them, as a back end sees it.
+
+A sandbox whose clock runs ten times as fast pushes the ends to the service, which has a Redis of its own, so that no
+other looks at them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from otp_service.storage.embedded import embedded_server
+from tests.api import Api, Gateways
+from tests.running import API_KEY, free_port, running_sandbox, running_service
+
+TOKEN = "callback-token-of-the-tests-0123456789"
+FAILOVER_SECONDS = 1
+
+
+@dataclass(frozen=True)
+class World:
+    api: Api
+    gateways: Gateways
+    redis: Redis
+    url: str
+
+    async def until(self, verification_id: str, wanted: list[str], seconds: float = 8) -> dict[str, Any]:
+        """The verification once its messages' statuses are as wanted, watched by long polls."""
+        deadline = time.monotonic() + seconds
+        tag = ""
+        while True:
+            headers = {"If-None-Match": tag} if tag else {}
+            answer = await self.api.http.get(
+                f"/v1/verifications/{verification_id}", params={"wait": 1}, headers=headers
+            )
+            found: dict[str, Any] = answer.json()
+            tag = answer.headers["etag"]
+            if [m["status"] for m in found["messages"]] == wanted:
+                return found
+            if found["messages"][-1]["gateway"] == "smska":  # which cannot push: do not wait for the next look
+                await self.hurry(verification_id)
+            statuses = [(message["gateway"], message["status"]) for message in found["messages"]]
+            assert time.monotonic() < deadline, (wanted, statuses)
+
+    async def record(self, verification_id: str) -> str:
+        (name,) = [key async for key in self.redis.scan_iter(match=f"otp:v:*{verification_id}", count=1000)]
+        return str(name.decode())
+
+    async def hurry(self, verification_id: str, **fields: Any) -> None:
+        """Change the record as time would, and have it looked at now."""
+        name = await self.record(verification_id)
+        await self.redis.hset(name, mapping={"look_at": 1, **fields})
+        await self.redis.zadd(f"otp:due:{name[name.index('{') : name.index('}') + 1]}", {f"look:{verification_id}": 1})
+
+
+@pytest.fixture(scope="module")
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    folder = tmp_path_factory.mktemp("tracking")
+    port = free_port()
+    with running_sandbox(folder, OTP_SANDBOX_SPEED="10") as sandbox:
+        async with embedded_server(folder / "redis") as redis_url:
+            settings = {
+                "OTP_PORT": str(port),
+                "OTP__SERVICE__PUBLIC_URL": f"http://127.0.0.1:{port}",
+                "OTP__ROUTES__SMS__FAILOVER_AFTER_SECONDS": str(FAILOVER_SECONDS),
+                "OTP__GATEWAYS__TARGETSMS_XML__CALLBACK_TOKEN": TOKEN,
+                "OTP__GATEWAYS__TARGETSMS_XML__REGISTER_CALLBACK": "true",
+            }
+            with running_service(folder, redis_url, sandbox, **settings) as (url, _, _):
+                async with (
+                    Api(url, API_KEY) as api,
+                    httpx.AsyncClient(base_url=sandbox, trust_env=False, verify=False, timeout=30) as http,
+                    Redis.from_url(redis_url, protocol=2) as redis,
+                ):
+                    yield World(api, Gateways(http), redis, url)
+
+
+@pytest.fixture(autouse=True)
+async def no_faults(world: World) -> None:
+    await world.gateways.http.delete("/_sim/faults")
+
+
+def number(ending: str = "") -> str:
+    return f"+7916{random.randrange(10_000, 100_000)}{ending or random.randrange(12, 100)}"
+
+
+async def events_of(world: World, verification_id: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    after = ""
+    while True:
+        page = (await world.api.http.get("/v1/events", params={"after": after} if after else {})).json()
+        found += page["events"]
+        if not page["events"]:
+            return [event for event in found if event["data"].get("verification_id") == verification_id]
+        after = page["next"]
+
+
+async def test_delivered_is_known_within_two_seconds_with_time_parts_and_price(world: World) -> None:
+    to = number()
+    started = await world.api.started(to, reference="order-77")
+
+    found = await world.until(started["id"], ["delivered"])
+
+    (message,) = found["messages"]
+    assert message["sent_at"] <= message["ended_at"] <= message["updated_at"]
+    assert (message["parts"], message["price"], message["reason"]) == (1, "1", None)
+    assert [moment["what"] for moment in found["timeline"]] == [
+        "created", "message.queued", "message.accepted", "message.delivered",
+    ]  # fmt: skip
+    (code,) = await world.gateways.codes(to)
+    assert await world.api.outcome(started["id"], code) == "approved"
+    await asyncio.sleep(1.2)  # the worker's round
+    told = await events_of(world, started["id"])
+    assert [(event["type"], event["data"]["status"]) for event in told] == [
+        ("verification.created", "pending"), ("message.updated", "pending"), ("message.updated", "pending"),
+        ("verification.approved", "approved"),
+    ]  # fmt: skip
+    assert [event["data"].get("message", {}).get("status") for event in told] == [None, "accepted", "delivered", None]
+    assert all(event["data"]["to"] == to and event["data"]["reference"] == "order-77" for event in told)
+    sequences = [event["sequence"] for event in told]
+    assert sequences == sorted(set(sequences))
+
+
+async def test_a_failed_message_is_replaced_until_no_send_is_left(world: World) -> None:
+    """Ending 03: no gateway delivers. Each failure goes on along the route at once, with one local code."""
+    to = number("03")
+    started = await world.api.started(to)
+
+    found = await world.until(started["id"], ["undelivered", "undelivered", "rejected", "undelivered", "rejected"], 20)
+
+    assert [m["gateway"] for m in found["messages"]] == [
+        "targetsms-password", "targetsms-xml", "smska", "targetsms-xml", "smska",
+    ]  # fmt: skip
+    assert found["sends_left"] == 0
+    assert found["resend_at"] == started["resend_at"]
+    assert found["status"] == "pending"
+    _made_by_gateway, *local = reversed(await world.gateways.codes(to))
+    assert len(set(local)) == 1
+    assert await world.api.outcome(started["id"], local[0]) == "approved"
+
+
+@pytest.mark.parametrize(("ending", "status"), [("04", "expired"), ("05", "unknown")])
+async def test_only_a_failure_is_replaced_never_what_is_unknown(world: World, ending: str, status: str) -> None:
+    started = await world.api.started(number(ending))
+
+    await asyncio.sleep(FAILOVER_SECONDS + 2.5)
+
+    found = (await world.api.status(started["id"])).json()
+    assert found["messages"][0]["status"] == status
+    assert (len(found["messages"]) > 1) == (status == "expired")
+
+
+async def test_silence_is_replaced_where_reports_are_known_to_come(world: World) -> None:
+    """Ending 02: the gateway takes it and tells nothing."""
+    for _ in range(3):
+        started = await world.api.started(number())
+        await world.until(started["id"], ["delivered"])
+    to = number("02")
+    started = await world.api.started(to)
+
+    found = await world.until(started["id"], ["accepted", "accepted"])
+
+    assert [m["gateway"] for m in found["messages"]] == ["targetsms-password", "targetsms-xml"]
+    by_gateway, local = reversed(await world.gateways.codes(to))
+    assert await world.api.outcome(started["id"], by_gateway) == "approved"  # the first SMS came after all
+    await asyncio.sleep(FAILOVER_SECONDS + 1.5)
+    assert len((await world.api.status(started["id"])).json()["messages"]) == 2  # called off
+    assert await world.api.outcome(started["id"], local) == "already_approved"
+
+
+async def test_the_silence_of_a_mute_gateway_means_nothing(world: World) -> None:
+    await world.redis.delete("otp:heard:{gateways}:targetsms-password")
+    await asyncio.sleep(1.1)  # every process reads it once a second
+    started = await world.api.started(number("02"))
+
+    await asyncio.sleep(FAILOVER_SECONDS + 2.5)
+
+    assert len((await world.api.status(started["id"])).json()["messages"]) == 1
+
+
+async def test_what_is_unclear_is_asked_again_under_its_client_id(world: World) -> None:
+    to = number()
+    await world.gateways.fail("password", "error", error="Неверный логин или пароль")
+    await world.gateways.fail("smska", "error", error="-7|Your SenderID is not valid.")
+    await world.gateways.fail("xml", "processed_then_reset", times=2)  # the attempt and its repeat
+    started = await world.api.started(to)
+    assert [m["status"] for m in started["messages"]] == ["rejected", "unclear", "rejected"]
+
+    await world.hurry(started["id"])
+
+    found = await world.until(started["id"], ["rejected", "delivered", "rejected"])
+    assert found["messages"][1]["reason"] is None
+    assert len(await world.gateways.messages(to)) == 1
+
+
+async def test_an_expired_life_is_written_down_and_told(world: World) -> None:
+    started = await world.api.started(number())
+    await world.until(started["id"], ["delivered"])
+    created = int(await world.redis.hget(await world.record(started["id"]), "created_at") or 0)
+
+    await world.hurry(started["id"], created_at=created - 400_000, expires_at=created - 100_000)
+    await asyncio.sleep(2.5)
+
+    assert [event["type"] for event in await events_of(world, started["id"])][-1] == "verification.expired"
+    assert await world.redis.hget(await world.record(started["id"]), "hash:gateway") is None
+
+
+async def test_nobody_is_asked_for_ever(world: World) -> None:
+    """Twice the life after the start the end is `unknown`, and no job is left."""
+    started = await world.api.started(number("02"))
+    name = await world.record(started["id"])
+    created = int(await world.redis.hget(name, "created_at") or 0)
+
+    await world.hurry(started["id"], created_at=created - 700_000, expires_at=created - 400_000)
+
+    found = await world.until(started["id"], ["unknown"])
+    assert found["messages"][0]["reason"] == "no_report"
+    partition = name[name.index("{") : name.index("}") + 1]
+    assert await world.redis.zscore(f"otp:due:{partition}", f"look:{started['id']}") is None
+
+
+async def test_a_long_poll_answers_when_something_changes_and_misses_nothing(world: World) -> None:
+    started = await world.api.started(number("02"))
+    path = f"/v1/verifications/{started['id']}"
+    known = (await world.api.status(started["id"])).headers["etag"]
+
+    async def wait() -> tuple[float, httpx.Response]:
+        began = time.monotonic()
+        answer = await world.api.http.get(path, params={"wait": 5}, headers={"If-None-Match": known})
+        return time.monotonic() - began, answer
+
+    waiting = asyncio.gather(*(wait() for _ in range(20)))
+    await asyncio.sleep(0.5)
+    assert (await world.api.cancel(started["id"])).status_code == 200
+    for seconds, answer in await waiting:
+        assert 0.4 < seconds < 1.5
+        assert answer.json()["status"] == "canceled"
+    seconds, answer = await wait()  # it is another than the known one already
+    assert seconds < 0.4
+    assert answer.headers["etag"] != known
+    assert (await world.api.http.get(path, params={"wait": 31})).status_code == 422
+
+
+async def test_support_finds_what_a_person_received(world: World) -> None:
+    to = number()
+    first, second = [await world.api.started(to) for _ in range(2)]
+
+    answer = await world.api.http.post("/v1/verifications/search", json={"to": f"8{to[2:]}"})
+
+    assert [found["id"] for found in answer.json()["verifications"]] == [second["id"], first["id"]]
+    nobody = await world.api.http.post("/v1/verifications/search", json={"to": number()})
+    assert nobody.json() == {"verifications": []}
+
+
+# Pushes
+
+
+def pushed(*states: tuple[str, str]) -> bytes:
+    inside = "".join(f'<state id_sms="{id_sms}" time="2026-01-01 12:00:00">{word}</state>' for id_sms, word in states)
+    return f'<?xml version="1.0" encoding="utf-8"?><request>{inside}</request>'.encode()
+
+
+async def push(world: World, body: bytes, token: str = TOKEN) -> httpx.Response:
+    async with httpx.AsyncClient(base_url=world.url, trust_env=False, verify=False) as stranger:
+        return await stranger.post(f"/callbacks/targetsms/{token}", content=body, headers={"Content-Type": "text/xml"})
+
+
+async def test_a_push_is_believed_only_after_the_gateway_was_asked(world: World) -> None:
+    started = await world.api.started(number("02"))
+    name = await world.record(started["id"])
+    provider_id = (await world.redis.hget(name, "m1:provider_id") or b"").decode()
+
+    answer = await push(world, pushed((provider_id, "not_deliver"), ("2700000999", "deliver"), ("2700000998", "send")))
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/xml")
+    for known in (provider_id, "2700000999", "2700000998"):
+        assert f"<id_sms>{known}</id_sms>" in answer.text
+    await asyncio.sleep(2)  # it was asked, and knows of no failure
+    found = (await world.api.status(started["id"])).json()
+    assert [m["status"] for m in found["messages"]] == ["accepted"]
+
+
+@pytest.mark.parametrize(
+    ("body", "token", "status"),
+    [
+        (pushed(("1", "deliver")), "wrong", 404),
+        (pushed(("1", "deliver")), TOKEN[:-1], 404),
+        (b"", TOKEN, 200),
+        (b"<request", TOKEN, 200),
+        (b'<!DOCTYPE a [<!ENTITY x "y">]><request><state id_sms="1">&x;</state></request>', TOKEN, 200),
+        (b"\xff\xfe\x00" * 100, TOKEN, 200),
+        (b"<request>" + b"<state/>" * 5000 + b"</request>", TOKEN, 200),
+        (b"x" * 70_000, TOKEN, 413),
+    ],
+)
+async def test_what_is_no_push_acknowledges_nothing(world: World, body: bytes, token: str, status: int) -> None:
+    answer = await push(world, body, token)
+    assert answer.status_code == status
+    assert "<id_sms>" not in answer.text

@@ -82,6 +82,6 @@ class Jobs:
             if left is None:
                 await self._schedule.done(job)
                 return
-            if await self._gateway_store.note_balance(gateway.name, f"{left:f}", str(gateway.balance_low)):
+            if await self._gateway_store.note_balance(gateway.name, f"{left:f}", f"{gateway.balance_low:g}"):
                 log.warning("balance_low", gateway=gateway.name)
         await self._schedule.later(job, BALANCE_SECONDS)

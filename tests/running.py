@@ -137,12 +137,12 @@ def service_environ(folder: Path, redis: str, sandbox: str, **overrides: str) ->
 
 @contextmanager
 def running_service(
-    folder: Path, redis: str, sandbox: str, **overrides: str
+    folder: Path, redis: str, sandbox: str, command: str = "serve", **overrides: str
 ) -> Iterator[tuple[str, subprocess.Popen[bytes], Path]]:
-    """`otp-service serve`: its URL, the process and its log."""
+    """`otp-service serve`, or another command that serves: its URL, the process and its log."""
     environ = service_environ(folder, redis, sandbox, **overrides)
     log = folder / f"service-{environ['OTP_PORT']}.log"
-    with process(["otp_service", "serve"], environ, log) as child:
+    with process(["otp_service", command], environ, log) as child:
         url = f"http://127.0.0.1:{environ['OTP_PORT']}"
         wait_for(f"{url}/health/live", child, log)
         yield url, child, log

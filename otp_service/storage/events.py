@@ -71,6 +71,7 @@ class EventStore:
 
     def _event(self, application: str, entry: Entry) -> Event:
         fields = dict(entry[1])
+        del fields[b"application"]  # that of the log says more: what concerns gateways is in all
         subject = fields[b"subject"].decode()
         sealed, holder = fields.pop(b"phone", b""), self._keyring.get(fields.pop(b"key_id", b"").decode())
         text = {name.decode(): value.decode() for name, value in fields.items()}

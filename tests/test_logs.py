@@ -283,6 +283,10 @@ async def dump(redis: Redis) -> bytes:
                 found += await redis.zrange(key, 0, -1)
             case b"string":
                 found.append(await redis.get(key))
+            case b"list":
+                found += await redis.lrange(key, 0, -1)
+            case b"stream":
+                found += [part for _, fields in await redis.xrange(key) for pair in fields.items() for part in pair]
             case other:
                 raise AssertionError(f"what is {other!r}?")
     return b"\n".join(found)

@@ -8,6 +8,7 @@ import msgspec
 from litestar import get
 from litestar.di import NamedDependency
 
+from otp_service.api.problems import documented
 from otp_service.api.schemas import time_view
 from otp_service.gateways.base import Gateway
 from otp_service.service import Service
@@ -43,7 +44,13 @@ class GatewayList(msgspec.Struct, kw_only=True):
 _HEALTH = {"closed": "ok", "half_open": "trial", "open": "down"}
 
 
-@get("/v1/gateways", operation_id="listGateways", summary="How the gateways do", tags=["gateways"])
+@get(
+    "/v1/gateways",
+    operation_id="listGateways",
+    summary="How the gateways do",
+    tags=["gateways"],
+    responses=documented(),
+)
 async def gateways(service: NamedDependency[Service]) -> GatewayList:
     await service.circuits.refresh()
     return GatewayList(

@@ -306,3 +306,48 @@ async def test_what_is_no_push_acknowledges_nothing(world: World, body: bytes, t
     answer = await push(world, body, token)
     assert answer.status_code == status
     assert "<id_sms>" not in answer.text
+
+
+@pytest.mark.slow
+async def test_s15_ten_thousand_forged_pushes_change_nothing(world: World) -> None:
+    """Wrong tokens, unknown ids, backward and invented words, mutated documents: no 5xx, no change, no approval."""
+    started = await world.api.started(number("02"))
+    name = await world.record(started["id"])
+    provider_id = (await world.redis.hget(name, "m1:provider_id") or b"").decode()
+    good = pushed((provider_id, "not_deliver"))
+    seed = random.randrange(2**32)
+    forger = random.Random(seed)
+
+    def forged() -> tuple[bytes, str]:
+        match forger.randrange(5):
+            case 0:
+                return good, forger.choice([TOKEN[1:], TOKEN.upper(), "x" * 40, "%00", "..", "a"])
+            case 1:
+                return pushed((str(forger.randrange(10**12)), forger.choice(["deliver", "expired", "read"]))), TOKEN
+            case 2:
+                return pushed(
+                    (provider_id, forger.choice(["send", "queued", "approved", "", "<b/>", "DELIVER"]))
+                ), TOKEN
+            case 3:
+                body = bytearray(good)
+                for _ in range(forger.randrange(1, 8)):
+                    body[forger.randrange(len(body))] = forger.randrange(256)
+                return bytes(body), TOKEN
+            case _:
+                return forger.randbytes(forger.randrange(200)), TOKEN
+
+    async def forge(count: int) -> set[int]:
+        statuses = set()
+        async with httpx.AsyncClient(base_url=world.url, trust_env=False, verify=False, timeout=30) as stranger:
+            for _ in range(count):
+                body, token = forged()
+                answer = await stranger.post(f"/callbacks/targetsms/{token}", content=body)
+                statuses.add(answer.status_code)
+        return statuses
+
+    statuses = set().union(*await asyncio.gather(*(forge(1000) for _ in range(10))))
+    await asyncio.sleep(2)
+
+    assert statuses <= {200, 400, 404}, f"seed {seed}"
+    found = (await world.api.status(started["id"])).json()
+    assert (found["status"], [m["status"] for m in found["messages"]]) == ("pending", ["accepted"])

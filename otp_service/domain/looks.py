@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from otp_service.domain.lifecycle import Verification
-from otp_service.domain.messages import Message, MessageStatus
+from otp_service.domain.messages import Message
 
 LOOKS_SECONDS = (5, 15, 30, 60, 120, 300)
 """After the gateway took a message; from then on every 300 s."""
@@ -11,12 +11,8 @@ FIRST_LOOK_MS = LOOKS_SECONDS[0] * 1000
 
 
 def open_messages(found: Verification) -> list[Message]:
-    """Those whose end is not known: taken by a gateway, or perhaps."""
-    return [
-        message
-        for message in found.messages
-        if not message.status.final and (message.provider_id or message.status is MessageStatus.UNCLEAR)
-    ]
+    """Those whose end is not known: taken by a gateway, or perhaps, or by nobody can tell whom."""
+    return [message for message in found.messages if not message.status.final]
 
 
 def given_up_at(found: Verification) -> int:

@@ -10,6 +10,7 @@ if redis.call('EXISTS', v) == 0 then return answer('off', v, now) end
 local expires_at = math.min(now + tonumber(ARGV[3]), number(v, 'created_at') + tonumber(ARGV[4]))
 if status_at(v, now) ~= 'pending' or number(v, 'lease') > 0 or text(v, 'failover_at') == ''
   or number(v, 'messages') ~= tonumber(ARGV[2]) or number(v, 'sends') >= number(v, 'max_sends')
+  or number(v, 'failovers') >= number(v, 'max_sends')  -- a send that nobody took is given back, its turn is not
   or expires_at - now < tonumber(ARGV[5]) or number(fails, 'count') >= tonumber(ARGV[7]) then
   redis.call('HDEL', v, 'failover_at')
   plan(v, due, ARGV[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import secrets
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from redis.asyncio import Redis
 
 API_KEY = "test-key-" + secrets.token_hex(16)
 SECRET = "test-secret-" + secrets.token_hex(16)
@@ -152,6 +154,16 @@ def code_in(text: str) -> str:
     found = re.search(r"(?<![0-9])[0-9]{4,10}(?![0-9])", text)
     assert found, text
     return found[0]
+
+
+async def written(redis: Redis) -> None:
+    """Return when all that Redis has answered stands in its append-only file, so that a kill -9 loses none of it.
+
+    With `appendfsync everysec` a write is put off for up to 2 s while the fsync before it is slow
+    (Redis, aof.c, flushAppendOnlyFile).
+    """
+    while (await redis.info("persistence"))["aof_buffer_length"]:
+        await asyncio.sleep(0.01)
 
 
 class RedisServer:

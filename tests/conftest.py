@@ -52,11 +52,6 @@ def service_urls(folder: Path, redis_url: str, sandbox_process: str) -> Iterator
         yield [first, second]
 
 
-@pytest.fixture(scope="session")
-def service_logs(folder: Path, service_urls: list[str]) -> list[Path]:
-    return sorted(folder.glob("service-*.log"))
-
-
 @pytest.fixture
 async def api(service_urls: list[str]) -> AsyncIterator[Api]:
     """The application without pauses, by the first process."""

@@ -15,8 +15,10 @@ help: ## Show what can be made
 run: $(VENV)/.base ## Run everything on this machine: service, sandbox with a phone inbox, Valkey
 	@$(BIN)/otp-service run
 
-test: $(VENV)/.dev ## Run the quick tests (real Valkey, real HTTP, the sandbox as gateways)
-	@$(BIN)/python -m pytest -q $(T)
+# Much of the suite waits for processes and sockets, so more workers than cores pay (3 on 2 cores). T=... runs in one.
+WORKERS ?= 3
+test: $(VENV)/.dev ## Run the quick tests (real Valkey, real HTTP, the sandbox as gateways; T=... for some of them)
+	@$(BIN)/python -m pytest -q $(or $(T),--numprocesses $(WORKERS) --dist loadfile)
 
 test-slow: $(VENV)/.slow ## Run the slow tests: API fuzzing, browser, long races
 	@$(BIN)/python -m pytest -q -m slow $(T)

@@ -1,4 +1,8 @@
-"""One real Valkey, one sandbox and two service processes for the whole session; tests tell them apart by phone."""
+"""One real Valkey, one sandbox and two service processes for the whole session; tests tell them apart by phone.
+
+With pytest-xdist each worker is a session with all of these of its own: its folder, its ports, its secrets.
+The workers compare what they collected, so nothing drawn at random may get into the name of a test.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,16 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
+import hypothesis
 import pytest
 
 from otp_service.storage.embedded import embedded_server
 from tests.api import Api, Gateways
 from tests.running import API_KEY, running_sandbox, running_service, service_environ
+
+# An example that takes so long is a fault; the 200 ms of the default may pass while other tests have the processors.
+hypothesis.settings.register_profile("beside others", deadline=2000)
+hypothesis.settings.load_profile("beside others")
 
 
 @pytest.fixture(scope="session")
@@ -41,11 +50,6 @@ def service_urls(folder: Path, redis_url: str, sandbox_process: str) -> Iterator
         running_service(folder, redis_url, sandbox_process) as (second, _, _),
     ):
         yield [first, second]
-
-
-@pytest.fixture(scope="session")
-def service_logs(folder: Path, service_urls: list[str]) -> list[Path]:
-    return sorted(folder.glob("service-*.log"))
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import random
 import re
 import secrets
 import signal
@@ -11,10 +13,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
+from redis.asyncio import Redis
+
+from otp_service.children import die_with_us
 
 API_KEY = "test-key-" + secrets.token_hex(16)
 SECRET = "test-secret-" + secrets.token_hex(16)
@@ -72,10 +77,23 @@ resend_pause_seconds = [0]
 """
 
 
+_PORTS = range(10_000, 32_768)  # below those that Linux and macOS give to outgoing connections
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of 127.0.0.1 that nobody has; never the same twice, and each worker of pytest-xdist draws from its own.
+
+    Seconds may pass until it is used, and where a port is to stay closed it is never used: the others must not get it.
+    """
+    worker, workers = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]), os.environ.get("PYTEST_XDIST_WORKER_COUNT")
+    mine = [port for port in _PORTS[worker :: int(workers or 1)] if port not in _given]
+    while True:
+        port = random.choice(mine)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            _given.add(port)
+            return port
 
 
 @contextmanager
@@ -84,8 +102,9 @@ def process(arguments: list[str], environ: Mapping[str, str], log: Path) -> Iter
     clean = {name: value for name, value in os.environ.items() if not name.startswith("OTP_")}
     with log.open("ab") as output:
         child = subprocess.Popen(
-            [sys.executable, "-m", *arguments], env=clean | dict(environ), stdout=output, stderr=subprocess.STDOUT
-        )
+            [sys.executable, "-m", *arguments], env=clean | dict(environ), stdout=output, stderr=subprocess.STDOUT,
+            preexec_fn=die_with_us(),
+        )  # fmt: skip
     try:
         yield child
     finally:
@@ -154,6 +173,16 @@ def code_in(text: str) -> str:
     return found[0]
 
 
+async def written(redis: Redis) -> None:
+    """Return when all that Redis has answered stands in its append-only file, so that a kill -9 loses none of it.
+
+    With `appendfsync everysec` a write is put off for up to 2 s while the fsync before it is slow
+    (Redis, aof.c, flushAppendOnlyFile).
+    """
+    while (await redis.info("persistence"))["aof_buffer_length"]:
+        await asyncio.sleep(0.01)
+
+
 class RedisServer:
     """A Valkey or Redis of a test's own, on TCP, that can be killed, frozen and started again on the same data."""
 
@@ -170,7 +199,8 @@ class RedisServer:
             [
                 _find_server(), "--port", str(self._port), "--bind", "127.0.0.1", "--appendonly", "yes",
                 "--save", "", "--dir", str(self._folder), "--logfile", str(self._folder / "redis.log"),
-            ]
+            ],
+            preexec_fn=die_with_us(),
         )  # fmt: skip
         for _ in range(200):
             with socket.socket() as probe:

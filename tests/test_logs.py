@@ -22,7 +22,7 @@ from redis.asyncio import Redis
 
 from tests.api import Api, Gateways
 from tests.edge.hostile import exchange
-from tests.running import RedisServer, code_in, running_sandbox, running_service
+from tests.running import RedisServer, code_in, running_sandbox, running_service, written
 
 PASSWORD = "pässwörd&<" + secrets.token_hex(8)
 LOGIN = "login-" + secrets.token_hex(8)
@@ -96,6 +96,7 @@ async def evidence(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
         with running_sandbox(folder) as sandbox, running_service(folder, url, sandbox, **settings) as (service, _, log):
             async with Redis.from_url(url) as redis:
                 await tell(found, service, sandbox, redis, server, faults)
+                await written(redis)
             found.output = log.read_text()
         found.output += log.read_text()[len(found.output) :]
         found.file = b"".join(file.read_bytes() for file in (folder / "appendonlydir").iterdir())

@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from tests.edge.hostile import (
     refused,
     request,
 )
-from tests.running import API_KEY
+from tests.running import API_KEY, running_sandbox, running_service
 
 LIMIT = 64 * 1024
 GOOD = b'{"to": "+79161234567"}'
@@ -50,29 +51,41 @@ def body_with(operation: str, field: str, value: object) -> bytes:
     return json.dumps(BODIES[operation] | {field: value}).encode()
 
 
-@pytest.fixture
-def url(service_urls: list[str]) -> str:
-    return service_urls[0]
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """A service that runs no jobs, and its sandbox: what these are asked and say, they are by the requests here."""
+
+    url: str
+    log: Path
+    sandbox: httpx.Client
 
 
 @pytest.fixture(scope="module")
-def sandbox(sandbox_process: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=sandbox_process, trust_env=False, verify=False) as client:
-        yield client
-        client.post("/_sim/reset")
+def alone(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[Alone]:
+    folder = tmp_path_factory.mktemp("hostile")
+    with (
+        running_sandbox(folder) as sandbox,
+        running_service(folder, redis_url, sandbox, OTP__WORKER__IN_SERVE="false") as (url, _, log),
+        httpx.Client(base_url=sandbox, trust_env=False, verify=False) as client,
+    ):
+        yield Alone(url, log, client)
+
+
+@pytest.fixture
+def url(alone: Alone) -> str:
+    return alone.url
 
 
 @pytest.fixture(autouse=True)
-def refused_and_no_more(sandbox: httpx.Client, service_logs: list[Path]) -> Iterator[None]:
+def refused_and_no_more(alone: Alone) -> Iterator[None]:
     """No gateway is asked, and no refusal is a crash in fine clothes."""
-    sandbox.post("/_sim/reset")
-    before = [log.stat().st_size for log in service_logs]
+    alone.sandbox.post("/_sim/reset")
+    before = alone.log.stat().st_size
     yield
-    assert sandbox.get("/_sim/requests").json() == []
-    for log, size in zip(service_logs, before, strict=True):
-        written = log.read_bytes()[size:].decode()
-        assert "request_failed" not in written
-        assert "Traceback" not in written
+    assert alone.sandbox.get("/_sim/requests").json() == []
+    written = alone.log.read_bytes()[before:].decode()
+    assert "request_failed" not in written
+    assert "Traceback" not in written
 
 
 # Bodies
@@ -481,17 +494,21 @@ def test_headers_without_end_are_not_collected(url: str, headers: list[bytes]) -
 
 
 MINE = API_KEY.encode()
-STRANGERS = (
-    None, b"", b"Bearer", b"Bearer ",
-    b"Bearer  ", b"Bearer\t", b"Basic dXNlcjpwYXNz", b"Token " + MINE, MINE, b"Digest x",
-    b"Bearer" + MINE, b"Bearer x", b"Bearer " + MINE + b"x", b"Bearer " + MINE[:-1], b"Bearer " + MINE.upper(),
-    b"Bearer " + MINE + b", Bearer x", b"Bearer " + b"A" * 10_000, b"Bearer \xff\xfe", b"Bearer \xed\xa0\x80",
-    "Bearer ключ".encode(), b"Bearer otp_00000000_" + b"a" * 32, b"Bearer ' OR 1=1", b"Bearer *", b"Bearer %00",
-    b"Bearer {0}", b"Bearer " + MINE.hex().encode(),
-)  # fmt: skip
 
 
-@pytest.mark.parametrize("authorization", STRANGERS, ids=lambda given: repr(given)[:24])
+def strangers(key: bytes) -> tuple[bytes | None, ...]:
+    """What is not `Bearer` and the key of an application."""
+    return (
+        None, b"", b"Bearer", b"Bearer ",
+        b"Bearer  ", b"Bearer\t", b"Basic dXNlcjpwYXNz", b"Token " + key, key, b"Digest x",
+        b"Bearer" + key, b"Bearer x", b"Bearer " + key + b"x", b"Bearer " + key[:-1], b"Bearer " + key.upper(),
+        b"Bearer " + key + b", Bearer x", b"Bearer " + b"A" * 10_000, b"Bearer \xff\xfe", b"Bearer \xed\xa0\x80",
+        "Bearer ключ".encode(), b"Bearer otp_00000000_" + b"a" * 32, b"Bearer ' OR 1=1", b"Bearer *", b"Bearer %00",
+        b"Bearer {0}", b"Bearer " + key.hex().encode(),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("authorization", strangers(MINE), ids=[repr(given)[:24] for given in strangers(b"our-key")])
 @pytest.mark.parametrize("operation", PATHS)
 def test_strangers(url: str, operation: str, authorization: bytes | None) -> None:
     usual = (b"Host: x", JSON, *([b"Authorization: " + authorization] if authorization is not None else []))
@@ -587,15 +604,16 @@ def test_a_body_slower_than_5_s(url: str, pause: float) -> None:
 
 
 @pytest.mark.slow
-async def test_200_dripping_callers_do_not_stop_the_others(url: str, api: Api) -> None:
+async def test_200_dripping_callers_do_not_stop_the_others(url: str) -> None:
     peers = [connected(url) for _ in range(200)]
     try:
         for peer in peers:
             peer.sendall(request(headers=[b"Content-Length: 1000"], length=False) + b" ")
-        began = time.monotonic()
-        for _ in range(50):
-            assert (await api.http.get("/health/live")).status_code == 200
-        assert time.monotonic() - began < 2
+        async with Api(url, API_KEY) as api:
+            began = time.monotonic()
+            for _ in range(50):
+                assert (await api.http.get("/health/live")).status_code == 200
+            assert time.monotonic() - began < 2
     finally:
         for peer in peers:
             peer.close()

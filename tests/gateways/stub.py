@@ -14,6 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from tests.running import free_port
+
 FAULTS = (
     "reset at accept",
     "reset after reading",
@@ -157,7 +159,4 @@ def reset(writer: asyncio.StreamWriter) -> None:
 
 def closed_port() -> int:
     """A port of loopback on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return free_port()

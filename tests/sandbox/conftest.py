@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,17 +12,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from otp_service.children import die_with_us
+from tests.running import free_port
+
 from .receiver import Receiver, receiving
 from .speak import Sandbox
 from .stub_service import API_KEY, StubService, start_stub
 
 FIXTURES = Path(__file__).parent / "fixtures"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +33,7 @@ def sandbox_url() -> Iterator[str]:
     }
     environment.pop("OTP__SERVICE__ENVIRONMENT", None)
     command = [sys.executable, "-W", "error", "-m", "otp_service.sandbox", "--port", str(port)]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, preexec_fn=die_with_us()) as process:
         wait_until_up(url, process)
         yield url
         process.terminate()

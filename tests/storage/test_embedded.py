@@ -27,6 +27,7 @@ from redis.exceptions import RedisError
 from otp_service.errors import SettingsError
 from otp_service.storage import embedded
 from otp_service.storage.embedded import embedded_server
+from tests.running import written
 
 # Another process of ours, on the other event loop. "orphan": as on a system that has no PDEATHSIG.
 OTHER_PROCESS = """
@@ -183,6 +184,7 @@ async def test_server_that_outlived_its_parent_is_told_to_end(folder: Path) -> N
 async def test_killed_server_comes_back_on_the_same_url(folder: Path, warnings: list[Any]) -> None:
     async with embedded_server(folder) as url, connected(url) as client:
         await client.set("name", "value")
+        await written(client)
         first = await server_pid(client)
         os.kill(first, signal.SIGKILL)
         second = await answering_pid(client, other_than=first)

@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from redis.asyncio import Redis
 
 from tests.api import Api, Gateways, problem
-from tests.running import API_KEY, RedisServer, running_service
+from tests.running import API_KEY, RedisServer, running_service, written
 
 
 @pytest.fixture
@@ -52,6 +53,8 @@ async def test_redis_goes_away_and_comes_back(
         code = (await gateways.codes(phone))[0]
         assert (await api.http.get("/health/ready")).json() == {"status": "ok", "storage": "ok", "worker": "ok"}
 
+        async with Redis.from_url(redis_server.url) as redis:
+            await written(redis)
         getattr(redis_server, fault)()
         began = time.monotonic()
         answers = await asyncio.gather(
@@ -148,6 +151,8 @@ async def test_data_survive_a_kill_of_redis(
         used_code = (await gateways.codes(phone))[0]
         live_code = (await gateways.codes(f"{phone[:-2]}55"))[0]
         assert await api.outcome(used["id"], used_code) == "approved"
+        async with Redis.from_url(redis_server.url) as redis:
+            await written(redis)
         redis_server.kill()
         redis_server.start()
         await asyncio.sleep(0.2)

@@ -16,6 +16,7 @@ HOST, HASH = "login.example.ru", "FA+9qCX9VSu"
 MORE = """
 [gateways.targetsms-json]
 kind = "targetsms-json"
+circuit_breaker = false
 cascade = "sms"
 base_url = "env:TEST_SANDBOX"
 login = "demo"
@@ -23,12 +24,14 @@ password = "demo-password"
 sender = "DEMO"
 [gateways.viber]
 kind = "targetsms-json"
+circuit_breaker = false
 base_url = "env:TEST_SANDBOX"
 login = "demo"
 password = "demo-password"
 sender = "DEMO"
 [gateways.targetsms-get]
 kind = "targetsms-get"
+circuit_breaker = false
 base_url = "env:TEST_SANDBOX"
 login = "demo"
 password = "demo-password"

@@ -13,6 +13,7 @@ from tests.running import API_KEY, running_service
 MORE = """
 [gateways.targetsms-json]
 kind = "targetsms-json"
+circuit_breaker = false
 base_url = "env:TEST_SANDBOX"
 login = "demo"
 password = "demo-password"
@@ -20,6 +21,7 @@ sender = "DEMO"
 attempt_seconds = 1.0
 [gateways.targetsms-get]
 kind = "targetsms-get"
+circuit_breaker = false
 base_url = "env:TEST_SANDBOX"
 login = "demo"
 password = "demo-password"

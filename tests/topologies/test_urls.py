@@ -22,7 +22,7 @@ REFUSED = [
     ("redis://host?sevice=otp", "'sevice'"),
     ("redis://host?retry=11", "'retry'"),
     ("redis+sentinel://a:26379/0", "service=otp"),
-    ("redis+sentinel://a:0/0?service=otp", "host:port"),
+    ("redis+sentinel://a:0/0?service=otp", "host:26379"),
     ("redis+sentinel://a,,b/0?service=otp", "begin|scheme|address"),
     ("redis+cluster://a/1", "database 0"),
     ("redis+cluster://a?service=otp", "'service'"),

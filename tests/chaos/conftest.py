@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -38,10 +39,18 @@ class Stage:
 
 @asynccontextmanager
 async def stage(
-    kind: str, folder: Path, sandbox: str, gateways: Gateways, seed: int = 0, *, binary: str = "", **environ: str
+    kind: str,
+    folder: Path,
+    sandbox: str,
+    gateways: Gateways,
+    seed: int = 0,
+    *,
+    binary: str = "",
+    options: Mapping[str, Any] = MappingProxyType({}),
+    **environ: str,
 ) -> AsyncIterator[Stage]:
     with (
-        servers.running(kind, binary or servers.binary(), folder, seed) as (found, net),
+        servers.running(kind, binary or servers.binary(), folder, seed, **options) as (found, net),
         running_service(folder, found.url, sandbox, OTP_LOG_LEVEL="WARNING", **environ) as (first, _, one),
         running_service(folder, found.url, sandbox, OTP_LOG_LEVEL="WARNING", **environ) as (second, _, two),
     ):

@@ -46,9 +46,7 @@ async def settled(servers: Any, crowd: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sentinel", "cluster"])
-async def test_r02_partition_and_promotion(
-    kind: str, tmp_path: Path, sandbox_process: str, gateways: Gateways
-) -> None:
+async def test_r02_partition_and_promotion(kind: str, tmp_path: Path, sandbox_process: str, gateways: Gateways) -> None:
     async with stage(kind, tmp_path, sandbox_process, gateways) as found:
         crowd, net = found.crowd, found.net
         for seed in range(max(2, SEEDS)):
@@ -89,28 +87,22 @@ async def test_r02_without_confirmation_the_judge_sees_the_loss(
 
 
 @pytest.mark.parametrize("kind", ["sentinel", "cluster"])
-async def test_r04_failover_after_kill_9(
-    kind: str, tmp_path: Path, sandbox_process: str, gateways: Gateways
-) -> None:
-    """Writes resume by themselves; afterwards no connection is stuck."""
-    async with stage(kind, tmp_path, sandbox_process, gateways) as found:
+async def test_r04_failover_after_kill_9(kind: str, tmp_path: Path, sandbox_process: str, gateways: Gateways) -> None:
+    """Two replicas each, so that one is left to confirm. Nothing is restarted, and no connection is stuck."""
+    async with stage(kind, tmp_path, sandbox_process, gateways, options={"replicas": 2}) as found:
         crowd = found.crowd
         cases = await crowd.started(SIZE)
-        submitting = asyncio.create_task(crowd.submit(cases, 6))
+        submitting = asyncio.create_task(crowd.submit(cases, 3))
         await asyncio.sleep(1)
         victim(found.servers).kill()
         killed = time.monotonic()
-        while found.net is not None:
-            probe = [await crowd.started(1) for _ in range(6)] if await ready(crowd) else []
-            if len(probe) == 6:
-                break
-            await asyncio.sleep(0.05)
-        resumed = time.monotonic() - killed
         await submitting
-        # The dead node's replica has none now, so nothing can be confirmed there until it comes back.
-        print(f"R-04 {kind}: starts work again after {resumed:.1f} s; {longest_silence(crowd.history.events):.1f} s")
-        assert resumed < (DOWN_AFTER_MS if kind == "sentinel" else NODE_TIMEOUT_MS) / 1000 + 5
-
-
-async def ready(crowd: Any) -> bool:
-    return all([(await api.http.get("/health/ready")).status_code == 200 for api in crowd.apis])
+        silence = longest_silence(crowd.history.events)
+        await settled(found.servers, crowd)
+        await crowd.sweep(cases)
+        print(f"R-04 {kind}: {silence:.1f} s without a verdict, all heard {time.monotonic() - killed:.1f} s after")
+        assert silence < (DOWN_AFTER_MS if kind == "sentinel" else NODE_TIMEOUT_MS) / 1000 + 5
+        found.judged()
+        began = time.monotonic()
+        await crowd.started(SIZE)  # more at once than a pool with stuck places could serve
+        assert time.monotonic() - began < 10

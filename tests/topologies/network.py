@@ -113,6 +113,7 @@ class Network:
     async def _close(self) -> None:
         for server in self._servers:
             server.close()
+        await asyncio.sleep(0.1)  # what was accepted a moment ago gets its wire, and can be closed with it
         for wire in list(self._wires):
             wire.reset()
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]

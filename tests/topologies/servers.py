@@ -139,15 +139,18 @@ class Single:
 
 
 class SentinelSet(Single):
-    """A primary, a replica, three Sentinels."""
+    """A primary, a replica or two, three Sentinels."""
 
-    def __init__(self, net: Network, binary: str, folder: Path) -> None:
+    def __init__(self, net: Network, binary: str, folder: Path, replicas: int = 1) -> None:
         port = port_with_bus()
-        announce = "--replica-announce-ip"
         self.nodes = [
-            Node(binary, folder, 1, port, *DATA, announce, known(1)),
-            Node(binary, folder, 2, port, *DATA, announce, known(2), "--replicaof", f"{known(1)} {port}"),
+            Node(binary, folder, n, port, *DATA, "--replica-announce-ip", known(n)) for n in range(1, replicas + 2)
         ]
+        for number in (*range(1, replicas + 2), 11, 12, 13):
+            net.connect(number, port)
+        until(lambda: all(node.ask("PING") for node in self.nodes))
+        for node in self.nodes[1:]:
+            node.ask("REPLICAOF", known(1), port)
         conf = f"""
             sentinel announce-ip {{}}
             sentinel monitor otp {known(1)} {port} 2
@@ -155,19 +158,16 @@ class SentinelSet(Single):
             sentinel failover-timeout otp 5000
             sentinel parallel-syncs otp 1
         """
-        for number in (1, 2, 11, 12, 13):
-            net.connect(number, port)
-        until(lambda: self.nodes[1].in_step())
+        until(lambda: all(node.in_step() for node in self.nodes[1:]))
         self.sentinels = [Node(binary, folder, n, port, conf=conf.format(known(n))) for n in (11, 12, 13)]
         hosts = ",".join(f"{known(sentinel.number)}:{port}" for sentinel in self.sentinels)
         self.url = f"redis+sentinel://{hosts}/0?service=otp"
         until(lambda: all(map(self._seen, self.sentinels)))
 
-    @staticmethod
-    def _seen(sentinel: Node) -> bool:
+    def _seen(self, sentinel: Node) -> bool:
         flat = [word.decode() for word in sentinel.ask("SENTINEL", "MASTER", "otp")]
         found = dict(zip(flat[::2], flat[1::2], strict=True))
-        return (found["num-other-sentinels"], found["num-slaves"]) == ("2", "1")
+        return (found["num-other-sentinels"], found["num-slaves"]) == ("2", str(len(self.nodes) - 1))
 
     @property
     def primaries(self) -> list[Node]:

@@ -88,7 +88,9 @@ async def exchange(server: Redis, calls: Sequence[Call]) -> list[list[Reply]]:
             raise
         finally:
             await pool.release(connection)
-    except (RedisError, OSError, TimeoutError) as fault:
+    except (RedisError, OSError, TimeoutError, RuntimeError) as fault:
+        if isinstance(fault, RuntimeError) and "handler is closed" not in str(fault):
+            raise  # that is how uvloop calls a connection which was reset a moment ago; any other is a bug
         replies += [fault] * (len(commands) - len(replies))
         _distrust(pool)
     if any(isinstance(reply, ReadOnlyError) for reply in replies):

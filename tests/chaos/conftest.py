@@ -27,6 +27,11 @@ class Stage:
     crowd: Crowd
     logs: list[Path]
 
+    def undisturbed(self) -> None:
+        """Nobody heard anything but a verdict or a status, at the first try."""
+        assert {event.http for event in self.crowd.history.events} == {200}
+        assert set(self.crowd.tries) == {1}
+
     def judged(self) -> None:
         """No rule is broken, nothing went wrong that no fault excuses."""
         self.crowd.history.save(self.logs[0].parent / "history.jsonl")

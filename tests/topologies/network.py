@@ -13,6 +13,7 @@ import random
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -41,6 +42,12 @@ class Wire:
     ends: frozenset[int]
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
     dead: bool = False
+    used: float = field(default_factory=time.monotonic)
+
+    @property
+    def idle(self) -> float:
+        """Seconds since anything came through."""
+        return time.monotonic() - self.used
 
     def reset(self) -> None:
         """Both ends see a connection reset, not an end of file."""
@@ -149,6 +156,7 @@ class Network:
                     raise ConnectionResetError
                 wire.dead = True
                 await self._passable(wire)
+            wire.used = time.monotonic()
             writer.write(chunk)
             await writer.drain()
         raise ConnectionResetError

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,13 @@ class Node:
 
     def ask(self, *words: str | int) -> Any:
         return self._client.execute_command(*words)
+
+    def ask_many(self, commands: Sequence[Sequence[str | int]]) -> list[Any]:
+        """In one round trip."""
+        pipeline = self._client.pipeline(transaction=False)
+        for words in commands:
+            pipeline.execute_command(*words)
+        return pipeline.execute()
 
     def kill(self) -> None:
         """SIGKILL, and wait for its end."""

@@ -26,7 +26,7 @@ from otp_service.storage.topology.watch import Watch
 
 SLOTS = 16_384
 LOOK_SECONDS = 5.0
-REDIRECTED_SECONDS = 1.0
+REDIRECTED_SECONDS = 2.0
 TRY_AGAIN_SECONDS = 0.02
 
 log = structlog.get_logger()

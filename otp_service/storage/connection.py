@@ -116,7 +116,7 @@ class Database:
 
         def written(number: int, word: str, text: str) -> Call:
             keys, args = calls[number]
-            return Call(keys[0], [(word, text, len(keys), *keys, *args), *after])
+            return Call(keys[0] if keys else "", [(word, text, len(keys), *keys, *args), *after])
 
         replies = await self.topology.send([written(number, "EVALSHA", script.sha) for number in range(len(calls))])
         missing = [number for number, (reply, *_) in enumerate(replies) if isinstance(reply, NoScriptError)]

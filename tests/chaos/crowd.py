@@ -102,10 +102,12 @@ class Crowd:
     async def persist(self, case: Case, name: str, *, right: bool, tries: int = TRIES) -> None:
         """Ask with one key until there is a verdict, as docs/api.md tells callers to."""
         for attempt in range(1, tries + 1):
-            if (await self.check(case, name, right=right)).definite:
+            event = await self.check(case, name, right=right)
+            if event.definite:
                 self.tries[attempt] += 1
                 return
-            await asyncio.sleep(self.rng.uniform(0.02, 0.2))
+            # A 503 is asked again sooner than it says, so that more happens in a test.
+            await asyncio.sleep(event.retry_after if event.http == 409 else self.rng.uniform(0.02, 0.2))
         self.tries[0] += 1
 
     async def check(self, case: Case, name: str, *, right: bool) -> Event:
@@ -133,6 +135,7 @@ class Crowd:
         finally:
             event.heard = time.monotonic()
         event.http = answer.status_code
+        event.retry_after = float(answer.headers.get("retry-after", 0))
         if answer.status_code not in (200, 409, 503):
             self.bad[f"{answer.status_code} {answer.text[:200]}"] += 1
         return answer

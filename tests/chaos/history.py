@@ -45,6 +45,7 @@ class Event:
     outcome: str = ""
     status: str = ""
     left: int = -1
+    retry_after: float = 0.0
 
     @property
     def definite(self) -> bool:

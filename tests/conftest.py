@@ -19,7 +19,8 @@ import pytest
 
 from otp_service.storage.embedded import embedded_server
 from tests.api import Api, Gateways
-from tests.running import API_KEY, running_sandbox, running_service, service_environ
+from tests.running import API_KEY, TOPOLOGY, running_sandbox, running_service, service_environ
+from tests.topologies import servers as topologies
 
 # An example that takes so long is a fault; the 200 ms of the default may pass while other tests have the processors.
 hypothesis.settings.register_profile("beside others", deadline=2000)
@@ -33,6 +34,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 async def redis_url(folder: Path) -> AsyncIterator[str]:
+    """The embedded server; with TEST_TOPOLOGY, what `tests/topologies` runs of that name."""
+    if TOPOLOGY:
+        with topologies.running(TOPOLOGY, topologies.binary(), folder) as (servers, _):
+            yield servers.url
+        return
     async with embedded_server(folder / "redis") as url:
         yield url
 

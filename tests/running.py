@@ -23,6 +23,9 @@ from otp_service.children import die_with_us
 
 API_KEY = "test-key-" + secrets.token_hex(16)
 SECRET = "test-secret-" + secrets.token_hex(16)
+TOPOLOGY = os.environ.get("TEST_TOPOLOGY", "")
+"""`sentinel` or `cluster`: the stories run on that, and verdicts wait for a replica."""
+SEVERAL = ("redis+sentinel:", "redis+cluster:")
 
 # Short deadlines, so that a silent gateway costs a second and not four; no pauses, except in "strict"; no circuit
 # breakers, so that the faults of one test do not reach the next.
@@ -150,6 +153,7 @@ def service_environ(folder: Path, redis: str, sandbox: str, **overrides: str) ->
         "TEST_SECRET": SECRET,
         "TEST_REDIS": redis,
         "TEST_SANDBOX": sandbox,
+        **({"OTP__REDIS__CONFIRM_REPLICAS": "1"} if redis.startswith(SEVERAL) else {}),
         **overrides,
     }
 

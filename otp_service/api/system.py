@@ -54,7 +54,7 @@ async def ready(service: NamedDependency[Service]) -> Response[Health]:
 async def _storage(service: Service) -> str:
     try:
         async with asyncio.timeout(READY_SECONDS):
-            await service.database.command("PING")
+            await service.database.ping()
     except (Refused, TimeoutError):
         return "unavailable"
     return "ok"

@@ -16,7 +16,7 @@ from msgspec import Meta
 from otp_service.domain import phone
 from otp_service.domain.secret import Secret, Secrets
 from otp_service.errors import SettingsError
-from otp_service.settings import wording
+from otp_service.settings import redis_url, wording
 from otp_service.settings.values import END, FAMILIES, SECTIONS, Section, Settings
 
 PREFIX = "OTP__"
@@ -51,7 +51,7 @@ def load(environ: Mapping[str, str], defaults: Mapping[str, Any] | None = None) 
     bootstrap = environ.get("OTP_BOOTSTRAP_API_KEY")
     if bootstrap:
         credentials.add(bootstrap)
-    credentials.add(_redis_password(sections["redis"].url))
+    credentials.update(redis_url.parse(sections["redis"].url).secrets)
     settings = Settings(
         **sections,
         **families,
@@ -193,25 +193,10 @@ def _tables(tables: Mapping[str, Any], family: str) -> dict[str, dict[str, Any]]
     return family_tables
 
 
-def _redis_password(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # raises for what is no port
-    except ValueError as error:
-        raise SettingsError(f"redis.url: {error}") from None
-    if parts.scheme.startswith("redis") and not re.fullmatch(r"/?[0-9]*", parts.path):
-        raise SettingsError(
-            "redis.url: what follows the address is the number of the database, as in redis://host:6379/0"
-        )
-    return parts.password or ""
-
-
 def _check(settings: Settings) -> None:
     """What no single key can know."""
     if any(len(secret) < 32 for secret in settings.service.secret.reveal()):
         raise SettingsError("service.secret: must have 32 characters or more, for example from: openssl rand -hex 32")
-    if not re.match(r"(redis|rediss|unix)://.|embedded:.", settings.redis.url):
-        raise SettingsError("redis.url: must begin with redis://, rediss://, unix:// or embedded:")
     try:
         url = urlsplit(settings.service.public_url)
     except ValueError as error:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from otp_service.domain.secret import Secret
 from otp_service.storage import keys
+from otp_service.storage.again import again
 from otp_service.storage.connection import Database
 
 CACHE_SECONDS = 5.0
@@ -87,11 +88,12 @@ class ApiKeyStore:
         return key
 
     async def _read(self, digest: str) -> ApiKey | None:
-        flat = await self._database.command("HMGET", keys.api_key(digest), "id", "application", "name", "created_at")
+        name, fields = keys.api_key(digest), ("id", "application", "name", "created_at")
+        flat, _ = await again(lambda: self._database.command("HMGET", name, *fields))
         if flat[0] is None:
             return None
-        key_id, application, name, created_at = (value.decode() for value in flat)
-        return ApiKey(key_id, application, name, int(created_at))
+        key_id, application, note, created_at = (value.decode() for value in flat)
+        return ApiKey(key_id, application, note, int(created_at))
 
 
 def _digest(presented: str) -> str:

@@ -1,7 +1,8 @@
-"""The connection to Redis: how the client is built, how scripts are run, and what its faults mean.
+"""The connection to Redis: how scripts and commands are run, and what faults mean.
 
-The client never repeats a call by itself: a lost answer does not say whether the script ran (with redis-py's default
-it would run up to eleven times). Whoever needs a repeat makes its script idempotent and asks again.
+A call is never repeated after a lost answer: nobody knows whether the script ran. Whoever needs a repeat makes its
+script idempotent and asks again. What a server says it did not do (NOSCRIPT here, redirections in `topology`) is sent
+again.
 """
 
 from __future__ import annotations
@@ -15,33 +16,33 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio import Redis
 from redis.exceptions import (
+    AskError,
     AuthenticationError,
     ClusterDownError,
     MasterDownError,
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
-    RedisError,
     ResponseError,
     TryAgainError,
 )
-from redis.maint_notifications import MaintNotificationsConfig
 
 from otp_service import settings
-from otp_service.errors import SettingsError, StorageUnavailable
+from otp_service.errors import StorageUnavailable
+from otp_service.storage.topology import Call, Reply, Single, Topology, open_topology
 
 log = structlog.get_logger()
 
 # Error replies that mean "not now" rather than "you asked wrongly". redis-py has classes for most of them.
 _NOT_NOW = (
-    AuthenticationError, ClusterDownError, MasterDownError, OutOfMemoryError, ReadOnlyError, TryAgainError,
+    AskError, AuthenticationError, ClusterDownError, MasterDownError, OutOfMemoryError, ReadOnlyError, TryAgainError,
 )  # fmt: skip
 _NOT_NOW_PREFIXES = ("NOREPLICAS", "MISCONF", "BUSY")
 _WAIT_MS = 500
+_WAIT_SHARE = 0.6
+"""Of the timeout for an answer, at most: WAIT has to answer before it."""
 
 Argument = str | bytes | int
 
@@ -66,109 +67,104 @@ class Script:
 class Database:
     """Runs scripts and plain commands. Raises StorageUnavailable when Redis did not do it or nobody can tell."""
 
-    def __init__(self, client: Redis, confirm_replicas: int = 0) -> None:
-        self._client = client
-        self._confirm_replicas = confirm_replicas
+    def __init__(self, servers: Redis | Topology, confirm_replicas: int = 0, timeout_seconds: float = 0.8) -> None:
+        self.topology = Single(servers) if isinstance(servers, Redis) else servers
+        self.confirm_replicas = confirm_replicas
+        self._wait = ("WAIT", confirm_replicas, min(_WAIT_MS, int(timeout_seconds * _WAIT_SHARE * 1000)))
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument], *, confirm: bool = False) -> Any:
         """Run one script. `confirm`: it is the request's last write, so replicas must have it before we answer."""
-        if confirm and self._confirm_replicas:
-            return await self._run_confirmed(script, keys, args)
-        try:
-            try:
-                return await self._client.evalsha(script.sha, len(keys), *keys, *args)
-            except NoScriptError:
-                return await self._client.eval(script.text, len(keys), *keys, *args)
-        except (RedisError, OSError, TimeoutError) as error:
-            raise _unavailable(error, script.name) from error
-
-    async def _run_confirmed(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any:
-        """WAIT speaks of the writes of its own connection only, so both go through one pipeline."""
-        try:
-            for command, text in (("EVALSHA", script.sha), ("EVAL", script.text)):
-                pipeline = self._client.pipeline(transaction=False)
-                pipeline.execute_command(command, text, len(keys), *keys, *args)
-                pipeline.execute_command("WAIT", self._confirm_replicas, _WAIT_MS)
-                reply, confirmed = await pipeline.execute(raise_on_error=False)
-                if not isinstance(reply, NoScriptError):
-                    break
-            for answer in (reply, confirmed):
-                if isinstance(answer, Exception):
-                    raise answer
-        except (RedisError, OSError, TimeoutError) as error:
-            raise _unavailable(error, script.name) from error
-        if confirmed < self._confirm_replicas:
-            log.warning("replicas_short", script=script.name, confirmed=confirmed, wanted=self._confirm_replicas)
+        waits = bool(confirm and self.confirm_replicas)
+        (replies,) = await self._run(script, [(keys, args)], waits=waits)
+        _raise_faults(script.name, replies)
+        if waits and replies[1] < self.confirm_replicas:
+            log.warning("replicas_short", script=script.name, confirmed=replies[1], wanted=self.confirm_replicas)
             raise StorageUnavailable("confirmation_pending", "Not enough replicas have confirmed; ask again.")
-        return reply
+        return replies[0]
 
     async def run_many(
         self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[Argument]]]
     ) -> Sequence[Any]:
-        """Run one script with many sets of keys in one round trip; the script must bear being run again."""
-        try:
-            pipeline = self._client.pipeline(transaction=False)
-            pipeline.execute_command("SCRIPT", "LOAD", script.text)  # in a pipeline NOSCRIPT cannot be mended
-            for names, args in calls:
-                pipeline.execute_command("EVALSHA", script.sha, len(names), *names, *args)
-            return (await pipeline.execute())[1:]
-        except (RedisError, OSError, TimeoutError) as error:
-            raise _unavailable(error, script.name) from error
+        """Run one script with many sets of keys, in one round trip to each primary that has some of them."""
+        answered = await self._run(script, calls)
+        _raise_faults(script.name, [reply for (reply,) in answered])
+        return [reply for (reply,) in answered]
 
     async def command(self, *words: Argument) -> Any:
-        """Run one plain command."""
-        try:
-            return await self._client.execute_command(*words)  # type: ignore[no-untyped-call]
-        except (RedisError, OSError, TimeoutError) as error:
-            raise _unavailable(error, str(words[0])) from error
+        """Run one plain command, on the primary that owns its key."""
+        ((reply,),) = await self.topology.send([Call(_key_of(words), [words])])
+        _raise_faults(str(words[0]), [reply])
+        return reply
+
+    async def everywhere(self, *words: Argument) -> dict[str, Any]:
+        """Run one command on every primary, by its address ('' where there is one only)."""
+        found = await self.topology.send_everywhere([words])
+        _raise_faults(str(words[0]), [reply for (reply,) in found.values()])
+        return {address: reply for address, (reply,) in found.items()}
+
+    async def ping(self) -> None:
+        """Raises StorageUnavailable if no primary answers; with some of a cluster, some phones can be served."""
+        found = (await self.topology.send_everywhere([("PING",)])).values()
+        if not any(reply for (reply,) in found if not isinstance(reply, Exception)):
+            _raise_faults("PING", [reply for (reply,) in found] or [MasterDownError("no primary is known")])
+
+    async def _run(
+        self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[Argument]]], *, waits: bool = False
+    ) -> list[list[Reply]]:
+        """WAIT speaks of the writes of its own connection only, so both go over one."""
+        after = [self._wait] if waits else []
+
+        def written(number: int, word: str, text: str) -> Call:
+            keys, args = calls[number]
+            return Call(keys[0] if keys else "", [(word, text, len(keys), *keys, *args), *after])
+
+        replies = await self.topology.send([written(number, "EVALSHA", script.sha) for number in range(len(calls))])
+        missing = [number for number, (reply, *_) in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if missing:
+            again = await self.topology.send([written(number, "EVAL", script.text) for number in missing])
+            for number, reply in zip(missing, again, strict=True):
+                replies[number] = reply
+        return replies
 
 
-def _unavailable(error: Exception, operation: str) -> Exception:
-    """What a fault of the client means: unavailable, or a bug of ours that must be seen as one."""
+_KEYLESS = frozenset({"PING", "TIME", "INFO", "CONFIG", "SCRIPT", "ROLE", "DBSIZE", "CLUSTER", "CLIENT"})
+_WITH_SUBCOMMAND = frozenset({"XGROUP", "XINFO", "OBJECT", "MEMORY"})
+
+
+def _key_of(words: Sequence[Argument]) -> str:
+    """Its first key; where a command has several, they must have one hash tag."""
+    name = str(words[0]).upper()
+    place = 2 if name in _WITH_SUBCOMMAND else 1
+    if name in ("XREAD", "XREADGROUP"):
+        place = next(n for n, word in enumerate(words) if str(word).upper() == "STREAMS") + 1
+    found = "" if name in _KEYLESS or len(words) <= place else words[place]
+    return found.decode() if isinstance(found, bytes) else str(found)
+
+
+def _raise_faults(operation: str, replies: Sequence[Reply]) -> None:
+    for reply in replies:
+        if isinstance(reply, Exception):
+            if _is_bug(reply):
+                raise reply
+            log.warning("storage_unavailable", operation=operation, error=type(reply).__name__)
+            raise StorageUnavailable from reply
+
+
+def _is_bug(error: Exception) -> bool:
+    """Whether a fault is one of ours, which must be seen as such, and not a Redis that is not there now."""
     not_now = isinstance(error, _NOT_NOW) or str(error).startswith(_NOT_NOW_PREFIXES)
-    if isinstance(error, ResponseError) and not not_now:
-        return error
-    log.warning("storage_unavailable", operation=operation, error=type(error).__name__)
-    return StorageUnavailable()
+    return isinstance(error, ResponseError) and not not_now
 
 
 @asynccontextmanager
 async def open_database(config: settings.Redis) -> AsyncIterator[Database]:
     """Connect as the settings say; starts and supervises the embedded server where they say `embedded:`."""
-    folder = config.url.removeprefix("embedded:") if config.url.startswith("embedded:") else None
-    if folder is None:
-        async with _client(config, config.url) as client:
-            yield Database(client, config.confirm_replicas)
+    if not config.url.startswith("embedded:"):
+        async with open_topology(config, config.url) as topology:
+            yield Database(topology, config.confirm_replicas, config.timeout_seconds)
         return
     from otp_service.storage.embedded import embedded_server  # needs a Unix
 
-    async with embedded_server(Path(folder)) as url, _client(config, url) as client:
-        yield Database(client, config.confirm_replicas)
-
-
-@asynccontextmanager
-async def _client(config: settings.Redis, url: str) -> AsyncIterator[Redis]:
-    try:
-        pool = _pool(config, url)
-    except ValueError as error:  # an option of the URL that redis-py cannot read
-        raise SettingsError(f"redis.url: {error}") from None
-    client = Redis(connection_pool=pool)
-    try:
-        yield client
-    finally:
-        await client.aclose()
-        await pool.aclose()
-
-
-def _pool(config: settings.Redis, url: str) -> BlockingConnectionPool:
-    return BlockingConnectionPool.from_url(
-        url,
-        max_connections=config.max_connections,
-        timeout=config.timeout_seconds,
-        socket_timeout=config.timeout_seconds,
-        socket_connect_timeout=config.timeout_seconds,
-        retry=Retry(NoBackoff(), 0),
-        protocol=2,
-        # With notifications on, redis-py skips the check that tells a dead idle connection from a live one.
-        maint_notifications_config=MaintNotificationsConfig(enabled=False),
-    )
+    folder = Path(config.url.removeprefix("embedded:"))
+    async with embedded_server(folder) as url, open_topology(config, url) as topology:
+        yield Database(topology, config.confirm_replicas, config.timeout_seconds)

@@ -1,60 +1,48 @@
-"""What Redis must be before we serve on it: new enough, never evicting, keeping what it is given."""
+"""What Redis must be before we serve on it: there, new enough, never evicting, keeping what it is given, on time."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import structlog
 
 from otp_service.errors import SettingsError, StorageUnavailable
 from otp_service.storage.connection import Database
+from otp_service.storage.topology import SLOTS, Cluster, Single
 
 log = structlog.get_logger()
 
 REDIS_FLOOR = (7, 0)
 VALKEY_FLOOR = (7, 2)
 PATIENCE_SECONDS = 10.0
+CLOCK_SECONDS = 2.0
+"""How far clocks may be apart: lives follow the primary's, and after a failover another one's."""
 
 
 async def wait_until_there(database: Database, patience: float = PATIENCE_SECONDS) -> None:
-    """Give a Redis that starts beside us time to come up. Raises SettingsError when it does not."""
+    """Give a Redis that starts or fails over beside us time to come up. Raises SettingsError when it does not."""
     deadline = asyncio.get_running_loop().time() + patience
-    while True:
-        try:
-            await database.command("PING")
-        except StorageUnavailable:
-            if asyncio.get_running_loop().time() > deadline:
-                raise SettingsError(
-                    f"redis.url: no Redis answers there within {patience:.0f} s; check the address, the password and "
-                    "that the server runs"
-                ) from None
-            await asyncio.sleep(0.25)
-        else:
-            return
+    while absent := await _absent(database):
+        if asyncio.get_running_loop().time() > deadline:
+            raise SettingsError(f"redis.url: {absent.format(patience=f'{patience:.0f} s')}")
+        await asyncio.sleep(0.25)
 
 
 async def inspect(database: Database, *, allow_no_persistence: bool) -> Sequence[str]:
     """What is wrong with this Redis, one sentence each; nothing if it may be used."""
-    info: dict[str, object] = {}
-    for section in ("server", "memory", "persistence"):
-        info |= await database.command("INFO", section)
     problems = []
-    valkey = str(info.get("valkey_version", ""))
-    name, version, floor = (
-        ("Valkey", valkey, VALKEY_FLOOR) if valkey else ("Redis", str(info.get("redis_version", "0")), REDIS_FLOOR)
-    )
-    if tuple(int(part) for part in version.split(".")[:2]) < floor:
-        problems.append(f"redis: {name} {version} is too old; {floor[0]}.{floor[1]} or newer is needed")
-    policy = info.get("maxmemory_policy", "noeviction")
-    if policy != "noeviction":
-        problems.append(f"redis: maxmemory-policy is {policy}; it would drop attempt counters. Set it to noeviction")
-    if not info.get("aof_enabled") and not allow_no_persistence:
-        problems.append(
-            "redis: appendonly is off, so used codes could be used again after a restart. Switch it on, or set "
-            "redis.allow_no_persistence = true if losing codes and counters is acceptable"
-        )
-    return problems
+    for address, info in (await _infos(database)).items():
+        where = f" at {address}" if address else ""
+        found = [
+            *_unfit(info, allow_no_persistence=allow_no_persistence),
+            *_misplaced(database, info),
+            *_lonely(database, info),
+        ]
+        problems += [f"redis{where}: {sentence}" for sentence in found]
+    return [*problems, *await _clocks(database)]
 
 
 async def refuse_unfit(database: Database, *, allow_no_persistence: bool) -> None:
@@ -62,3 +50,87 @@ async def refuse_unfit(database: Database, *, allow_no_persistence: bool) -> Non
     problems = await inspect(database, allow_no_persistence=allow_no_persistence)
     if problems:
         raise SettingsError("\n".join(problems))
+
+
+async def _absent(database: Database) -> str:
+    """What is not there yet; '' if everything is."""
+    if isinstance(database.topology, Cluster):
+        gap = database.topology.uncovered()
+        if gap:
+            database.topology.watch.doubt()
+        if 0 < gap < SLOTS:
+            return f"{gap} of the cluster's {SLOTS} slots have no primary, not even after {{patience}}"
+        if gap:
+            return _NOBODY
+    try:
+        infos = await _infos(database)
+    except StorageUnavailable:
+        return _NO_ANSWER if isinstance(database.topology, Single) else _NOBODY
+    lonely = [sentence for info in infos.values() for sentence in _lonely(database, info)]
+    return f"{lonely[0]} (waited {{patience}})" if lonely else ""
+
+
+_NO_ANSWER = "no Redis answers there within {patience}; check the address, the password and that the server runs"
+_NOBODY = "no primary is there, not even after {patience}; check the addresses, the password and that the servers run"
+
+
+async def _infos(database: Database) -> dict[str, Mapping[str, Any]]:
+    """INFO of every primary."""
+    found: dict[str, dict[str, Any]] = {}
+    for section in ("server", "memory", "persistence", "replication", "cluster"):
+        for address, info in (await database.everywhere("INFO", section)).items():
+            found.setdefault(address, {}).update(info)
+    return dict(found)
+
+
+def _unfit(info: Mapping[str, Any], *, allow_no_persistence: bool) -> list[str]:
+    problems = []
+    valkey = str(info.get("valkey_version", ""))
+    name, version, floor = (
+        ("Valkey", valkey, VALKEY_FLOOR) if valkey else ("Redis", str(info.get("redis_version", "0")), REDIS_FLOOR)
+    )
+    if tuple(int(part) for part in version.split(".")[:2]) < floor:
+        problems.append(f"{name} {version} is too old; {floor[0]}.{floor[1]} or newer is needed")
+    policy = info.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        problems.append(f"maxmemory-policy is {policy}; it would drop attempt counters. Set it to noeviction")
+    if not info.get("aof_enabled") and not allow_no_persistence:
+        problems.append(
+            "appendonly is off, so used codes could be used again after a restart. Switch it on, or set "
+            "redis.allow_no_persistence = true if losing codes and counters is acceptable"
+        )
+    return problems
+
+
+def _misplaced(database: Database, info: Mapping[str, Any]) -> list[str]:
+    """One server that is part of something larger."""
+    if isinstance(database.topology, Single):
+        if info.get("cluster_enabled"):
+            return ["it belongs to a Cluster; write redis+cluster:// into redis.url"]
+        if info.get("role") == "slave":
+            return ["it is a replica; name the primary in redis.url, or the Sentinels with redis+sentinel://"]
+    return []
+
+
+def _lonely(database: Database, info: Mapping[str, Any]) -> list[str]:
+    replicas, wanted = int(info.get("connected_slaves", 0)), database.confirm_replicas
+    if replicas >= wanted:
+        return []
+    return [f"it has {replicas} of the {wanted} replicas of redis.confirm_replicas; every verdict would be a 503"]
+
+
+async def _clocks(database: Database) -> list[str]:
+    """Compare with our own clock, leaving out what the question's own way may explain."""
+    began = time.time()
+    told = await database.everywhere("TIME")
+    middle, doubt = (began + time.time()) / 2, (time.time() - began) / 2
+    problems = []
+    for address, (seconds, microseconds) in told.items():
+        apart = seconds + microseconds / 1_000_000 - middle
+        if abs(apart) - doubt > CLOCK_SECONDS:
+            where = f" at {address}" if address else ""
+            problems.append(
+                f"redis{where}: its clock is {abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} that of this "
+                "host; set both by NTP"
+            )
+    return problems

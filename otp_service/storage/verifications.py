@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 
 from otp_service.domain.codes import SALT_BYTES, Cost
 from otp_service.domain.keyring import Names
+from otp_service.domain.lifecycle import Status
 from otp_service.domain.phone import Number
 from otp_service.settings import Application
 from otp_service.storage import keys
+from otp_service.storage.again import again
 from otp_service.storage.connection import Argument, Script
 from otp_service.storage.ledger import (
     FAILS_THAT_DISABLE,
@@ -94,35 +97,39 @@ class VerificationStore:
     async def take_attempt(self, verification_id: str, application: str, purpose: str, repeat: Repeat) -> Stored:
         """Count one attempt. Words: see take_attempt.lua."""
         place = self._records.place(verification_id)
-        return await self._records.run(
-            _TAKE_ATTEMPT,
+        names = [place.verification, place.fails, place.due, place.outbox]
+        args: list[Argument] = [
+            application,
+            purpose,
+            repeat.op,
+            repeat.fingerprint,
+            UNSETTLED_MS,
+            FAILS_THAT_WAIT,
+            FIRST_WAIT_MS,
+            LONGEST_WAIT_MS,
+            FAILS_THAT_DISABLE,
             verification_id,
-            [place.verification, place.fails, place.due, place.outbox],
-            [
-                application,
-                purpose,
-                repeat.op,
-                repeat.fingerprint,
-                UNSETTLED_MS,
-                FAILS_THAT_WAIT,
-                FIRST_WAIT_MS,
-                LONGEST_WAIT_MS,
-                FAILS_THAT_DISABLE,
-                verification_id,
-            ],
-            confirm=bool(repeat.op),  # it may be a replay, and then this is the request's last write
-        )
+        ]
+        if not repeat.op:
+            return await self._records.run(_TAKE_ATTEMPT, verification_id, names, args)
+        # It may be a replay, and then this is the request's last write.
+        taken, lost = await again(lambda: self._records.run(_TAKE_ATTEMPT, verification_id, names, args, confirm=True))
+        if not lost or taken.word != "running":
+            return taken
+        # The attempt that is under way is ours, or a twin's: settling finds one verdict for both.
+        status = taken.found.status
+        return replace(taken, word="judge") if status is Status.PENDING else replace(taken, word="closed", extra=status)
 
     async def settle(self, verification_id: str, matched: bool, repeat: Repeat) -> Stored:
         """Turn a judged attempt into its outcome, in `extra`."""
         place = self._records.place(verification_id)
-        return await self._records.run(
-            _SETTLE,
-            verification_id,
-            [place.verification, place.fails, place.pause, place.due, place.outbox],
-            [verification_id, "1" if matched else "0", repeat.op, repeat.fingerprint],
-            confirm=True,
-        )
+        names = [place.verification, place.fails, place.pause, place.due, place.outbox]
+        args = [verification_id, "1" if matched else "0", repeat.op, repeat.fingerprint]
+
+        def ask() -> Awaitable[Stored]:
+            return self._records.run(_SETTLE, verification_id, names, args, confirm=True)
+
+        return (await again(ask))[0] if repeat.op else await ask()
 
     async def cancel(self, verification_id: str, application: str) -> Stored:
         place = self._records.place(verification_id)
@@ -131,7 +138,8 @@ class VerificationStore:
 
     async def read(self, verification_id: str, application: str) -> Stored:
         names = [self._records.place(verification_id).verification]
-        return await self._records.run(_READ, verification_id, names, [application])
+        stored, _ = await again(lambda: self._records.run(_READ, verification_id, names, [application]))
+        return stored
 
     async def read_many(self, verification_ids: Sequence[str]) -> list[Stored]:
         """Whatever application they are of; the word of those that are gone is not_found."""

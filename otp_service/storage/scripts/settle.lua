@@ -11,7 +11,10 @@ local op = 'op:' .. ARGV[3]
 local outcome = status_at(v, now)
 if ARGV[3] ~= '' then
   local verdict = string.match(text(v, op), '^.-:(%l.*)$')
-  if verdict then return answer('settled', v, now, verdict) end  -- a twin of this request was faster
+  if verdict then  -- a twin of this request was faster; WAIT speaks of this connection's writes, so it needs one
+    redis.call('HSET', v, 'touched', now)
+    return answer('settled', v, now, verdict)
+  end
 end
 
 if outcome == 'pending' then

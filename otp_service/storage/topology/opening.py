@@ -1,0 +1,50 @@
+"""From a URL to a topology that keeps looking where its primaries are."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from otp_service import settings
+from otp_service.errors import SettingsError
+from otp_service.settings import redis_url
+from otp_service.storage.topology.cluster import Cluster
+from otp_service.storage.topology.exchange import client
+from otp_service.storage.topology.sentinel import Sentinels
+from otp_service.storage.topology.servers import close
+from otp_service.storage.topology.single import Single
+
+Topology = Single | Sentinels | Cluster
+
+
+@asynccontextmanager
+async def open_topology(config: settings.Redis, text: str) -> AsyncIterator[Topology]:
+    """Yield what the URL names. Raises SettingsError where it is surely wrong; servers that are away may come later."""
+    try:
+        url = redis_url.parse(text)
+        if url.kind == "single":
+            server = client(config, url.of_server())
+        else:
+            several = Sentinels(config, url) if url.kind == "sentinel" else Cluster(config, url)
+    except ValueError as error:  # an option of the URL that redis-py cannot read
+        raise SettingsError(f"redis.url: {error}") from None
+    if url.kind == "single":
+        try:
+            yield Single(server)
+        finally:
+            await close(server)
+        return
+    watching: asyncio.Task[None] | None = None
+    try:
+        await several.refuse_strangers()
+        await several.look()
+        watching = asyncio.create_task(several.watch.run(), name="topology")
+        yield several
+    finally:
+        if watching:
+            watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watching
+        await several.aclose()

@@ -1,0 +1,22 @@
+"""One server, or one address in front of several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from redis.asyncio import Redis
+
+from otp_service.storage.topology.exchange import Call, Reply, exchange
+
+
+class Single:
+    def __init__(self, server: Redis) -> None:
+        self._server = server
+
+    async def send(self, calls: Sequence[Call]) -> list[list[Reply]]:
+        return await exchange(self._server, calls)
+
+    async def send_everywhere(self, commands: Sequence[Sequence[str | bytes | int]]) -> dict[str, list[Reply]]:
+        """The replies of each primary, by its address."""
+        (replies,) = await exchange(self._server, [Call("", commands)])
+        return {"": replies}

@@ -1,0 +1,108 @@
+"""R-02 and R-04: the primary is cut off for seconds, or killed, and a replica takes over."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.api import Gateways
+from tests.chaos.conftest import stage
+from tests.chaos.crowd import SEEDS, SIZE
+from tests.chaos.history import longest_silence
+from tests.topologies.network import Network
+from tests.topologies.servers import DOWN_AFTER_MS, NODE_TIMEOUT_MS, until
+
+pytestmark = pytest.mark.slow
+CUT_SECONDS = 4.0
+
+
+def victim(servers: Any) -> Any:
+    return servers.primaries[0]
+
+
+def cut(net: Network, number: int, seed: int) -> str:
+    """Cut a primary off from its peers. With it on its side: the service, or not."""
+    net.isolate(number)
+    if seed % 2:
+        net.isolate_from_service(*(n for n in range(1, 30) if n != number))
+        return "with the service"
+    return "alone"
+
+
+async def settled(servers: Any, crowd: Any) -> None:
+    """Every node but the dead has its place again, and the service works."""
+    alive = [node for node in servers.nodes if node.child.poll() is None]
+    await asyncio.to_thread(until, lambda: all(node.role == "master" or node.in_step() for node in alive), 30)
+    await asyncio.to_thread(until, lambda: len(alive) > len(servers.primaries), 30)
+    deadline = time.monotonic() + 15
+    for api in crowd.apis:
+        while (await api.http.get("/health/ready")).status_code != 200:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("kind", ["sentinel", "cluster"])
+async def test_r02_partition_and_promotion(kind: str, tmp_path: Path, sandbox_process: str, gateways: Gateways) -> None:
+    async with stage(kind, tmp_path, sandbox_process, gateways) as found:
+        crowd, net = found.crowd, found.net
+        for seed in range(max(2, SEEDS)):
+            cases = await crowd.started(SIZE)
+            old = victim(found.servers)
+            where = cut(net, old.number, seed)
+            submitting = asyncio.create_task(crowd.submit(cases, CUT_SECONDS))
+            await asyncio.sleep(CUT_SECONDS)
+            net.heal()
+            await submitting
+            await asyncio.to_thread(until, lambda old=old: old.role == "slave", 30)
+            await settled(found.servers, crowd)
+            await crowd.sweep(cases)
+            print(f"R-02 {kind} seed {seed}: cut {where}, {len(crowd.history.approved())} approved so far")
+            found.judged()
+
+
+async def test_r02_without_confirmation_the_judge_sees_the_loss(
+    tmp_path: Path, sandbox_process: str, gateways: Gateways
+) -> None:
+    """The same cut with `confirm_replicas = 0`: what the operations page says is lost there is really lost."""
+    off = {"OTP__REDIS__CONFIRM_REPLICAS": "0"}
+    async with stage("sentinel", tmp_path, sandbox_process, gateways, **off) as found:
+        crowd = found.crowd
+        cases = await crowd.started(SIZE)
+        old = victim(found.servers)
+        cut(found.net, old.number, seed=1)
+        submitting = asyncio.create_task(crowd.submit(cases, CUT_SECONDS / 2))
+        await asyncio.sleep(CUT_SECONDS)
+        found.net.heal()
+        await submitting
+        await asyncio.to_thread(until, lambda: old.role == "slave", 30)
+        await settled(found.servers, crowd)
+        await crowd.sweep(cases)
+        twice = [told for told in crowd.history.violations() if "approved twice" in told]
+        print(f"R-02 without confirmation: {len(twice)} of {SIZE} approved twice")
+        assert twice
+
+
+@pytest.mark.parametrize("kind", ["sentinel", "cluster"])
+async def test_r04_failover_after_kill_9(kind: str, tmp_path: Path, sandbox_process: str, gateways: Gateways) -> None:
+    """Two replicas each, so that one is left to confirm. Nothing is restarted, and no connection is stuck."""
+    async with stage(kind, tmp_path, sandbox_process, gateways, options={"replicas": 2}) as found:
+        crowd = found.crowd
+        cases = await crowd.started(SIZE)
+        submitting = asyncio.create_task(crowd.submit(cases, 3))
+        await asyncio.sleep(1)
+        victim(found.servers).kill()
+        killed = time.monotonic()
+        await submitting
+        silence = longest_silence(crowd.history.events)
+        await settled(found.servers, crowd)
+        await crowd.sweep(cases)
+        print(f"R-04 {kind}: {silence:.1f} s without a verdict, all heard {time.monotonic() - killed:.1f} s after")
+        assert silence < (DOWN_AFTER_MS if kind == "sentinel" else NODE_TIMEOUT_MS) / 1000 + 5
+        found.judged()
+        began = time.monotonic()
+        await crowd.started(SIZE)  # more at once than a pool with stuck places could serve
+        assert time.monotonic() - began < 10

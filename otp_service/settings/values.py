@@ -33,7 +33,7 @@ class Redis(Section, frozen=True):
     url: str = "embedded:./data"
     confirm_replicas: Annotated[int, Meta(ge=0, le=5)] = 0
     allow_no_persistence: bool = False
-    max_connections: Annotated[int, Meta(ge=4, le=4096)] = 64
+    max_connections: Annotated[int, Meta(ge=4, le=4096)] = 256
     timeout_seconds: Annotated[float, Meta(ge=0.05, le=10)] = 0.8
 
 

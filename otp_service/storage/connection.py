@@ -49,17 +49,18 @@ Argument = str | bytes | int
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """One operation of storage/scripts, with what all of them share put behind its first line."""
+    """One operation of storage/scripts, with what it shares with others put behind its first line."""
 
     name: str
     text: str = field(repr=False)
     sha: str
 
     @classmethod
-    def load(cls, name: str) -> Script:
+    def load(cls, name: str, *more: str) -> Script:
+        """more: what only some scripts share, without `.lua`; what all share is always there."""
         folder = files("otp_service.storage") / "scripts"
         first, _, body = (folder / f"{name}.lua").read_text(encoding="utf-8").partition("\n")
-        shared = (folder / "_shared.lua").read_text(encoding="utf-8")
+        shared = "".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("_shared", *more))
         text = f"{first}\n{shared}{body}"
         return cls(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
@@ -89,6 +90,14 @@ class Database:
         answered = await self._run(script, calls)
         _raise_faults(script.name, [reply for (reply,) in answered])
         return [reply for (reply,) in answered]
+
+    async def names(self, pattern: str) -> AsyncIterator[str]:
+        """Names of keys, each at least once; those that come or go meanwhile may be among them or not."""
+        try:
+            async for name in self._client.scan_iter(match=pattern, count=500):
+                yield name.decode()
+        except (RedisError, OSError, TimeoutError) as error:
+            raise _unavailable(error, "SCAN") from error
 
     async def command(self, *words: Argument) -> Any:
         """Run one plain command, on the primary that owns its key."""

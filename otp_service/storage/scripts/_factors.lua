@@ -1,0 +1,97 @@
+-- Put in front of the scripts of factors, after _shared.lua.
+-- A subject is one hash: `application`; `t:<id>` and `s:<id>` of an authenticator, sealed and state; `b`, `bs` and
+-- `b:<selector>` of backup codes, state, sealed and 'l' (live) or 'u' (used) with the hash; `p:<phone index>` sealed and
+-- `v:<phone index>` when it was verified. A state is JSON; `fails` and `wait_until` in it are the factor's ledger.
+
+local function state(key, field)
+  local found = redis.call('HGET', key, field)
+  return found and cjson.decode(found)
+end
+
+local function keep(key, field, value)
+  redis.call('HSET', key, field, cjson.encode(value))
+end
+
+-- An authenticator that was not confirmed in its hour is not there any more, whether or not anybody removed it.
+local function authenticator(key, id, now)
+  local found = state(key, 's:' .. id)
+  return found and (found.expires_at == 0 or now < found.expires_at) and found or nil
+end
+
+local function authenticators(key)
+  local ids = {}
+  for _, field in ipairs(redis.call('HKEYS', key)) do
+    if string.sub(field, 1, 2) == 's:' then ids[#ids + 1] = string.sub(field, 3) end
+  end
+  return ids
+end
+
+-- What only waits for its confirmation ends by itself; anything else stays until it is removed.
+local function settle_life(key, now)
+  local last = 0
+  for _, field in ipairs(redis.call('HKEYS', key)) do
+    local kind = string.sub(field, 1, 2)
+    if field == 'b' or kind == 'p:' then return redis.call('PERSIST', key) end
+    if kind == 's:' then
+      local expires_at = state(key, field).expires_at
+      if expires_at == 0 then return redis.call('PERSIST', key) end
+      last = math.max(last, expires_at)
+    end
+  end
+  if last > now then redis.call('PEXPIRE', key, last - now) else redis.call('DEL', key) end
+end
+
+-- Count one attempt at a factor before anybody looks at the code: 'judge', 'disabled', or 'waiting' and the ms.
+local function count(s, now, fails_that_wait, first_wait, longest_wait, fails_that_disable)
+  if s.fails >= tonumber(fails_that_disable) then return 'disabled' end
+  if s.wait_until > now then return 'waiting', s.wait_until - now end
+  s.fails = s.fails + 1
+  local over = s.fails - tonumber(fails_that_wait)
+  if over >= 0 then s.wait_until = now + math.min(tonumber(longest_wait), tonumber(first_wait) * 2 ^ math.min(over, 20)) end
+  return 'judge'
+end
+
+-- The last wrong code that a factor was allowed; true once.
+local function lock(s, fails_that_disable)
+  if s.locked or s.fails < tonumber(fails_that_disable) then return false end
+  s.locked = true
+  return true
+end
+
+local function forgive(s)
+  s.fails, s.wait_until, s.locked = 0, 0, nil
+end
+
+-- A subject or a code of a kind that is not there is counted as if it were, so that nobody can tell by trying.
+local function count_decoy(decoy, kind, now, ...)
+  local s = state(decoy, kind) or {fails = 0, wait_until = 0}
+  local word, ms = count(s, now, ...)
+  keep(decoy, kind, s)
+  redis.call('PEXPIRE', decoy, 86400000)
+  return word, ms
+end
+
+-- Whether a request is the repeat of another: nil for the first, else 'mismatch', 'replay' and the verdict, 'running'
+-- and the ms, or 'again' where the first one was counted and died before its verdict.
+local function repeated(op, fingerprint, now, unsettled)
+  if fingerprint == '' or redis.call('EXISTS', op) == 0 then return nil end
+  if text(op, 'fingerprint') ~= fingerprint then return 'mismatch' end
+  redis.call('HSET', op, 'touched', now)
+  local verdict = redis.call('HGET', op, 'verdict')
+  if verdict then return 'replay', verdict end
+  local left = tonumber(unsettled) - (now - number(op, 'since'))
+  if left > 0 then return 'running', left end
+  return 'again'
+end
+
+local function begin(op, fingerprint, now, life)
+  if fingerprint == '' then return end
+  redis.call('HSET', op, 'fingerprint', fingerprint, 'since', now)
+  redis.call('PEXPIRE', op, tonumber(life))
+end
+
+local function conclude(op, fingerprint, verdict, now, life)
+  if fingerprint == '' then return end
+  redis.call('HSET', op, 'fingerprint', fingerprint, 'since', now, 'verdict', verdict)
+  redis.call('PEXPIRE', op, tonumber(life))
+end

@@ -1,0 +1,20 @@
+#!lua
+-- Forget the wrong codes of every factor of a subject, so that disabled ones work again.
+-- KEYS[1] subject   KEYS[2] decoy: attempts at what is not there
+-- ARGV[1] application
+-- Returns {word, extra, now, record}: ok (extra: wrong codes in a row, of all factors)
+local subject, decoy = KEYS[1], KEYS[2]
+local now = now_ms()
+local fails = 0
+if text(subject, 'application') == ARGV[1] then
+  for _, field in ipairs(redis.call('HKEYS', subject)) do
+    if field == 'b' or string.sub(field, 1, 2) == 's:' then
+      local s = state(subject, field)
+      fails = fails + s.fails
+      forgive(s)
+      keep(subject, field, s)
+    end
+  end
+end
+redis.call('DEL', decoy)
+return answer('ok', subject, now, fails)

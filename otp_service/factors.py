@@ -13,7 +13,15 @@ import structlog
 
 from otp_service import metrics, refusals
 from otp_service.domain import backup_codes
-from otp_service.domain.factors import BackupCodes, FactorKind, FactorOutcome, Overview, Totp
+from otp_service.domain.factors import (
+    BackupCodes,
+    FactorKind,
+    FactorOutcome,
+    Judgement,
+    Overview,
+    Totp,
+    TotpJudgement,
+)
 from otp_service.domain.keyring import Names, SubjectPlace
 from otp_service.domain.totp import Algorithm, Generator
 from otp_service.domain.totp_import import Row
@@ -39,22 +47,6 @@ class Enrolment:
     issuer: str = ""
     digits: int = 6
     algorithm: Algorithm = Algorithm.SHA1
-
-
-@dataclass(frozen=True, slots=True)
-class TotpJudgement:
-    outcome: FactorOutcome
-    totp: Totp
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """Of a code whose kind its form told. totp: the authenticator that it belongs to, where one does."""
-
-    outcome: FactorOutcome
-    kind: FactorKind
-    totp: Totp | None = None
-    backup_codes: BackupCodes | None = None
 
 
 class Factors:
@@ -135,7 +127,7 @@ class Factors:
         place = self._names.subject(application, subject)
         repeat = self._repeat(place, idempotency_key, "issue")
         fresh = backup_codes.new_codes()
-        kept = new_backup(subject)
+        kept = new_backup()
         hashes = await self._judge.hashes(application, place, kept, fresh)
         issued = await self._store.issue(
             application,
@@ -143,6 +135,7 @@ class Factors:
             self._vault.seal(kept, application, place, "backup"),
             self._cost,
             self._vault.seal(" ".join(fresh).encode(), application, place, "issued", repeat.op),
+            self._vault.seal(subject.encode(), application, place, "who"),
             hashes,
             repeat,
         )
@@ -196,11 +189,12 @@ class Factors:
         self, application: str, place: SubjectPlace, row: Row, repeat: Repeat, imported: str = ""
     ) -> Subject:
         factor_id = self._names.new_factor_id(place)
-        kept = TotpSealed(row.subject, row.generator.secret, row.name, row.label, row.issuer)
+        kept = TotpSealed(row.generator.secret, row.name, row.label, row.issuer)
         sealed = self._vault.seal(kept, application, place, "totp", factor_id)
+        who = self._vault.seal(row.subject.encode(), application, place, "who")
         generator = row.generator
         found = await self._store.enrol(
-            application, place, factor_id, sealed, generator.digits, generator.algorithm, repeat, imported
+            application, place, factor_id, sealed, generator.digits, generator.algorithm, who, repeat, imported
         )
         if found.word in ("mismatch", "too_many"):
             raise refusals.of_factor(found)

@@ -30,9 +30,9 @@ class Judge:
         self._vault = vault
         self._store = store
         self._hash_pool = hash_pool
-        self._decoy = new_backup("decoy")
+        self._decoy = new_backup()
         secret = Generator.new(6, Algorithm.SHA1).secret
-        self._sealed_totp = vault.seal(TotpSealed("decoy", secret, "", "", ""), "", _NOWHERE, "totp", "")
+        self._sealed_totp = vault.seal(TotpSealed(secret, "", "", ""), "", _NOWHERE, "totp", "")
         self._sealed_backup = vault.seal(self._decoy, "", _NOWHERE, "backup")
         self._secret = secret
 
@@ -52,7 +52,8 @@ class Judge:
             if step is not None and found is None:
                 found = (factor_id, step, drift_of(step, taken.now))
         if not ids:
-            self._vault.open(self._sealed_totp, "", _NOWHERE, "totp", "")
+            for _ in ("who", "totp"):
+                self._vault.open(self._sealed_totp, "", _NOWHERE, "totp", "")
             Generator(self._secret, len(code)).find(code, taken.now, window, 0)
         return await self._store.settle(taken, mode, found, repeat)
 
@@ -91,6 +92,6 @@ class Judge:
         return await self._hash_pool.digest(kept.pepper, scope, code, kept.salt, cost)
 
 
-def new_backup(subject: str) -> BackupSealed:
+def new_backup() -> BackupSealed:
     """What a set of backup codes is hashed with."""
-    return BackupSealed(subject, secrets.token_bytes(32), secrets.token_bytes(codes.SALT_BYTES))
+    return BackupSealed(secrets.token_bytes(32), secrets.token_bytes(codes.SALT_BYTES))

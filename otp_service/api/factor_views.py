@@ -10,11 +10,10 @@ import msgspec
 
 from otp_service.api.schemas import time_view
 from otp_service.domain.backup_codes import grouped
-from otp_service.domain.factors import BackupCodes, Overview, Totp
+from otp_service.domain.factors import BackupCodes, Judgement, Overview, Totp, TotpJudgement
 from otp_service.domain.phone import mask
 from otp_service.domain.qr import QrCode
 from otp_service.domain.totp import PERIOD_SECONDS, to_base32
-from otp_service.factors import Judgement, TotpJudgement
 
 
 class TotpView(msgspec.Struct, kw_only=True):

@@ -87,3 +87,19 @@ class Overview:
     totp: Sequence[Totp]
     backup_codes: BackupCodes | None
     phones: Sequence[VerifiedPhone]
+
+
+@dataclass(frozen=True, slots=True)
+class TotpJudgement:
+    outcome: FactorOutcome
+    totp: Totp
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Of a code whose kind its form told. totp: the authenticator that it belongs to, where one does."""
+
+    outcome: FactorOutcome
+    kind: FactorKind
+    totp: Totp | None = None
+    backup_codes: BackupCodes | None = None

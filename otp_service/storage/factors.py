@@ -13,7 +13,7 @@ from otp_service.storage import keys
 from otp_service.storage.connection import Argument, Database, Script
 from otp_service.storage.records import Repeat
 from otp_service.storage.subject_records import Subject
-from otp_service.storage.subjects import decoy_key, run, subject_key
+from otp_service.storage.subjects import decoy_key, lane, run, subject_key
 
 OP_LIFE_MS = 86_400_000
 ISSUE_LIFE_MS = 600_000
@@ -44,15 +44,16 @@ class FactorStore:
         sealed: bytes,
         digits: int,
         algorithm: Algorithm,
+        who: bytes,
         repeat: Repeat,
         imported: str = "",
     ) -> Subject:
-        """Words: enrolled, replay, known, mismatch, too_many."""
+        """who: the caller's id of the person, sealed. Words: enrolled, replay, known, mismatch, too_many."""
         args: list[Argument] = [
             application, factor_id, sealed, digits, algorithm, imported, repeat.fingerprint, OP_LIFE_MS,
-            factors.UNCONFIRMED_MS, factors.MOST_TOTP,
+            factors.UNCONFIRMED_MS, factors.MOST_TOTP, who,
         ]  # fmt: skip
-        return await self._run(_ENROL, application, place, [subject_key(place), _op(place, repeat)], args)
+        return await self._run(_ENROL, application, place, [subject_key(place), _op(place, repeat), *lane(place)], args)
 
     async def take(self, application: str, place: SubjectPlace, mode: str, what: str, repeat: Repeat) -> Subject:
         """Count one attempt. mode, what: `confirm` or `check` and an id; `any` and a number of digits."""
@@ -69,13 +70,15 @@ class FactorStore:
         args: list[Argument] = [
             mode, factor_id, step, drift, repeat.fingerprint, OP_LIFE_MS, factors.FAILS_THAT_DISABLE, *judged,
         ]  # fmt: skip
-        names = [subject_key(taken.place), _op(taken.place, repeat)]
+        names = [subject_key(taken.place), _op(taken.place, repeat), *lane(taken.place)]
         settled = await self._run(_SETTLE, taken.application, taken.place, names, args)
         return *verdict(settled), settled
 
     async def remove(self, application: str, place: SubjectPlace, factor_id: str) -> Subject:
         """Words: removed (with what there was), not_found."""
-        return await self._run(_REMOVE, application, place, [subject_key(place)], [application, factor_id])
+        return await self._run(
+            _REMOVE, application, place, [subject_key(place), *lane(place)], [application, factor_id]
+        )
 
     async def issue(
         self,
@@ -84,13 +87,14 @@ class FactorStore:
         sealed: bytes,
         cost: Cost,
         for_repeat: bytes,
+        who: bytes,
         hashes: Mapping[str, bytes],
         repeat: Repeat,
     ) -> Subject:
         """hashes: by selector. Words: issued, replay (raw: the codes, sealed), mismatch."""
-        args: list[Argument] = [application, sealed, str(cost), for_repeat, repeat.fingerprint, ISSUE_LIFE_MS]
+        args: list[Argument] = [application, sealed, str(cost), for_repeat, repeat.fingerprint, ISSUE_LIFE_MS, who]
         args += [part for pair in hashes.items() for part in pair]
-        return await self._run(_ISSUE, application, place, [subject_key(place), _op(place, repeat)], args)
+        return await self._run(_ISSUE, application, place, [subject_key(place), _op(place, repeat), *lane(place)], args)
 
     async def take_backup(self, application: str, place: SubjectPlace, repeat: Repeat) -> Subject:
         args: list[Argument] = [application, repeat.fingerprint, OP_LIFE_MS, UNSETTLED_MS, *_LEDGER]
@@ -102,7 +106,7 @@ class FactorStore:
     ) -> tuple[FactorOutcome, Subject]:
         """matched: the stored hash that the code has, b'' for none."""
         args: list[Argument] = [selector, matched, repeat.fingerprint, OP_LIFE_MS, factors.FAILS_THAT_DISABLE]
-        names = [subject_key(taken.place), _op(taken.place, repeat)]
+        names = [subject_key(taken.place), _op(taken.place, repeat), *lane(taken.place)]
         settled = await self._run(_SETTLE_BACKUP, taken.application, taken.place, names, args)
         return FactorOutcome(settled.extra), settled
 

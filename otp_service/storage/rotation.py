@@ -84,4 +84,4 @@ def _where(field: bytes) -> tuple[str, ...]:
         return ("totp", field[2:].decode())
     if field.startswith(b"p:"):
         return ("phone",)
-    return ("backup",) if field == b"bs" else ()
+    return {b"bs": ("backup",), b"who": ("who",)}.get(field, ())

@@ -42,7 +42,6 @@ class TotpState(msgspec.Struct, frozen=True):
 class TotpSealed(msgspec.Struct, frozen=True):
     """What only opens with the root secret, bound to application, subject and id."""
 
-    subject: str
     secret: bytes
     name: str
     label: str
@@ -60,7 +59,6 @@ class BackupState(msgspec.Struct, frozen=True):
 class BackupSealed(msgspec.Struct, frozen=True):
     """pepper, salt: of this set alone, so that a rotated root secret seals them anew and no hash has to change."""
 
-    subject: str
     pepper: bytes
     salt: bytes
 
@@ -124,7 +122,7 @@ class Vault:
         kept = msgspec.msgpack.decode(raw, type=TotpSealed)
         return Totp(
             id=factor_id,
-            subject=kept.subject,
+            subject=self.who(found),
             name=kept.name,
             label=kept.label,
             issuer=kept.issuer,
@@ -134,6 +132,10 @@ class Vault:
             confirmed_at=state.confirmed_at,
             used_at=state.used_at,
         )
+
+    def who(self, found: Subject) -> str:
+        """The caller's id of the person."""
+        return self.open(found.record[b"who"], found.application, found.place, "who").decode()
 
     def backup(self, found: Subject) -> BackupSealed | None:
         sealed = found.record.get(b"bs")
@@ -161,6 +163,14 @@ class Vault:
 def bound_to(application: str, index: str, *where: str) -> bytes:
     """The index is the keyed name of application and subject; it is known where the subject itself is not."""
     return frame(*(part.encode() for part in ("subject", application, index, *where)))
+
+
+def open_person(keyring: Keyring, sealed: bytes, application: str, index: str) -> str:
+    """Whom an event is about; '' where its root secret is not known any more."""
+    try:
+        return keyring.open(sealed, bound_to(application, index, "who")).decode()
+    except LookupError:
+        return ""
 
 
 def seal_subject(holder: Keys, subject: str, verification_id: str) -> bytes:

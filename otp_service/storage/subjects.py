@@ -29,16 +29,19 @@ class SubjectStore:
         place = self._names.subject(application, subject)
         sealed = self._vault.seal(phone.encode(), application, place, "phone")
         args: list[Argument] = [application, self._names.phone_index(application, phone), sealed, MOST_PHONES]
+        args.append(self._vault.seal(subject.encode(), application, place, "who"))
         await run(self._database, _PHONE, application, place, [subject_key(place)], args, confirm=True)
 
     async def unlock(self, application: str, place: SubjectPlace) -> int:
         """Forget the wrong codes of all factors; returns how many there were."""
-        found = await run(self._database, _UNLOCK, application, place, _both(place), [application], confirm=True)
+        names = [subject_key(place), decoy_key(place)]
+        found = await run(self._database, _UNLOCK, application, place, names, [application], confirm=True)
         return int(found.extra)
 
     async def forget(self, application: str, place: SubjectPlace) -> Subject:
         """Remove everything; returns what there was."""
-        return await run(self._database, _FORGET, application, place, _both(place), [application], confirm=True)
+        names = [subject_key(place), decoy_key(place), *lane(place)]
+        return await run(self._database, _FORGET, application, place, names, [application], confirm=True)
 
 
 async def run(
@@ -64,5 +67,6 @@ def decoy_key(place: SubjectPlace) -> str:
     return keys.decoy(place.partition, place.index)
 
 
-def _both(place: SubjectPlace) -> list[str]:
-    return [subject_key(place), decoy_key(place)]
+def lane(place: SubjectPlace) -> tuple[str, str]:
+    """Where a script leaves events: due jobs and outbox."""
+    return keys.due(str(place.partition)), keys.outbox(str(place.partition))

@@ -6,6 +6,7 @@ import asyncio
 import re
 import secrets
 from collections import Counter
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -208,3 +209,37 @@ async def test_import_moves_people_without_a_new_enrolment(api: Api, subject: st
     assert "short" not in text
     assert not re.search("JBSWY3", unquote(text))
     problem(await api.post("/v1/factors/totp/import", {}), 422, "validation_failed")
+
+
+async def test_events_tell_what_changed(api: Api, subject: str) -> None:
+    """Whose it is, what it is; never a secret. In the order in which it happened."""
+    factor, _, _ = await confirmed(api, subject, name="Phone")
+    codes = (await api.post("/v1/factors/backup-codes", {"subject": subject})).json()["codes"]
+    assert (await asked(api, subject, codes[0]))["approved"]
+    await api.http.delete(f"/v1/subjects/{subject}")
+
+    told = await events_of(api, subject, 6)
+
+    assert [(one["type"], one["data"]["factor"], one["data"]["backup_codes_left"]) for one in told] == [
+        ("factor.enrolled", "totp", None),
+        ("factor.confirmed", "totp", None),
+        ("factor.enrolled", "backup_code", 10),
+        ("backup_code.used", "backup_code", 9),
+        ("factor.removed", "totp", None),
+        ("factor.removed", "backup_code", 9),
+    ]
+    assert [one["data"]["factor_id"] for one in told] == [factor, factor, None, None, factor, None]
+
+
+async def events_of(api: Api, subject: str, count: int) -> list[dict[str, Any]]:
+    """Those about a person, once there are so many of them."""
+    for _ in range(100):
+        found: list[dict[str, Any]] = []
+        after = ""
+        while page := (await api.http.get("/v1/events", params={"after": after} if after else {})).json()["events"]:
+            found += [one for one in page if one["data"].get("subject") == subject]
+            after = page[-1]["id"]
+        if len(found) >= count:
+            return found
+        await asyncio.sleep(0.1)
+    raise AssertionError(found)

@@ -1,5 +1,5 @@
 -- Put in front of the scripts of factors, after _shared.lua.
--- A subject is one hash: `application`; `t:<id>` and `s:<id>` of an authenticator, sealed and state; `b`, `bs` and
+-- A subject is one hash: `application`; `who`, the caller's id of the person, sealed; `t:<id>` and `s:<id>` of an authenticator, sealed and state; `b`, `bs` and
 -- `b:<selector>` of backup codes, state, sealed and 'l' (live) or 'u' (used) with the hash; `p:<phone index>` sealed and
 -- `v:<phone index>` when it was verified. A state is JSON; `fails` and `wait_until` in it are the factor's ledger.
 
@@ -16,6 +16,12 @@ end
 local function authenticator(key, id, now)
   local found = state(key, 's:' .. id)
   return found and (found.expires_at == 0 or now < found.expires_at) and found or nil
+end
+
+-- Tell of a factor in the step that changes it; id: '' of backup codes.
+local function tell(key, out, due, now, kind, factor, id, ...)
+  emit(out, due, now, kind, text(key, 'application'), id, 'factor', factor, 'person', text(key, 'who'),
+    'index', string.match(key, '([^:]*)$'), ...)
 end
 
 local function authenticators(key)

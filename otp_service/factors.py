@@ -159,10 +159,8 @@ class Factors:
             left = subject_records.backup_codes(settled) if outcome is FactorOutcome.APPROVED else None
             found = Judgement(outcome, FactorKind.BACKUP_CODE, backup_codes=left)
         else:
-            taken = await self._store.take(application, place, "any", str(len(code)), repeat)
-            outcome, factor_id, settled = await self._judge.totp(
-                taken, "check", code, self._window(application), repeat
-            )
+            what, window = str(len(code)), self._window(application)
+            outcome, factor_id, settled = await self._judge.totp(application, place, "any", what, code, window, repeat)
             found = Judgement(outcome, FactorKind.TOTP, self._vault.totp(settled, factor_id) if factor_id else None)
         metrics.FACTOR_CHECKS.labels(application, found.kind, found.outcome).inc()
         return found
@@ -207,16 +205,13 @@ class Factors:
         if subject and self._names.subject(application, subject) != place:
             raise refusals.no_factor()
         repeat = self._repeat(place, idempotency_key, mode, factor_id, code, subject)
-        taken = await self._store.take(application, place, mode, factor_id, repeat)
-        if taken.word == "confirmed":
-            outcome, settled = FactorOutcome.ALREADY_CONFIRMED, taken
-        else:
-            outcome, _, settled = await self._judge.totp(taken, mode, code, self._window(application), repeat)
+        window = self._window(application)
+        outcome, _, settled = await self._judge.totp(application, place, mode, factor_id, code, window, repeat)
         totp = self._vault.totp(settled, factor_id)
         if totp is None:
             raise refusals.no_factor()
         metrics.FACTOR_CHECKS.labels(application, FactorKind.TOTP, outcome).inc()
-        if mode == "confirm" and outcome is FactorOutcome.APPROVED and taken.word == "judge":
+        if mode == "confirm" and outcome is FactorOutcome.APPROVED and settled.word == "settled":
             self._tell("confirmed", application, place, factor_id)
         return TotpJudgement(outcome, totp)
 

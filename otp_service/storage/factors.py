@@ -55,9 +55,11 @@ class FactorStore:
         ]  # fmt: skip
         return await self._run(_ENROL, application, place, [subject_key(place), _op(place, repeat), *lane(place)], args)
 
-    async def take(self, application: str, place: SubjectPlace, mode: str, what: str, repeat: Repeat) -> Subject:
+    async def take(
+        self, application: str, place: SubjectPlace, mode: str, what: str, repeat: Repeat, decoy: Sequence[Argument]
+    ) -> Subject:
         """Count one attempt. mode, what: `confirm` or `check` and an id; `any` and a number of digits."""
-        args: list[Argument] = [application, mode, what, repeat.fingerprint, OP_LIFE_MS, UNSETTLED_MS, *_LEDGER]
+        args: list[Argument] = [application, mode, what, repeat.fingerprint, OP_LIFE_MS, UNSETTLED_MS, *_LEDGER, *decoy]
         names = [subject_key(place), _op(place, repeat), decoy_key(place)]
         return await self._run(_TAKE, application, place, names, args, confirm=bool(repeat.op))
 
@@ -96,8 +98,10 @@ class FactorStore:
         args += [part for pair in hashes.items() for part in pair]
         return await self._run(_ISSUE, application, place, [subject_key(place), _op(place, repeat), *lane(place)], args)
 
-    async def take_backup(self, application: str, place: SubjectPlace, repeat: Repeat) -> Subject:
-        args: list[Argument] = [application, repeat.fingerprint, OP_LIFE_MS, UNSETTLED_MS, *_LEDGER]
+    async def take_backup(
+        self, application: str, place: SubjectPlace, selector: str, repeat: Repeat, decoy: Sequence[Argument]
+    ) -> Subject:
+        args: list[Argument] = [application, repeat.fingerprint, OP_LIFE_MS, UNSETTLED_MS, *_LEDGER, selector, *decoy]
         names = [subject_key(place), _op(place, repeat), decoy_key(place)]
         return await self._run(_TAKE_BACKUP, application, place, names, args, confirm=bool(repeat.op))
 

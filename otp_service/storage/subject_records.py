@@ -84,8 +84,12 @@ class Subject:
         return max(1, int(self.extra or 0)) / 1000
 
     def totp_state(self, factor_id: str) -> TotpState | None:
-        found = self.record.get(b"s:" + factor_id.encode())
-        return msgspec.json.decode(found, type=TotpState) if found else None
+        return self.totp_states.get(factor_id)
+
+    @property
+    def totp_states(self) -> dict[str, TotpState]:
+        """By id."""
+        return msgspec.json.decode(self.record.get(b"s", b"{}"), type=dict[str, TotpState])
 
     @property
     def backup_state(self) -> BackupState | None:
@@ -144,7 +148,6 @@ class Vault:
         return msgspec.msgpack.decode(self.open(sealed, found.application, found.place, "backup"), type=BackupSealed)
 
     def overview(self, found: Subject) -> Overview:
-        ids = [name[2:].decode() for name in found.record if name.startswith(b"s:")]
         phones = [
             VerifiedPhone(
                 self.open(sealed, found.application, found.place, "phone").decode(),
@@ -154,7 +157,10 @@ class Vault:
             if name.startswith(b"p:")
         ]
         return Overview(
-            totp=sorted(filter(None, (self.totp(found, one) for one in ids)), key=lambda one: one.created_at),
+            totp=sorted(
+                filter(None, (self.totp(found, one) for one in found.totp_states)),
+                key=lambda one: (one.created_at, one.id),
+            ),
             backup_codes=backup_codes(found),
             phones=sorted(phones, key=lambda phone: -phone.verified_at),
         )

@@ -7,10 +7,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
 from redis.asyncio import Redis
 
 from otp_service.domain.keyring import Keyring
@@ -20,13 +18,6 @@ from otp_service.storage.install import load_names
 from otp_service.storage.keys import CATALOGUE
 from tests.api import Api, Gateways, problem
 from tests.running import SECRET, service_environ
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    client = Redis.from_url(redis_url, protocol=2)
-    yield client
-    await client.aclose()
 
 
 def globbed(pattern: str) -> str:

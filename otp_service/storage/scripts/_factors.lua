@@ -1,7 +1,7 @@
 -- Put in front of the scripts of factors, after _shared.lua.
--- A subject is one hash: `application`; `who`, the caller's id of the person, sealed; `t:<id>` and `s:<id>` of an authenticator, sealed and state; `b`, `bs` and
--- `b:<selector>` of backup codes, state, sealed and 'l' (live) or 'u' (used) with the hash; `p:<phone index>` sealed and
--- `v:<phone index>` when it was verified. A state is JSON; `fails` and `wait_until` in it are the factor's ledger.
+-- A subject is one hash: `application`; `who`, the caller's id of the person, sealed; `s`, the states of all authenticators, and
+-- `t:<id>`, what is sealed of each; `b`, `bs` and `b:<selector>` of backup codes, state, sealed, and 'l' (live) or 'u'
+-- (used) with the hash; `p:<phone index>` sealed and `v:<phone index>` when it was verified. A state is JSON; `fails` and `wait_until` in it are the factor's ledger.
 
 local function state(key, field)
   local found = redis.call('HGET', key, field)
@@ -12,10 +12,27 @@ local function keep(key, field, value)
   redis.call('HSET', key, field, cjson.encode(value))
 end
 
--- An authenticator that was not confirmed in its hour is not there any more, whether or not anybody removed it.
-local function authenticator(key, id, now)
-  local found = state(key, 's:' .. id)
-  return found and (found.expires_at == 0 or now < found.expires_at) and found or nil
+-- The authenticators of a subject, id → state. One that was not confirmed in its hour is not there any more.
+local function authenticators(key, now)
+  local all = state(key, 's') or {}
+  for id, s in pairs(all) do
+    if s.expires_at ~= 0 and now >= s.expires_at then
+      all[id] = nil
+      redis.call('HDEL', key, 't:' .. id)
+    end
+  end
+  return all
+end
+
+-- An answer with these fields alone: as much for what is there as for a decoy, so that neither size nor time tells.
+local function answer_with(word, key, now, extra, fields)
+  local found = {}
+  if #fields > 0 then
+    for at, value in ipairs(redis.call('HMGET', key, unpack(fields))) do
+      if value then found[#found + 1] = fields[at]; found[#found + 1] = value end
+    end
+  end
+  return {word, tostring(extra or ''), tostring(now), found}
 end
 
 -- Tell of a factor in the step that changes it; id: '' of backup codes.
@@ -24,25 +41,15 @@ local function tell(key, out, due, now, kind, factor, id, ...)
     'index', string.match(key, '([^:]*)$'), ...)
 end
 
-local function authenticators(key)
-  local ids = {}
-  for _, field in ipairs(redis.call('HKEYS', key)) do
-    if string.sub(field, 1, 2) == 's:' then ids[#ids + 1] = string.sub(field, 3) end
-  end
-  return ids
-end
-
 -- What only waits for its confirmation ends by itself; anything else stays until it is removed.
 local function settle_life(key, now)
   local last = 0
+  for _, s in pairs(authenticators(key, now)) do
+    if s.expires_at == 0 then return redis.call('PERSIST', key) end
+    last = math.max(last, s.expires_at)
+  end
   for _, field in ipairs(redis.call('HKEYS', key)) do
-    local kind = string.sub(field, 1, 2)
-    if field == 'b' or kind == 'p:' then return redis.call('PERSIST', key) end
-    if kind == 's:' then
-      local expires_at = state(key, field).expires_at
-      if expires_at == 0 then return redis.call('PERSIST', key) end
-      last = math.max(last, expires_at)
-    end
+    if field == 'b' or string.sub(field, 1, 2) == 'p:' then return redis.call('PERSIST', key) end
   end
   if last > now then redis.call('PEXPIRE', key, last - now) else redis.call('DEL', key) end
 end

@@ -3,7 +3,7 @@
 -- KEYS[1] subject   KEYS[2] op: record of the Idempotency-Key   KEYS[3] due jobs   KEYS[4] outbox
 -- ARGV[1] selector   ARGV[2] the stored hash that matched ('' for none)   ARGV[3] fingerprint ('' without a key)
 -- ARGV[4] life of op ms   ARGV[5] failures that disable
--- Returns {word, extra, now, record}: settled (extra: outcome)
+-- Returns {word, extra, now, record}: settled (extra: outcome; the record has no more than the caller may be told)
 local subject, op, due, out = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local now = now_ms()
 local word, verdict = repeated(op, ARGV[3], now, '0')
@@ -27,4 +27,4 @@ if s and outcome ~= 'approved' and lock(s, ARGV[5]) then
   tell(subject, out, due, now, 'factor.locked', 'backup_code', '', 'left', s.left)
 end
 conclude(op, ARGV[3], outcome, now, ARGV[4])
-return answer('settled', subject, now, outcome)
+return answer_with('settled', subject, now, outcome, outcome == 'approved' and {'b'} or {})

@@ -8,9 +8,7 @@ local now = now_ms()
 local found = {'ok', '', tostring(now), {}}
 if text(subject, 'application') == ARGV[1] then
   found = answer('ok', subject, now)
-  for _, id in ipairs(authenticators(subject)) do
-    if authenticator(subject, id, now) then tell(subject, out, due, now, 'factor.removed', 'totp', id) end
-  end
+  for id in pairs(authenticators(subject, now)) do tell(subject, out, due, now, 'factor.removed', 'totp', id) end
   local s = state(subject, 'b')
   if s then tell(subject, out, due, now, 'factor.removed', 'backup_code', '', 'left', s.left) end
 end

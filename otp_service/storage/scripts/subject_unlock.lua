@@ -7,13 +7,17 @@ local subject, decoy = KEYS[1], KEYS[2]
 local now = now_ms()
 local fails = 0
 if text(subject, 'application') == ARGV[1] then
-  for _, field in ipairs(redis.call('HKEYS', subject)) do
-    if field == 'b' or string.sub(field, 1, 2) == 's:' then
-      local s = state(subject, field)
-      fails = fails + s.fails
-      forgive(s)
-      keep(subject, field, s)
-    end
+  local all = authenticators(subject, now)
+  for _, s in pairs(all) do
+    fails = fails + s.fails
+    forgive(s)
+  end
+  if next(all) then keep(subject, 's', all) end
+  local s = state(subject, 'b')
+  if s then
+    fails = fails + s.fails
+    forgive(s)
+    keep(subject, 'b', s)
   end
 end
 redis.call('DEL', decoy)

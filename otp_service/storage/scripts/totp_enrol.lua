@@ -11,29 +11,25 @@ local now = now_ms()
 local word, id = repeated(op, ARGV[7], now, '0')
 if word == 'mismatch' or word == 'replay' then return answer(word, subject, now, id) end
 
+local all = authenticators(subject, now)
 local count_of, oldest = 0, nil
-for _, one in ipairs(authenticators(subject)) do
-  local s = authenticator(subject, one, now)
-  if not s then
-    redis.call('HDEL', subject, 't:' .. one, 's:' .. one)
-  else
-    if ARGV[6] ~= '' and s.imported == ARGV[6] then return answer('known', subject, now, one) end
-    count_of = count_of + 1
-    if s.status == 'unconfirmed' and (not oldest or s.created_at < oldest.created_at) then
-      oldest = {id = one, created_at = s.created_at}
-    end
-  end
+for one, s in pairs(all) do
+  if ARGV[6] ~= '' and s.imported == ARGV[6] then return answer('known', subject, now, one) end
+  count_of = count_of + 1
+  if s.status == 'unconfirmed' and (not oldest or s.created_at < all[oldest].created_at) then oldest = one end
 end
 if count_of >= tonumber(ARGV[10]) then
   if not oldest then return answer('too_many', subject, now) end
-  redis.call('HDEL', subject, 't:' .. oldest.id, 's:' .. oldest.id)
+  redis.call('HDEL', subject, 't:' .. oldest)
+  all[oldest] = nil
 end
 
 local s = {status = 'unconfirmed', digits = tonumber(ARGV[4]), algorithm = ARGV[5], created_at = now, confirmed_at = 0,
   used_at = 0, expires_at = now + tonumber(ARGV[9]), step = 0, drift = 0, fails = 0, wait_until = 0}
 if ARGV[6] ~= '' then s.status, s.imported, s.confirmed_at, s.expires_at = 'confirmed', ARGV[6], now, 0 end
 redis.call('HSET', subject, 'application', ARGV[1], 'who', ARGV[11], 't:' .. ARGV[2], ARGV[3])
-keep(subject, 's:' .. ARGV[2], s)
+all[ARGV[2]] = s
+keep(subject, 's', all)
 settle_life(subject, now)
 if ARGV[6] == '' then tell(subject, out, due, now, 'factor.enrolled', 'totp', ARGV[2]) end
 conclude(op, ARGV[7], ARGV[2], now, ARGV[8])

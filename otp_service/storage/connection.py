@@ -92,12 +92,23 @@ class Database:
         return [reply for (reply,) in answered]
 
     async def names(self, pattern: str) -> AsyncIterator[str]:
-        """Names of keys, each at least once; those that come or go meanwhile may be among them or not."""
-        try:
-            async for name in self._client.scan_iter(match=pattern, count=500):
-                yield name.decode()
-        except (RedisError, OSError, TimeoutError) as error:
-            raise _unavailable(error, "SCAN") from error
+        """Names of keys on all primaries, each at least once; those that come or go meanwhile may be missed."""
+        cursors: dict[str, int] = {}
+        asked = [0]
+        while asked:
+            commands = [("SCAN", cursor, "MATCH", pattern, "COUNT", 500) for cursor in asked]
+            replies = await self.topology.send_everywhere(commands)
+            following = {}
+            for address, answered in replies.items():
+                _raise_faults("SCAN", answered)
+                own = cursors.get(address, 0)  # all are asked with the cursors of all, and one that is done with none
+                if own in asked:
+                    cursor, found = answered[asked.index(own)]
+                    for name in found:
+                        yield name.decode()
+                    if int(cursor):
+                        following[address] = int(cursor)
+            cursors, asked = following, sorted(set(following.values()))
 
     async def command(self, *words: Argument) -> Any:
         """Run one plain command, on the primary that owns its key."""

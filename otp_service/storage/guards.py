@@ -46,9 +46,8 @@ async def inspect(database: Database, *, allow_no_persistence: bool) -> Sequence
 
 
 async def is_lasting(database: Database) -> bool:
-    """Whether this Redis keeps what it is given over a restart."""
-    info = await database.command("INFO", "persistence")
-    return bool(info.get("aof_enabled"))
+    """Whether this Redis keeps what it is given over a restart, each primary of it."""
+    return all(info.get("aof_enabled") for info in (await database.everywhere("INFO", "persistence")).values())
 
 
 async def refuse_unfit(database: Database, *, allow_no_persistence: bool) -> None:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import os
 import re
 import secrets
+import shutil
+import subprocess
 from collections import Counter
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -243,3 +248,17 @@ async def events_of(api: Api, subject: str, count: int) -> list[dict[str, Any]]:
             return found
         await asyncio.sleep(0.1)
     raise AssertionError(found)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("zbarimg") and not os.environ.get("CI"), reason="apt-get install zbar-tools")
+async def test_a_reader_of_qr_codes_reads_the_uri(api: Api, subject: str, tmp_path: Path) -> None:
+    """By zbar; with the longest label and issuer, in Cyrillic, as well."""
+    long = {"label": "Анна " * 12, "issuer": "Ж" * 64, "algorithm": "SHA512", "digits": 8}
+    for number, body in enumerate(({}, {"label": "anna@example.ru"}, long)):
+        factor, app = await enrolled(api, subject, **body)
+        image = tmp_path / f"{number}.png"
+        image.write_bytes(base64.b64decode(factor["qr_png"].partition(",")[2]))
+        read = subprocess.run(["zbarimg", "-q", "--raw", str(image)], capture_output=True, text=True, check=True)
+        assert read.stdout.strip() == factor["uri"]
+        assert app.totp.name == body.get("label", subject)

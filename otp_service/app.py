@@ -17,6 +17,8 @@ from litestar.types import ASGIApp
 from otp_service.api import callbacks, documentation, events, gateways, problems, system
 from otp_service.api.auth import ApiKeyAuthentication, caller
 from otp_service.api.edge import MAX_BODY_BYTES, Edge
+from otp_service.api.factors import BackupCodeController, TotpController
+from otp_service.api.subjects import SubjectController
 from otp_service.api.verifications import VerificationController
 from otp_service.delivery import routing
 from otp_service.delivery.circuits import Circuits
@@ -27,11 +29,13 @@ from otp_service.delivery.recipients import Recipients
 from otp_service.delivery.tracking import Tracking
 from otp_service.domain.keyring import Keyring
 from otp_service.errors import SettingsError
+from otp_service.factors import Factors
 from otp_service.gateways import registry
 from otp_service.gateways.base import Gateway
 from otp_service.hashing import HashPool
 from otp_service.jobs import Jobs
 from otp_service.lookup import Lookup
+from otp_service.proofs import Proofs
 from otp_service.service import Service
 from otp_service.settings import Settings, examined
 from otp_service.storage import guards
@@ -39,6 +43,7 @@ from otp_service.storage.api_keys import ApiKeyStore
 from otp_service.storage.client_ids import ClientIds
 from otp_service.storage.connection import open_database
 from otp_service.storage.events import EventStore
+from otp_service.storage.factors import FactorStore
 from otp_service.storage.gateways import GatewayStore
 from otp_service.storage.idempotency import IdempotencyStore
 from otp_service.storage.install import load_names
@@ -46,6 +51,8 @@ from otp_service.storage.records import Records
 from otp_service.storage.reports import ReportStore
 from otp_service.storage.schedule import Schedule
 from otp_service.storage.sends import SendStore
+from otp_service.storage.subject_records import Vault
+from otp_service.storage.subjects import SubjectStore
 from otp_service.storage.verifications import VerificationStore
 from otp_service.verifications import Verifications
 from otp_service.waiting import Waiting
@@ -84,9 +91,24 @@ async def open_service(settings: Settings, *, worker: bool = True) -> AsyncItera
         errands = Errands(settings, known, circuits)
         dispatcher = Dispatcher(sends, reports, ClientIds(database), circuits, hash_pool, pushes.accounts)
         stopping = asyncio.Event()
+        vault = Vault(keyring)
+        subjects = SubjectStore(database, names, vault)
         verifications = Verifications(
-            settings, names, store, sends, IdempotencyStore(database), recipients, errands, dispatcher, hash_pool
+            settings,
+            names,
+            store,
+            sends,
+            IdempotencyStore(database),
+            recipients,
+            errands,
+            dispatcher,
+            hash_pool,
+            Proofs(subjects),
         )
+        lasting = settings.redis.allow_factors_without_persistence or await guards.is_lasting(database)
+        if not lasting:
+            log.warning("factors_refused", text="Redis keeps nothing over a restart: no second factor is taken")
+        factors = Factors(settings, names, vault, FactorStore(database), subjects, hash_pool, lasting=lasting)
         lookup = Lookup(settings, names, store, Waiting(store, stopping.is_set))
         tracking = Tracking(settings, known, store, sends, reports, gateway_store, circuits, errands, dispatcher)
         jobs = Jobs(schedule, tracking, log_of_events, circuits, gateway_store, known)
@@ -103,6 +125,7 @@ async def open_service(settings: Settings, *, worker: bool = True) -> AsyncItera
             known,
             hash_pool,
             verifications,
+            factors,
             lookup,
             log_of_events,
             circuits,
@@ -126,6 +149,9 @@ def create_app(service: Service, *, api: bool = True) -> ASGIApp:
     """The HTTP side of a running service; without its API for a process that only works."""
     routes = [
         VerificationController,
+        TotpController,
+        BackupCodeController,
+        SubjectController,
         gateways.gateways,
         events.events,
         callbacks.targetsms,
@@ -136,6 +162,7 @@ def create_app(service: Service, *, api: bool = True) -> ASGIApp:
         dependencies={
             "service": Provide(lambda: service, sync_to_thread=False),
             "verifications": Provide(lambda: service.verifications, sync_to_thread=False),
+            "factors": Provide(lambda: service.factors, sync_to_thread=False),
             "lookup": Provide(lambda: service.lookup, sync_to_thread=False),
             "caller": Provide(caller, sync_to_thread=False),
         },

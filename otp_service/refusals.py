@@ -1,4 +1,4 @@
-"""What a caller hears when a verification cannot do what was asked. docs/errors.md explains each code."""
+"""What a caller hears when a verification or a factor cannot do what was asked. docs/errors.md explains each code."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from otp_service.domain.lifecycle import Verification
 from otp_service.errors import Refused
 from otp_service.gateways.base import Reason
 from otp_service.storage.records import Stored
+from otp_service.storage.subject_records import Subject
 
 
 def by_word(stored: Stored) -> Refused:
@@ -43,7 +44,7 @@ def key_reused() -> Refused:
 def in_progress(seconds: float) -> Refused:
     return Refused(
         "request_in_progress",
-        "An earlier request for this verification is still at work; ask again.",
+        "An earlier request for this is still at work; ask again.",
         retry_after=seconds,
     )
 
@@ -62,4 +63,34 @@ def phone_rejected(reason: Reason, verification: Verification | None = None) -> 
         "phone_rejected",
         "This phone cannot get the message.",
         extra={"reason": str(reason), **({"verification_id": verification.id} if verification else {})},
+    )
+
+
+def of_factor(found: Subject) -> Refused:
+    """A script's word about a factor, as the caller hears it."""
+    match found.word:
+        case "waiting":
+            return Refused("too_many_failures", "Too many wrong codes in a row.", retry_after=found.wait_seconds)
+        case "disabled":
+            return Refused("factor_disabled", "Too many wrong codes: this factor is disabled until it is unlocked.")
+        case "unconfirmed":
+            return Refused("not_confirmed", "This authenticator waits for its first code: confirm it.")
+        case "too_many":
+            return Refused("too_many_factors", "This subject has as many authenticators as one may have; remove one.")
+        case "running":
+            return in_progress(found.wait_seconds)
+        case "mismatch":
+            return key_reused()
+        case _:
+            return no_factor()
+
+
+def no_factor() -> Refused:
+    return Refused("not_found", "There is no such factor.")
+
+
+def factors_refused() -> Refused:
+    return Refused(
+        "factors_refused",
+        "This service runs on a Redis that keeps nothing over a restart, so it takes no second factors.",
     )

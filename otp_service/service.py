@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from otp_service import metrics
 from otp_service.delivery.circuits import Circuits
 from otp_service.delivery.pushes import Pushes
+from otp_service.factors import Factors
 from otp_service.gateways.base import Gateway
 from otp_service.hashing import HashPool
 from otp_service.lookup import Lookup
@@ -28,6 +29,7 @@ class Service:
     gateways: Mapping[str, Gateway]
     hash_pool: HashPool
     verifications: Verifications
+    factors: Factors
     lookup: Lookup
     events: EventStore
     circuits: Circuits

@@ -20,6 +20,7 @@ from otp_service.domain.messages import CodeSource
 from otp_service.errors import Refused, StorageUnavailable
 from otp_service.gateways.base import Reason
 from otp_service.hashing import HashPool
+from otp_service.proofs import Proofs
 from otp_service.settings import Application, Settings
 from otp_service.storage.idempotency import Claim, IdempotencyStore
 from otp_service.storage.records import Opening, Repeat, Stored
@@ -36,6 +37,7 @@ class Order:
     purpose: str = "verification"
     locale: str = ""
     reference: str = ""
+    subject: str = field(default="", repr=False)
     client_ip: str = field(default="", repr=False)
     platform: str = ""
 
@@ -58,6 +60,7 @@ class Verifications:
         errands: Errands,
         dispatcher: Dispatcher,
         hash_pool: HashPool,
+        proofs: Proofs,
     ) -> None:
         self._settings = settings
         self._names = names
@@ -68,6 +71,7 @@ class Verifications:
         self._errands = errands
         self._dispatcher = dispatcher
         self._hash_pool = hash_pool
+        self._proofs = proofs
 
     async def start(self, application: str, order: Order, idempotency_key: str = "") -> Verification:
         """Make a verification and send its code. With an Idempotency-Key, a repeat finds the first one again."""
@@ -129,6 +133,7 @@ class Verifications:
                 case _:
                     raise refusals.by_word(taken)
         metrics.CHECKS.labels(application, outcome).inc()
+        await self._proofs.remember(outcome, settled.found)
         return Judgement(outcome, settled.found)
 
     async def resend(
@@ -179,6 +184,7 @@ class Verifications:
             locale=order.locale or policy.locale,
             platform=order.platform,
             reference=order.reference,
+            subject=order.subject,
             number=await self._recipients.number(application, to),
             cost=self._hash_pool.cost,
             lease_seconds=self._errands.lease_seconds(order.channel),

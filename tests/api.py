@@ -32,16 +32,16 @@ class Api:
         await self.http.aclose()
 
     async def start(self, to: str, *, key: str = "", **body: Any) -> Answer:
-        return await self._post("/v1/verifications", {"to": to, **body}, key)
+        return await self.post("/v1/verifications", {"to": to, **body}, key)
 
     async def check(self, verification_id: str, code: str, *, key: str = "", **body: Any) -> Answer:
-        return await self._post(f"/v1/verifications/{verification_id}/check", {"code": code, **body}, key)
+        return await self.post(f"/v1/verifications/{verification_id}/check", {"code": code, **body}, key)
 
     async def resend(self, verification_id: str, *, key: str = "", **body: Any) -> Answer:
-        return await self._post(f"/v1/verifications/{verification_id}/resend", body or None, key)
+        return await self.post(f"/v1/verifications/{verification_id}/resend", body or None, key)
 
     async def cancel(self, verification_id: str, *, key: str = "") -> Answer:
-        return await self._post(f"/v1/verifications/{verification_id}/cancel", None, key)
+        return await self.post(f"/v1/verifications/{verification_id}/cancel", None, key)
 
     async def status(self, verification_id: str) -> Answer:
         return await self.http.get(f"/v1/verifications/{verification_id}")
@@ -61,7 +61,7 @@ class Api:
         assert answer.json()["approved"] == (outcome == "approved")
         return outcome
 
-    async def _post(self, path: str, body: dict[str, Any] | None, key: str) -> Answer:
+    async def post(self, path: str, body: dict[str, Any] | None, key: str = "") -> Answer:
         headers = {"Idempotency-Key": key} if key else {}
         return await self.http.post(path, json=body, headers=headers)
 

@@ -18,6 +18,7 @@ from prometheus_client.metrics import MetricWrapperBase
 import otp_service
 from otp_service import cli, metrics
 from otp_service.api.problems import STATUSES
+from otp_service.domain.factors import FactorKind, FactorOutcome, FactorStatus
 from otp_service.domain.lifecycle import Outcome, Status
 from otp_service.domain.messages import MessageStatus
 from otp_service.gateways.base import Reason
@@ -146,6 +147,11 @@ def test_every_reason_is_documented() -> None:
     assert sorted(rows) == sorted(Reason)
 
 
+@pytest.mark.parametrize("words", [FactorStatus, FactorOutcome, FactorKind])
+def test_every_word_of_second_factors_is_documented(words: type[Status]) -> None:
+    assert set(words) <= in_code("factors.md")
+
+
 @pytest.mark.parametrize("words", [Status, Outcome, MessageStatus])
 def test_every_status_and_outcome_is_documented(words: type[Status]) -> None:
     assert set(words) <= in_code("api.md")
@@ -184,14 +190,25 @@ def test_every_status_has_a_refusal() -> None:
 
 
 def test_every_route_is_documented() -> None:
-    """Paths of /v1 from the decorators of the controller."""
-    for node in ast.walk(tree(PACKAGE / "api" / "verifications.py")):
+    """Paths of /v1 from the decorators of the controllers."""
+    pages = {"verifications.py": "api.md", "factors.py": "factors.md", "subjects.py": "factors.md"}
+    for module, name in pages.items():
+        for controller in tree(PACKAGE / "api" / module).body:
+            if isinstance(controller, ast.ClassDef):
+                for heading in headings_of(controller):
+                    assert heading in sections(name), heading
+
+
+def headings_of(controller: ast.ClassDef) -> Iterator[str]:
+    path = next(
+        item.value.value for item in controller.body if isinstance(item, ast.Assign) and item.targets[0].id == "path"
+    )
+    for node in ast.walk(controller):
         for decorator in getattr(node, "decorator_list", ()):
-            if isinstance(decorator, ast.Call) and getattr(decorator.func, "id", "") in ("get", "post"):
+            if isinstance(decorator, ast.Call) and getattr(decorator.func, "id", "") in ("get", "post", "delete"):
                 tail = decorator.args[0].value if decorator.args else ""
-                method = decorator.func.id.upper()
-                heading = f"{method} /v1/verifications{tail.replace('{verification_id:str}', '{id}')}"
-                assert heading in sections("api.md"), heading
+                whole = re.sub(r"{(verification|factor)_id:str}", "{id}", path + tail).replace(":str}", "}")
+                yield f"{decorator.func.id.upper()} {whole}"
 
 
 # What operators meet

@@ -72,6 +72,8 @@ def data_of(event: Event) -> dict[str, Any]:
     """The public form of what an event is about."""
     if event.type.startswith("gateway."):
         return {"gateway": event.subject, **_gateway(event)}
+    if "factor" in event.fields:
+        return _factor(event)
     fields = event.fields
     data: dict[str, Any] = {
         "verification_id": event.subject,
@@ -104,6 +106,16 @@ def _message(event: Event) -> dict[str, Any]:
         "parts": int(told("parts")) if told("parts") else None,
         "price": told("price") or None,
         "reason": told("reason") or None,
+    }
+
+
+def _factor(event: Event) -> dict[str, Any]:
+    left = event.fields.get("left")
+    return {
+        "subject": event.person or None,
+        "factor": event.fields["factor"],
+        "factor_id": event.subject or None,
+        "backup_codes_left": int(left) if left else None,
     }
 
 

@@ -44,6 +44,14 @@ Reference = Annotated[
 ]
 
 
+SUBJECT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._~:@|+=-]{0,127}" + END
+SUBJECT_WORDS = (
+    "Your own id of the person, opaque: not a phone or an e-mail address. 1 to 128 of `A-Z a-z 0-9 . _ ~ : @ | + = -`, "
+    "beginning with a letter or digit."
+)
+SubjectText = Annotated[str, Meta(pattern=SUBJECT_PATTERN, description=SUBJECT_WORDS, examples=["user-1042"])]
+
+
 class Incoming(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A request body. Unknown fields are refused, so that a misspelt one is not silently lost."""
 
@@ -61,6 +69,7 @@ class StartVerification(Incoming):
     purpose: Purpose = "verification"
     locale: Literal["ru", "en"] | None = None
     reference: Reference | None = None
+    subject: SubjectText | None = None
     client: Client | None = None
 
 
@@ -109,6 +118,7 @@ class VerificationView(msgspec.Struct, kw_only=True):
     purpose: str
     locale: str
     reference: str | None
+    subject: str | None
     operator: str | None
     operator_region: str | None
     created_at: datetime
@@ -135,6 +145,7 @@ class CheckResult(msgspec.Struct, kw_only=True):
     to: str
     purpose: str
     reference: str | None
+    subject: str | None
 
 
 def view(found: Verification) -> VerificationView:
@@ -146,6 +157,7 @@ def view(found: Verification) -> VerificationView:
         purpose=found.purpose,
         locale=found.locale,
         reference=found.reference or None,
+        subject=found.subject or None,
         operator=found.number.operator or None,
         operator_region=found.number.region or None,
         created_at=time_view(found.created_at),
@@ -191,6 +203,7 @@ def check_result(judgement: Judgement) -> CheckResult:
         to=found.phone,
         purpose=found.purpose,
         reference=found.reference or None,
+        subject=found.subject or None,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import re
 from typing import Annotated
 
 import structlog
@@ -12,6 +11,7 @@ from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 
+from otp_service.api.inputs import Caller, IdempotencyKey, bare, not_understood
 from otp_service.api.problems import documented
 from otp_service.api.schemas import (
     CheckCode,
@@ -25,20 +25,9 @@ from otp_service.api.schemas import (
     view,
 )
 from otp_service.domain.phone import mask
-from otp_service.errors import Refused
 from otp_service.lookup import Lookup
-from otp_service.storage.api_keys import ApiKey
 from otp_service.verifications import Order, Verifications
 
-IdempotencyKey = Annotated[
-    str | None,
-    HeaderParameter(
-        name="Idempotency-Key",
-        description="1 to 255 printable ASCII characters. The same key and body: the same answer, no second SMS.",
-    ),
-]
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
-Caller = NamedDependency[ApiKey]
 Service = NamedDependency[Verifications]
 
 
@@ -69,10 +58,11 @@ class VerificationController(Controller):
             purpose=data.purpose,
             locale=data.locale or "",
             reference=data.reference or "",
+            subject=data.subject or "",
             client_ip=_address(client.ip) if client and client.ip is not None else "",
             platform=(client.platform or "") if client else "",
         )
-        found = await verifications.start(caller.application, order, _bare(idempotency_key))
+        found = await verifications.start(caller.application, order, bare(idempotency_key))
         structlog.contextvars.bind_contextvars(verification=found.id, to=mask(found.phone))
         return view(found)
 
@@ -110,7 +100,7 @@ class VerificationController(Controller):
         idempotency_key: IdempotencyKey = None,
     ) -> VerificationList:
         """By POST, because a phone has no place in a URL. Changes nothing, so an Idempotency-Key has nothing to do."""
-        _bare(idempotency_key)
+        bare(idempotency_key)
         found = await lookup.of_phone(caller.application, data.to)
         return VerificationList(verifications=[view(each) for each in found])
 
@@ -138,7 +128,7 @@ class VerificationController(Controller):
             data.code,
             to=data.to or "",
             purpose=data.purpose or "",
-            idempotency_key=_bare(idempotency_key),
+            idempotency_key=bare(idempotency_key),
         )
         structlog.contextvars.bind_contextvars(verification=verification_id, outcome=str(judgement.outcome))
         return check_result(judgement)
@@ -164,7 +154,7 @@ class VerificationController(Controller):
     ) -> VerificationView:
         channel = (data.channel or "") if data else ""
         structlog.contextvars.bind_contextvars(verification=verification_id)
-        return view(await verifications.resend(caller.application, verification_id, channel, _bare(idempotency_key)))
+        return view(await verifications.resend(caller.application, verification_id, channel, bare(idempotency_key)))
 
     @post(
         "/{verification_id:str}/cancel",
@@ -181,28 +171,13 @@ class VerificationController(Controller):
         idempotency_key: IdempotencyKey = None,
     ) -> VerificationView:
         """Repeating it changes nothing, with or without an Idempotency-Key."""
-        _bare(idempotency_key)
+        bare(idempotency_key)
         structlog.contextvars.bind_contextvars(verification=verification_id)
         return view(await verifications.cancel(caller.application, verification_id))
-
-
-def _bare(given: str | None) -> str:
-    """The draft standard sends the key as a quoted structured string, most clients send it bare."""
-    if given is None:
-        return ""
-    key = given[1:-1] if len(given) > 2 and given[0] == given[-1] == '"' else given
-    if not _KEY.fullmatch(key):
-        raise _not_understood("Idempotency-Key", "must be 1 to 255 printable ASCII characters without spaces")
-    return key
 
 
 def _address(text: str) -> str:
     if "%" not in text:  # the zone of a link-local address may hold anything
         with contextlib.suppress(ValueError):
             return str(ipaddress.ip_address(text))
-    raise _not_understood("client.ip", "not an IPv4 or IPv6 address")
-
-
-def _not_understood(field: str, message: str) -> Refused:
-    errors = [{"field": field, "message": message}]
-    return Refused("validation_failed", f"Not understood: {field}.", extra={"errors": errors})
+    raise not_understood("client.ip", "not an IPv4 or IPv6 address")

@@ -57,6 +57,19 @@ def parser() -> argparse.ArgumentParser:
     whose.add_argument("--phone", default="", help="with country code, for example +79161234567")
     whose.add_argument("--id", default="", help="of a verification")
 
+    factors = commands.add_parser("factors", help="import TOTP secrets; unlock a person's second factors")
+    factors.set_defaults(module="factors")
+    of_factors = factors.add_subparsers(dest="action", required=True, metavar="ACTION")
+    importing = of_factors.add_parser("import", help="take over authenticators that another system enrolled")
+    importing.add_argument("--application", required=True, help="whose people: an application of the settings")
+    importing.add_argument("file", help="CSV with a header line, or one otpauth URI per line; `-` reads stdin")
+    unlocking = of_factors.add_parser("unlock", help="forget the wrong codes of all factors of a person")
+    unlocking.add_argument("--application", required=True, help="whose person: an application of the settings")
+    unlocking.add_argument("--subject", required=True, help="the id that the application knows the person by")
+
+    rotate = commands.add_parser("rotate-secrets", help="seal what lasts under the current root secret")
+    rotate.set_defaults(module="rotate_secrets")
+
     add_families(commands)
     return parser
 

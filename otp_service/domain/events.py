@@ -17,6 +17,11 @@ class EventType(StrEnum):
     VERIFICATION_CANCELED = "verification.canceled"
     VERIFICATION_FAILED = "verification.failed"
     MESSAGE_UPDATED = "message.updated"
+    FACTOR_ENROLLED = "factor.enrolled"
+    FACTOR_CONFIRMED = "factor.confirmed"
+    FACTOR_REMOVED = "factor.removed"
+    FACTOR_LOCKED = "factor.locked"
+    BACKUP_CODE_USED = "backup_code.used"
     GATEWAY_CIRCUIT_OPENED = "gateway.circuit_opened"
     GATEWAY_CIRCUIT_CLOSED = "gateway.circuit_closed"
     GATEWAY_BALANCE_LOW = "gateway.balance_low"
@@ -28,7 +33,7 @@ class Event:
 
     id: stable, the same however often it is told. sequence: grows by one from event to event of an application.
     at: milliseconds of Redis time. subject: the id of what it is about. phone: E.164, "" where there is none or it
-    cannot be read any more. fields: what the subject was like, as stored.
+    cannot be read any more. person: the caller's id of whom a factor is. fields: what the subject was like, as stored.
     """
 
     id: str
@@ -38,4 +43,5 @@ class Event:
     application: str
     subject: str
     phone: str = field(default="", repr=False)
+    person: str = field(default="", repr=False)
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)

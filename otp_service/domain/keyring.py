@@ -1,7 +1,8 @@
 """Keys made from the root secret, and keyed names for things that must not be named in clear.
 
 HKDF-SHA256 (RFC 5869) gives each use a key of its own, so that none can stand in for another. A verification
-remembers the id of the root secret it was made under, so that an old secret keeps working while it is listed.
+remembers the id of the root secret it was made under, so that an old secret keeps working while it is listed. A lasting
+value carries that id in front of itself, so that it can be sealed anew by itself.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 NONCE_BYTES = 12
 RANDOM_BYTES = 16
 PHONE_INDEX_BYTES = 9
+SUBJECT_INDEX_BYTES = 14
+KEY_ID_BYTES = 4
 
 
 def frame(*parts: bytes) -> bytes:
@@ -42,7 +45,15 @@ class Keys:
         def key(use: str, length: int = 32) -> bytes:
             return HKDF(SHA256(), length, salt=None, info=b"otp-service/" + use.encode()).derive(root.encode())
 
-        return cls(key("id", 4).hex(), key("pepper"), key("code"), key("encryption"))
+        return cls(key("id", KEY_ID_BYTES).hex(), key("pepper"), key("code"), key("encryption"))
+
+    def packed(self) -> bytes:
+        """The keys themselves, to be sealed under another root secret when this one goes."""
+        return self.pepper + self.code_derivation + self.encryption
+
+    @classmethod
+    def unpacked(cls, key_id: str, packed: bytes) -> Keys:
+        return cls(key_id, packed[:32], packed[32:64], packed[64:])
 
     def seal(self, plain: bytes, bound_to: bytes) -> bytes:
         """AES-256-GCM; `bound_to` is authenticated with it, so a value moved elsewhere does not open."""
@@ -58,15 +69,46 @@ class Keys:
 
 
 class Keyring:
-    """All root secrets in use, the current one first."""
+    """All root secrets in use, the current one first, and the keys of retired ones (storage/install.py)."""
 
     def __init__(self, roots: Sequence[str]) -> None:
         self._by_id = {keys.id: keys for keys in map(Keys.of, roots)}
         self.current = next(iter(self._by_id.values()))
 
+    @property
+    def former(self) -> Sequence[Keys]:
+        """All but the current ones."""
+        return [keys for keys in self._by_id.values() if keys is not self.current]
+
+    def add(self, retired: Keys) -> None:
+        """From now on what was made under this one is understood as if its secret were listed."""
+        self._by_id.setdefault(retired.id, retired)
+
     def get(self, key_id: str) -> Keys | None:
-        """None when that secret is no longer listed."""
+        """None when that secret is neither listed nor retired."""
         return self._by_id.get(key_id)
+
+    def seal(self, plain: bytes, bound_to: bytes) -> bytes:
+        """Seal under the current secret, whose id goes in front."""
+        return bytes.fromhex(self.current.id) + self.current.seal(plain, bound_to)
+
+    def open(self, sealed: bytes, bound_to: bytes) -> bytes:
+        """Raises LookupError if its secret is not known, ValueError if it is damaged or stands elsewhere."""
+        holder = self.get(sealed[:KEY_ID_BYTES].hex())
+        if holder is None:
+            raise LookupError("sealed under a root secret that is neither listed nor retired")
+        return holder.open(sealed[KEY_ID_BYTES:], bound_to)
+
+    def is_current(self, sealed: bytes) -> bool:
+        return sealed[:KEY_ID_BYTES].hex() == self.current.id
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectPlace:
+    """Where everything of one subject is kept: all of it in one slot, under a keyed name."""
+
+    partition: int
+    index: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +155,35 @@ class Names:
         place = self._masked(raw[:RANDOM_BYTES], raw[RANDOM_BYTES:])
         partition = int.from_bytes(place[:2], "big")
         return (partition, place[2:].hex()) if partition < self.partitions else None
+
+    def subject(self, application: str, subject: str) -> SubjectPlace:
+        return self._place(self._mac(b"subject", application.encode(), subject.encode())[:SUBJECT_INDEX_BYTES])
+
+    def new_factor_id(self, place: SubjectPlace) -> str:
+        """Carries its place as a verification's id does."""
+        random = secrets.token_bytes(RANDOM_BYTES)
+        return base64.urlsafe_b64encode(random + self._masked(random, bytes.fromhex(place.index))).decode()
+
+    def locate_factor(self, factor_id: str) -> SubjectPlace | None:
+        """None if it cannot be one of ours."""
+        try:
+            raw = base64.b64decode(factor_id, altchars=b"-_", validate=True)
+        except ValueError:
+            return None
+        if len(raw) != RANDOM_BYTES + SUBJECT_INDEX_BYTES:
+            return None
+        return self._place(self._masked(raw[:RANDOM_BYTES], raw[RANDOM_BYTES:]))
+
+    def selector(self, place: SubjectPlace, selector: str) -> str:
+        """Under which one backup code of a subject is kept: its selector is a third of what the person holds."""
+        return self._mac(b"selector", place.index.encode(), selector.encode())[:8].hex()
+
+    def secret_fingerprint(self, place: SubjectPlace, secret: bytes) -> str:
+        """Of an imported secret, so that importing it again finds it."""
+        return self._mac(b"import", place.index.encode(), secret)[:12].hex()
+
+    def _place(self, index: bytes) -> SubjectPlace:
+        return SubjectPlace(int.from_bytes(index[:8], "big") % self.partitions, index.hex())
 
     def _masked(self, random: bytes, place: bytes) -> bytes:
         mask = self._mac(b"id", random)

@@ -61,6 +61,7 @@ class Verification:
     platform: str
     """Of the person's device: web, android, ios; '' where nobody said."""
     reference: str
+    subject: str
     number: Number
     status: Status
     created_at: int

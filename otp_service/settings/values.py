@@ -33,6 +33,7 @@ class Redis(Section, frozen=True):
     url: str = "embedded:./data"
     confirm_replicas: Annotated[int, Meta(ge=0, le=5)] = 0
     allow_no_persistence: bool = False
+    allow_factors_without_persistence: bool = False
     max_connections: Annotated[int, Meta(ge=4, le=4096)] = 256
     timeout_seconds: Annotated[float, Meta(ge=0.05, le=10)] = 0.8
 
@@ -85,6 +86,8 @@ class Application(Section, frozen=True):
     max_attempts: Annotated[int, Meta(ge=1, le=10)] = 5
     max_sends: Annotated[int, Meta(ge=1, le=10)] = 5
     resend_pause_seconds: Annotated[tuple[Pause, ...], Meta(min_length=1)] = (30, 60, 120, 240)
+    totp_window: Annotated[int, Meta(ge=0, le=4)] = 1
+    """Steps of 30 s either way that a TOTP code may be off; 0 is strict (OWASP ASVS 5.0 6.5.5)."""
     number_info: str = ""
     """The `targetsms-xml` gateway that is asked for operator and region of a phone; '' for none."""
     webhooks: tuple[Webhook, ...] = ()

@@ -49,17 +49,18 @@ Argument = str | bytes | int
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """One operation of storage/scripts, with what all of them share put behind its first line."""
+    """One operation of storage/scripts, with what it shares with others put behind its first line."""
 
     name: str
     text: str = field(repr=False)
     sha: str
 
     @classmethod
-    def load(cls, name: str) -> Script:
+    def load(cls, name: str, *more: str) -> Script:
+        """more: what only some scripts share, without `.lua`; what all share is always there."""
         folder = files("otp_service.storage") / "scripts"
         first, _, body = (folder / f"{name}.lua").read_text(encoding="utf-8").partition("\n")
-        shared = (folder / "_shared.lua").read_text(encoding="utf-8")
+        shared = "".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("_shared", *more))
         text = f"{first}\n{shared}{body}"
         return cls(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
@@ -89,6 +90,25 @@ class Database:
         answered = await self._run(script, calls)
         _raise_faults(script.name, [reply for (reply,) in answered])
         return [reply for (reply,) in answered]
+
+    async def names(self, pattern: str) -> AsyncIterator[str]:
+        """Names of keys on all primaries, each at least once; those that come or go meanwhile may be missed."""
+        cursors: dict[str, int] = {}
+        asked = [0]
+        while asked:
+            commands = [("SCAN", cursor, "MATCH", pattern, "COUNT", 500) for cursor in asked]
+            replies = await self.topology.send_everywhere(commands)
+            following = {}
+            for address, answered in replies.items():
+                _raise_faults("SCAN", answered)
+                own = cursors.get(address, 0)  # all are asked with the cursors of all, and one that is done with none
+                if own in asked:
+                    cursor, found = answered[asked.index(own)]
+                    for name in found:
+                        yield name.decode()
+                    if int(cursor):
+                        following[address] = int(cursor)
+            cursors, asked = following, sorted(set(following.values()))
 
     async def command(self, *words: Argument) -> Any:
         """Run one plain command, on the primary that owns its key."""

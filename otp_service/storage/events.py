@@ -13,6 +13,7 @@ from otp_service.domain.events import Event, EventType
 from otp_service.domain.keyring import Keyring
 from otp_service.storage import keys
 from otp_service.storage.connection import Argument, Database, Script
+from otp_service.storage.subject_records import open_person
 
 BATCH = 100
 _APPEND = Script.load("append_events")
@@ -74,6 +75,7 @@ class EventStore:
         del fields[b"application"]  # that of the log says more: what concerns gateways is in all
         subject = fields[b"subject"].decode()
         sealed, holder = fields.pop(b"phone", b""), self._keyring.get(fields.pop(b"key_id", b"").decode())
+        person, index = fields.pop(b"person", b""), fields.pop(b"index", b"").decode()
         text = {name.decode(): value.decode() for name, value in fields.items()}
         return Event(
             id=_id(application, entry[0]),
@@ -83,6 +85,7 @@ class EventStore:
             application=application,
             subject=text.pop("subject"),
             phone=holder.open(sealed, subject.encode()).decode() if sealed and holder else "",
+            person=open_person(self._keyring, person, application, index) if person else "",
             fields=text,
         )
 

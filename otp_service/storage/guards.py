@@ -45,6 +45,11 @@ async def inspect(database: Database, *, allow_no_persistence: bool) -> Sequence
     return [*problems, *await _clocks(database)]
 
 
+async def is_lasting(database: Database) -> bool:
+    """Whether this Redis keeps what it is given over a restart, each primary of it."""
+    return all(info.get("aof_enabled") for info in (await database.everywhere("INFO", "persistence")).values())
+
+
 async def refuse_unfit(database: Database, *, allow_no_persistence: bool) -> None:
     """Raises SettingsError with every reason at once."""
     problems = await inspect(database, allow_no_persistence=allow_no_persistence)

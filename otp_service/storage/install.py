@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 
-from otp_service.domain.keyring import Keyring, Names
+from otp_service.domain.keyring import Keyring, Keys, Names
 from otp_service.errors import SettingsError
 from otp_service.storage import keys
 from otp_service.storage.connection import Database, Script
 
 PARTITIONS = 256
 _BOUND_TO = b"otp:install"
+_RETIRED = b"retired:"
 _INSTALL = Script.load("install")
 
 
 async def load_names(database: Database, keyring: Keyring) -> Names:
     """Read the index key, or draw it on a fresh Redis.
 
-    Raises SettingsError when none of the listed root secrets opens it: with another key every phone would look new.
+    The keys of retired secrets are added to the keyring. Raises SettingsError when none of the listed root secrets
+    opens it: with another key every phone would look new.
     """
     index_key = secrets.token_bytes(32)
     current = keyring.current
@@ -38,4 +41,24 @@ async def load_names(database: Database, keyring: Keyring) -> Names:
     if holder is not current:  # the secret was rotated: from now on the old one is not needed for this
         rewrapped = current.seal(index_key, _BOUND_TO)
         await database.command("HSET", keys.INSTALL, "key_id", current.id, "index_key", rewrapped)
+    await _add_retired(database, keyring)
     return Names(index_key, partitions)
+
+
+async def retire(database: Database, keyring: Keyring) -> int:
+    """Keep the keys of all former secrets, sealed under the current one, so that those need not be listed any more.
+
+    What lives for minutes or days (codes, records, events) is then read until it ends. Returns how many there are.
+    """
+    for former in keyring.former:
+        name = _RETIRED + former.id.encode()
+        await database.command("HSET", keys.INSTALL, name, keyring.seal(former.packed(), _BOUND_TO + name))
+    return len(keyring.former)
+
+
+async def _add_retired(database: Database, keyring: Keyring) -> None:
+    record: dict[bytes, bytes] = await database.command("HGETALL", keys.INSTALL)
+    for name, sealed in record.items():
+        if name.startswith(_RETIRED):
+            with contextlib.suppress(LookupError):  # retired under a secret that this process does not have (yet)
+                keyring.add(Keys.unpacked(name[len(_RETIRED) :].decode(), keyring.open(sealed, _BOUND_TO + name)))

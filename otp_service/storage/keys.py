@@ -22,11 +22,14 @@ class Kind:
 
 
 CATALOGUE = (
-    Kind("otp:install", "hash", "for ever", "no", "number of partitions, wrapped index key"),
+    Kind("otp:install", "hash", "for ever", "no", "number of partitions, wrapped index key and retired keys"),
     Kind("otp:v:{p}:<id>", "hash", "expiry + retention", "phone, encrypted", "a verification with its messages"),
     Kind("otp:pause:{p}:<phone index>", "hash", "end of pause + 10 min", "no", "when a phone may be sent to again"),
     Kind("otp:fails:{p}:<phone index>", "hash", "until a success", "no", "consecutive wrong codes of a phone"),
     Kind("otp:phone:{p}:<phone index>", "sorted set", "expiry + retention", "no", "ids of a phone's verifications"),
+    Kind("otp:sub:{p}:<subject index>", "hash", "until removed", "subject, phones, encrypted", "factors of a person"),
+    Kind("otp:sop:{p}:<keyed hash>", "hash", "24 h", "no", "an Idempotency-Key of a factor request, with its verdict"),
+    Kind("otp:decoy:{p}:<subject index>", "hash", "24 h", "no", "wrong codes for factors that are not there"),
     Kind("otp:due:{lane}", "sorted set", "while jobs are due", "no", "jobs of a lane by the time they are due"),
     Kind("otp:out:{lane}", "stream", "until passed on", "phone, encrypted", "events on their way to the logs"),
     Kind("otp:events:{app:<name>}", "stream", "events_seconds", "phone, encrypted", "what happened in an application"),
@@ -43,6 +46,8 @@ CATALOGUE = (
 )
 
 INSTALL = "otp:install"
+SUBJECTS = "otp:sub:*"
+"""All of them, for what goes through everything."""
 API_KEYS = "otp:apikeys"
 GATEWAYS = "gateways"
 """The lane of what concerns gateways."""
@@ -66,6 +71,18 @@ def fails(partition: int, phone_index: str) -> str:
 
 def phone(partition: int, phone_index: str) -> str:
     return f"otp:phone:{{{partition}}}:{phone_index}"
+
+
+def subject(partition: int, subject_index: str) -> str:
+    return f"otp:sub:{{{partition}}}:{subject_index}"
+
+
+def subject_op(partition: int, name: str) -> str:
+    return f"otp:sop:{{{partition}}}:{name}"
+
+
+def decoy(partition: int, subject_index: str) -> str:
+    return f"otp:decoy:{{{partition}}}:{subject_index}"
 
 
 def due(lane: str) -> str:

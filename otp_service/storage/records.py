@@ -13,6 +13,7 @@ from otp_service.domain.messages import CodeSource, Message, MessageStatus
 from otp_service.domain.phone import Number
 from otp_service.storage import keys
 from otp_service.storage.connection import Argument, Database, Script
+from otp_service.storage.subject_records import subject_in
 
 _NO_COST = Cost(0, 0, 0)
 
@@ -188,6 +189,7 @@ def read(reply: Any, verification_id: str, keyring: Keyring) -> Stored:
         locale=_text(record, b"locale"),
         platform=_text(record, b"platform"),
         reference=_text(record, b"reference"),
+        subject=subject_in(holder, record.get(b"subject"), verification_id),
         number=Number(_text(record, b"operator"), _text(record, b"operator_region")),
         status=status,
         created_at=_number(record, b"created_at"),

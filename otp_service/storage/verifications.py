@@ -21,6 +21,7 @@ from otp_service.storage.ledger import (
     LONGEST_WAIT_MS,
 )
 from otp_service.storage.records import Opening, Records, Repeat, Stored
+from otp_service.storage.subject_records import seal_subject
 
 UNSETTLED_MS = 5_000
 """An attempt that has no verdict after so long belongs to a process that died."""
@@ -50,6 +51,7 @@ class VerificationStore:
         locale: str,
         platform: str,
         reference: str,
+        subject: str,
         number: Number,
         cost: Cost,
         lease_seconds: float,
@@ -69,6 +71,7 @@ class VerificationStore:
             "locale": locale,
             "platform": platform,
             "reference": reference,
+            "subject": seal_subject(sealed_under, subject, verification_id),
             "operator": number.operator,
             "operator_region": number.region,
             "max_attempts": policy.max_attempts,

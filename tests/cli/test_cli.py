@@ -26,7 +26,7 @@ from tests.running import API_KEY, RedisServer, free_port, process, service_envi
 
 STARTED_WITHIN = 3.0
 STOPPED_WITHIN = 5.0
-COMMANDS = ("run", "serve", "sandbox", "doctor", "keys", "phones")
+COMMANDS = ("run", "serve", "sandbox", "doctor", "keys", "phones", "factors", "rotate-secrets")
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +44,18 @@ def test_help(commands: Commands, tmp_path: Path) -> None:
     found = commands.run("--help", environ={}, folder=tmp_path)
     assert (found.code, found.err) == (0, "")
     for command in COMMANDS:
-        assert re.search(rf"^ +{command} +\S", found.out, re.MULTILINE)
+        assert re.search(rf"^ +{command}\s+\S", found.out, re.MULTILINE)
     assert commands.run("--version", environ={}, folder=tmp_path).out == f"{__version__}\n"
 
 
-SUBCOMMANDS = (["keys", "create"], ["keys", "list"], ["keys", "revoke"], ["phones", "unlock"])
+SUBCOMMANDS = (
+    ["keys", "create"],
+    ["keys", "list"],
+    ["keys", "revoke"],
+    ["phones", "unlock"],
+    ["factors", "import"],
+    ["factors", "unlock"],
+)
 
 
 @pytest.mark.parametrize("words", [*([command] for command in COMMANDS), *SUBCOMMANDS])

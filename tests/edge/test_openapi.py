@@ -101,7 +101,16 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 def test_bodies_are_closed_and_optional_where_they_are(document: dict[str, Any], operations: Operations) -> None:
     schemas = document["components"]["schemas"]
-    for name in ("StartVerification", "Client", "CheckCode", "Resend"):
+    for name in (
+        "StartVerification",
+        "Client",
+        "CheckCode",
+        "Resend",
+        "EnrolTotp",
+        "TotpCheck",
+        "ImportRow",
+        "SubjectCheck",
+    ):
         assert schemas[name]["additionalProperties"] is False
     required = {
         found["operationId"]: found["requestBody"]["required"]
@@ -109,7 +118,10 @@ def test_bodies_are_closed_and_optional_where_they_are(document: dict[str, Any],
         if "requestBody" in found
     }
     assert required.pop("resendVerification") is False
-    assert set(required) == {"startVerification", "checkVerification", "searchVerifications"}
+    assert set(required) == {
+        "startVerification", "checkVerification", "searchVerifications", "enrolTotp", "confirmTotp", "checkTotp",
+        "searchTotp", "importTotp", "issueBackupCodes", "checkSubject",
+    }  # fmt: skip
     assert all(required.values())
 
 

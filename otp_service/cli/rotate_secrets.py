@@ -1,0 +1,42 @@
+"""`otp-service rotate-secrets`: so that a former root secret need not be listed any more. The service may serve."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+
+from otp_service.cli.development import load_for_operator
+from otp_service.domain.keyring import Keyring
+from otp_service.settings import Settings
+from otp_service.storage import rotation
+from otp_service.storage.connection import open_database
+from otp_service.storage.guards import wait_until_there
+from otp_service.storage.install import load_names
+
+
+def main(_: argparse.Namespace) -> int:
+    return asyncio.run(_rotate(load_for_operator(os.environ)))
+
+
+async def _rotate(settings: Settings) -> int:
+    async with open_database(settings.redis) as database:
+        await wait_until_there(database)
+        keyring = Keyring(settings.service.secret.reveal())
+        await load_names(database, keyring)
+        report = await rotation.rotate(database, keyring)
+    print(
+        f"{report.looked_at} subjects looked at, {report.resealed} sealed anew; former secrets kept: {report.retired}."
+    )
+    if report.unreadable:
+        print(
+            f"PROBLEM  {report.unreadable} subjects are sealed under a secret that is not listed: list it and repeat."
+        )
+    if report.left:
+        print(
+            f"PROBLEM  {report.left} subjects changed meanwhile. Does every process have the new secret first? Repeat."
+        )
+    if report.unreadable or report.left:
+        return 1
+    print("Former root secrets are needed no more: take them out of service.secret.")
+    return 0

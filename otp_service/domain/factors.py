@@ -1,0 +1,105 @@
+"""Lasting second factors of a person, whom the caller knows by a `subject` of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from otp_service.domain.totp import Generator
+
+MOST_TOTP = 10
+"""Authenticators of one person; unconfirmed ones make room for new ones."""
+MOST_PHONES = 10
+"""Verified phones that are remembered of one person; the oldest goes."""
+UNCONFIRMED_MS = 3_600_000
+"""An authenticator that nobody confirmed is forgotten after an hour."""
+
+# Consecutive wrong codes of one factor (NIST SP 800-63B-4 §3.2.2): from 20 on it waits, at 100 it is disabled.
+FAILS_THAT_WAIT = 20
+FAILS_THAT_DISABLE = 100
+FIRST_WAIT_MS = 30_000
+LONGEST_WAIT_MS = 3_600_000
+
+
+class FactorStatus(StrEnum):
+    UNCONFIRMED = "unconfirmed"
+    """Enrolled; its first code has not come yet, so it opens nothing."""
+    CONFIRMED = "confirmed"
+    DISABLED = "disabled"
+    """100 wrong codes in a row; it waits to be unlocked."""
+
+
+class FactorKind(StrEnum):
+    TOTP = "totp"
+    BACKUP_CODE = "backup_code"
+
+
+class FactorOutcome(StrEnum):
+    """What one check of a factor came to."""
+
+    APPROVED = "approved"
+    WRONG_CODE = "wrong_code"
+    ALREADY_USED = "already_used"
+    """Right, but spent: a TOTP code of this or an earlier step was accepted, or the backup code was used."""
+    ALREADY_CONFIRMED = "already_confirmed"
+    """To a confirmation only: nothing was judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Totp:
+    """One authenticator. Times are milliseconds of Redis time, 0 for never. subject, label: may be personal data."""
+
+    id: str
+    subject: str = field(repr=False)
+    name: str = field(repr=False)
+    label: str = field(repr=False)
+    issuer: str
+    generator: Generator
+    status: FactorStatus
+    created_at: int
+    confirmed_at: int
+    used_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class BackupCodes:
+    """What may be told of a set of backup codes."""
+
+    left: int
+    status: FactorStatus
+    issued_at: int
+    used_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedPhone:
+    """A phone that the person proved in a verification that named the subject. e164: with plus."""
+
+    e164: str = field(repr=False)
+    verified_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What a person can use. An unknown subject is one that has nothing."""
+
+    totp: Sequence[Totp]
+    backup_codes: BackupCodes | None
+    phones: Sequence[VerifiedPhone]
+
+
+@dataclass(frozen=True, slots=True)
+class TotpJudgement:
+    outcome: FactorOutcome
+    totp: Totp
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Of a code whose kind its form told. totp: the authenticator that it belongs to, where one does."""
+
+    outcome: FactorOutcome
+    kind: FactorKind
+    totp: Totp | None = None
+    backup_codes: BackupCodes | None = None

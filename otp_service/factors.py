@@ -1,0 +1,239 @@
+"""Read this second: enrol, confirm, check and remove authenticators; backup codes; one question for a person's code.
+
+Like a verification's check, each judgement is: count the attempt (a script), look at the code, settle (a script). What
+is not there is counted and computed as if it were, so that neither answers nor their time tell who has a second factor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, field
+
+import structlog
+
+from otp_service import metrics, refusals
+from otp_service.domain import backup_codes
+from otp_service.domain.factors import (
+    BackupCodes,
+    FactorKind,
+    FactorOutcome,
+    Judgement,
+    Overview,
+    Totp,
+    TotpJudgement,
+)
+from otp_service.domain.keyring import Names, SubjectPlace
+from otp_service.domain.totp import Algorithm, Generator
+from otp_service.domain.totp_import import Row
+from otp_service.hashing import HashPool
+from otp_service.judging import Judge, new_backup
+from otp_service.settings import Settings
+from otp_service.storage import subject_records
+from otp_service.storage.factors import FactorStore
+from otp_service.storage.records import Repeat
+from otp_service.storage.subject_records import Subject, TotpSealed, Vault
+from otp_service.storage.subjects import SubjectStore
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What a caller asks for; '' stands for the default: `label` the subject, `issuer` the application's brand."""
+
+    subject: str = field(repr=False)
+    name: str = ""
+    label: str = field(default="", repr=False)
+    issuer: str = ""
+    digits: int = 6
+    algorithm: Algorithm = Algorithm.SHA1
+
+
+class Factors:
+    def __init__(
+        self,
+        settings: Settings,
+        names: Names,
+        vault: Vault,
+        store: FactorStore,
+        subjects: SubjectStore,
+        hash_pool: HashPool,
+        *,
+        lasting: bool,
+    ) -> None:
+        """lasting: whether Redis keeps what it is given, or the operator said that it need not."""
+        self._settings = settings
+        self._names = names
+        self._vault = vault
+        self._store = store
+        self._subjects = subjects
+        self._judge = Judge(names, vault, store, hash_pool)
+        self._cost = hash_pool.cost
+        self._lasting = lasting
+
+    async def enrol(self, application: str, order: Enrolment, idempotency_key: str = "") -> Totp:
+        """A new authenticator, unconfirmed. A repeat finds the first one again."""
+        self._refuse_to_forget()
+        place = self._names.subject(application, order.subject)
+        repeat = self._repeat(place, idempotency_key, "enrol", *map(str, astuple(order)))
+        brand = self._settings.applications[application].brand
+        generator = Generator.new(order.digits, order.algorithm)
+        label, issuer = order.label or order.subject, order.issuer or brand
+        row = Row(order.subject, generator, order.name, label, issuer)
+        found = await self._add(application, place, row, repeat)
+        totp = self._vault.totp(found, found.extra)
+        if totp is None:  # a repeat of an enrolment that is gone since
+            raise refusals.no_factor()
+        if found.word == "enrolled":
+            self._tell("enrolled", application, place, totp.id)
+        return totp
+
+    async def take_over(self, application: str, row: Row) -> bool:
+        """Import an authenticator that another system enrolled: it is confirmed at once. False: it is here already."""
+        self._refuse_to_forget()
+        place = self._names.subject(application, row.subject)
+        imported = self._names.secret_fingerprint(place, row.generator.secret)
+        found = await self._add(application, place, row, Repeat(), imported)
+        if found.word == "enrolled":
+            self._tell("imported", application, place, found.extra)
+        return found.word == "enrolled"
+
+    async def confirm(
+        self, application: str, factor_id: str, code: str, *, subject: str = "", idempotency_key: str = ""
+    ) -> TotpJudgement:
+        """Judge the first code of a new authenticator. From then on it counts."""
+        return await self._judge_one("confirm", application, factor_id, code, subject, idempotency_key)
+
+    async def check(
+        self, application: str, factor_id: str, code: str, *, subject: str = "", idempotency_key: str = ""
+    ) -> TotpJudgement:
+        """Judge a code of one authenticator. Exactly one call ever hears `approved` for a code."""
+        return await self._judge_one("check", application, factor_id, code, subject, idempotency_key)
+
+    async def remove(self, application: str, factor_id: str) -> Totp:
+        place = self._place(factor_id)
+        removed = await self._store.remove(application, place, factor_id)
+        totp = self._vault.totp(removed, factor_id) if removed.word == "removed" else None
+        if totp is None:
+            raise refusals.no_factor()
+        self._tell("removed", application, place, factor_id)
+        return totp
+
+    async def issue_backup_codes(
+        self, application: str, subject: str, idempotency_key: str = ""
+    ) -> tuple[Sequence[str], BackupCodes]:
+        """Ten new codes in plain form; those before are good no more. A repeat is shown the same for 10 minutes."""
+        self._refuse_to_forget()
+        place = self._names.subject(application, subject)
+        repeat = self._repeat(place, idempotency_key, "issue")
+        fresh = backup_codes.new_codes()
+        kept = new_backup()
+        hashes = await self._judge.hashes(application, place, kept, fresh)
+        issued = await self._store.issue(
+            application,
+            place,
+            self._vault.seal(kept, application, place, "backup"),
+            self._cost,
+            self._vault.seal(" ".join(fresh).encode(), application, place, "issued", repeat.op),
+            self._vault.seal(subject.encode(), application, place, "who"),
+            hashes,
+            repeat,
+        )
+        state = subject_records.backup_codes(issued)
+        if issued.word == "mismatch" or state is None:
+            raise refusals.of_factor(issued)
+        if issued.word == "replay":
+            return self._vault.open(issued.raw, application, place, "issued", repeat.op).decode().split(), state
+        self._tell("backup_codes_issued", application, place)
+        return fresh, state
+
+    async def check_subject(self, application: str, subject: str, code: str, idempotency_key: str = "") -> Judgement:
+        """Judge what a person typed into the one field of a login page: its form says what it is.
+
+        code: in its plain form (backup_codes.plain). A subject that is not known has no right code.
+        """
+        place = self._names.subject(application, subject)
+        repeat = self._repeat(place, idempotency_key, "subject", code)
+        if backup_codes.is_code(code):
+            outcome, settled = await self._judge.backup(application, place, code, repeat)
+            left = subject_records.backup_codes(settled) if outcome is FactorOutcome.APPROVED else None
+            found = Judgement(outcome, FactorKind.BACKUP_CODE, backup_codes=left)
+        else:
+            what, window = str(len(code)), self._window(application)
+            outcome, factor_id, settled = await self._judge.totp(application, place, "any", what, code, window, repeat)
+            found = Judgement(outcome, FactorKind.TOTP, self._vault.totp(settled, factor_id) if factor_id else None)
+        metrics.FACTOR_CHECKS.labels(application, found.kind, found.outcome).inc()
+        return found
+
+    async def overview(self, application: str, subject: str) -> Overview:
+        """What the person can use."""
+        return self._vault.overview(await self._subjects.read(application, self._names.subject(application, subject)))
+
+    async def unlock(self, application: str, subject: str) -> int:
+        """Forget the wrong codes of a person; returns how many there were in a row."""
+        place = self._names.subject(application, subject)
+        fails = await self._subjects.unlock(application, place)
+        self._tell("unlocked", application, place)
+        return fails
+
+    async def forget(self, application: str, subject: str) -> Overview:
+        """Remove everything of a person; returns what there was."""
+        place = self._names.subject(application, subject)
+        found = self._vault.overview(await self._subjects.forget(application, place))
+        self._tell("forgotten", application, place)
+        return found
+
+    async def _add(
+        self, application: str, place: SubjectPlace, row: Row, repeat: Repeat, imported: str = ""
+    ) -> Subject:
+        factor_id = self._names.new_factor_id(place)
+        kept = TotpSealed(row.generator.secret, row.name, row.label, row.issuer)
+        sealed = self._vault.seal(kept, application, place, "totp", factor_id)
+        who = self._vault.seal(row.subject.encode(), application, place, "who")
+        generator = row.generator
+        found = await self._store.enrol(
+            application, place, factor_id, sealed, generator.digits, generator.algorithm, who, repeat, imported
+        )
+        if found.word in ("mismatch", "too_many"):
+            raise refusals.of_factor(found)
+        return found
+
+    async def _judge_one(
+        self, mode: str, application: str, factor_id: str, code: str, subject: str, idempotency_key: str
+    ) -> TotpJudgement:
+        place = self._place(factor_id)
+        if subject and self._names.subject(application, subject) != place:
+            raise refusals.no_factor()
+        repeat = self._repeat(place, idempotency_key, mode, factor_id, code, subject)
+        window = self._window(application)
+        outcome, _, settled = await self._judge.totp(application, place, mode, factor_id, code, window, repeat)
+        totp = self._vault.totp(settled, factor_id)
+        if totp is None:
+            raise refusals.no_factor()
+        metrics.FACTOR_CHECKS.labels(application, FactorKind.TOTP, outcome).inc()
+        if mode == "confirm" and outcome is FactorOutcome.APPROVED and settled.word == "settled":
+            self._tell("confirmed", application, place, factor_id)
+        return TotpJudgement(outcome, totp)
+
+    def _window(self, application: str) -> int:
+        return self._settings.applications[application].totp_window
+
+    def _place(self, factor_id: str) -> SubjectPlace:
+        place = self._names.locate_factor(factor_id)
+        if place is None:
+            raise refusals.no_factor()
+        return place
+
+    def _repeat(self, place: SubjectPlace, idempotency_key: str, *body: str) -> Repeat:
+        if not idempotency_key:
+            return Repeat()
+        return Repeat(self._names.idempotency(place.index, idempotency_key), self._names.fingerprint(*body))
+
+    def _refuse_to_forget(self) -> None:
+        if not self._lasting:
+            raise refusals.factors_refused()
+
+    def _tell(self, act: str, application: str, place: SubjectPlace, factor_id: str = "") -> None:
+        """The one place where a change of a factor is written down; the subject only by its keyed name."""
+        metrics.FACTORS.labels(application, act).inc()
+        log.info("factor_changed", act=act, application=application, subject=place.index, factor=factor_id or None)

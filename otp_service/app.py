@@ -117,7 +117,7 @@ async def open_service(settings: Settings, *, worker: bool = True) -> AsyncItera
             await api_keys.ensure(settings.bootstrap_api_key, next(iter(settings.applications)))
         await circuits.refresh()
         await jobs.plan()
-        own_worker = Worker(schedule, jobs.handlers) if worker else None
+        own_worker = Worker(schedule, jobs.handlers, stopping) if worker else None
         service = Service(
             settings,
             database,
@@ -176,7 +176,7 @@ def create_app(service: Service, *, api: bool = True) -> ASGIApp:
         state=State({"service": service}),
     )
     documentation.complete(app)
-    return Edge(app)
+    return Edge(app, service.stopping.is_set)
 
 
 async def _open_gateways(settings: Settings, stack: AsyncExitStack) -> Mapping[str, Gateway]:

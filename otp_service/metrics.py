@@ -1,4 +1,7 @@
-"""Every Prometheus metric, declared once. No label holds personal data or an unbounded value."""
+"""Every Prometheus metric, declared once. No label holds personal data or an unbounded value.
+
+`multiprocess_mode` says what a gauge tells where several processes share a page: the worst of those that live.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,9 @@ SECONDS = Histogram(
     ["route"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 12, 30),
 )
-HASH_PLACES = Gauge("otp_hash_places_free", "Places left in the hash pool; at 0 a check hears 503")
+HASH_PLACES = Gauge(
+    "otp_hash_places_free", "Places left in the hash pool; at 0 a check hears 503", multiprocess_mode="livemin"
+)
 DELIVERY_SECONDS = Histogram(
     "otp_delivery_seconds",
     "From the gateway's acceptance to the delivery, as it tells",
@@ -34,8 +39,19 @@ QUESTIONS = Counter(
 )
 PUSHES = Counter("otp_callbacks", "States that were pushed to us: news, or nothing new, or nobody's", ["result"])
 FAILOVERS = Counter("otp_failovers", "Messages sent instead of one that did not arrive", ["channel", "why"])
-CIRCUIT_OPEN = Gauge("otp_circuit_open", "1 while a gateway is left alone because it failed", ["gateway"])
-BALANCE = Gauge("otp_gateway_balance", "What is left on the account, as the provider counts", ["gateway"])
+CIRCUIT_OPEN = Gauge(
+    "otp_circuit_open", "1 while a gateway is left alone because it failed", ["gateway"], multiprocess_mode="livemax"
+)
+BALANCE = Gauge(
+    "otp_gateway_balance",
+    "What is left on the account, as the provider counts",
+    ["gateway"],
+    multiprocess_mode="livemostrecent",
+)
 JOBS = Counter("otp_jobs", "Due jobs that were claimed", ["kind"])
-JOB_LATENESS = Gauge("otp_due_oldest_seconds", "How late the latest job of the last round was")
-WORKER_LAG = Gauge("otp_worker_last_round_seconds", "Seconds since the worker last looked for due jobs")
+JOB_LATENESS = Gauge(
+    "otp_due_oldest_seconds", "How late the latest job of the last round was", multiprocess_mode="livemax"
+)
+WORKER_LAG = Gauge(
+    "otp_worker_last_round_seconds", "Seconds since the worker last looked for due jobs", multiprocess_mode="livemax"
+)

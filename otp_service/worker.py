@@ -7,6 +7,7 @@ for a while, and comes back if that one dies.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -32,9 +33,12 @@ log = structlog.get_logger()
 
 
 class Worker:
-    def __init__(self, schedule: Schedule, handlers: Mapping[str, Handler]) -> None:
+    """stopping: set when the process is told to stop; from then on others claim."""
+
+    def __init__(self, schedule: Schedule, handlers: Mapping[str, Handler], stopping: asyncio.Event) -> None:
         self._schedule = schedule
         self._handlers = handlers
+        self._stopping = stopping
         self._last_round = time.monotonic()
         self._running: set[asyncio.Task[None]] = set()
 
@@ -48,21 +52,27 @@ class Worker:
         return "ok" if self.seconds_since_round < LATE_SECONDS else "late"
 
     async def run(self) -> None:
-        """Until canceled; then what is under way is given some time to end."""
+        """Until it is to stop, or canceled; then what is under way may end, and what does not is given back."""
         try:
-            while True:
+            while not self._stopping.is_set():
                 try:
-                    await asyncio.sleep(await self._round())
+                    await self._pause(await self._round())
                 except StorageUnavailable:
-                    await asyncio.sleep(AFTER_FAULT_SECONDS)
+                    await self._pause(AFTER_FAULT_SECONDS)
                 except Exception:
                     log.exception("worker_round_failed")
-                    await asyncio.sleep(AFTER_FAULT_SECONDS)
+                    await self._pause(AFTER_FAULT_SECONDS)
         finally:
             if self._running:
                 _, late = await asyncio.wait(self._running, timeout=LAST_SECONDS)
                 for task in late:
                     task.cancel()
+                await asyncio.gather(*late, return_exceptions=True)
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
     async def _round(self) -> float:
         """Claim what is due and set it going; returns how long to sleep."""
@@ -92,6 +102,10 @@ class Worker:
                 for job in jobs:
                     await self._schedule.done(job)
         except StorageUnavailable:
+            log.info("jobs_given_back", kind=kind, jobs=len(jobs))
+        except asyncio.CancelledError:  # at the end of this process: others need not wait for the lease
+            for job in jobs:
+                await self._schedule.later(job, 0)
             log.info("jobs_given_back", kind=kind, jobs=len(jobs))
         except Exception:
             log.exception("jobs_failed", kind=kind, jobs=len(jobs))

@@ -34,6 +34,7 @@ SETTINGS = """
 environment = "production"
 public_url = "https://otp.example.ru"
 secret = "env:TEST_SECRET"
+stop_delay_seconds = 0
 [redis]
 url = "env:TEST_REDIS"
 [gateways.targetsms-password]

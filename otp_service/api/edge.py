@@ -12,6 +12,7 @@ import random
 import re
 import string
 import time
+from collections.abc import Callable
 from typing import Any, cast
 
 import structlog
@@ -40,10 +41,11 @@ log = structlog.get_logger()
 
 
 class Edge:
-    """ASGI around the application."""
+    """ASGI around the application. leaving: whether the process is about to end; then connections are not kept."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, leaving: Callable[[], bool] = lambda: False) -> None:
         self._app = app
+        self._leaving = leaving
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP:
@@ -74,6 +76,7 @@ class Edge:
                     *message["headers"],
                     *(header for header in _ALWAYS if header[0] not in named),
                     (b"x-request-id", request_id.encode()),
+                    *([(b"connection", b"close")] if self._leaving() and b"connection" not in named else []),
                 ]
             if foreign is None:
                 await send(message)

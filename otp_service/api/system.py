@@ -9,8 +9,9 @@ import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
+from otp_service import exposition
 from otp_service.api.problems import MEDIA_TYPE, Problem, document
 from otp_service.errors import Refused
 from otp_service.service import Service
@@ -63,4 +64,4 @@ async def _storage(service: Service) -> str:
 @get("/metrics", include_in_schema=False, opt={"public": True}, media_type=CONTENT_TYPE_LATEST)
 async def metrics_page(service: NamedDependency[Service]) -> bytes:
     service.observe()
-    return generate_latest()
+    return exposition.page()

@@ -10,6 +10,8 @@ from otp_service import __version__, logs
 from otp_service.cli.accounts.parsers import add_families
 from otp_service.errors import OtpError
 
+MOST_PROCESSES = 64
+
 
 def parser() -> argparse.ArgumentParser:
     """All commands and their options; docs/cli.md describes them."""
@@ -20,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="everything on this machine, for development: service, sandbox, Valkey")
     run.set_defaults(module="run")
     serve = commands.add_parser("serve", help="the service, as the settings say")
+    serve.add_argument("--workers", type=_count, default=1, help="how many processes share the port (1)")
     serve.set_defaults(module="serve")
     worker = commands.add_parser("worker", help="due jobs alone, beside `serve`: tracking, fail-over, webhooks")
     worker.set_defaults(module="worker")
@@ -72,6 +75,12 @@ def parser() -> argparse.ArgumentParser:
 
     add_families(commands)
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 0 < int(text) <= MOST_PROCESSES:
+        raise argparse.ArgumentTypeError(f"must be 1 to {MOST_PROCESSES}, not {text!r}")
+    return int(text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

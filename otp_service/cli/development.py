@@ -52,6 +52,7 @@ def defaults(environ: Mapping[str, str]) -> dict[str, Any]:
             "environment": "development",
             "public_url": f"http://127.0.0.1:{port(environ, 'OTP_PORT', 8000)}",
             "secret": kept_secret("root-secret"),
+            "stop_delay_seconds": 0,
         },
         "redis": {"url": f"embedded:{DATA / 'redis'}"},
         "gateways": {

@@ -17,7 +17,7 @@ from otp_service.gateways.targetsms.gateways import XmlGateway
 from otp_service.settings import Settings, examined
 from otp_service.storage.connection import open_database
 from otp_service.storage.gateways import GatewayRecord, GatewayStore
-from otp_service.storage.guards import inspect, wait_until_there
+from otp_service.storage.guards import inspect, own_clock, wait_until_there
 
 
 def main(_: argparse.Namespace) -> int:
@@ -39,10 +39,12 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
     for name, found in examined(settings.applications):
         yield Finding(f"text {name}", found.ok, found.sentence)
     circuits: list[Finding] = []
+    clock = ""
     try:
         async with open_database(settings.redis) as database:
             await wait_until_there(database, patience=2)
             problems = await inspect(database, allow_no_persistence=settings.redis.allow_no_persistence)
+            clock = await own_clock(database)
             records = await GatewayStore(database).read(list(settings.gateways))
             circuits = [_circuit(record) for record in records.values() if record.circuit != "closed"]
     except OtpError as error:
@@ -51,6 +53,8 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding("redis", False, problem.removeprefix("redis: "))
     if not problems:
         yield Finding("redis", True, "answers, keeps its data, evicts nothing")
+    if clock:
+        yield Finding("clock", False, f"of this host: {clock}")
     for finding in circuits:
         yield finding
     for name, table in settings.gateways.items():

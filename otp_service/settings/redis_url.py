@@ -20,10 +20,8 @@ _HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:\s]+)(?::(?P<port>[0-9]{
 _KINDS: dict[str, Kind] = {"single": "single", "sentinel": "sentinel", "cluster": "cluster"}
 _PORTS = {"single": 6379, "sentinel": 26379, "cluster": 6379}
 _OF_SENTINEL = ("service", "sentinel_username", "sentinel_password")
-_OF_SERVERS = (
-    "username", "password", "client_name", "ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile",
-    "ssl_cert_reqs", "ssl_check_hostname",
-)  # fmt: skip
+_OF_TLS = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname")
+_OF_SERVERS = ("username", "password", "client_name")
 _OF_KIND = {
     "single": (*_OF_SERVERS, "db"),
     "sentinel": (*_OF_SERVERS, "db", *_OF_SENTINEL),
@@ -77,7 +75,7 @@ def parse(text: str) -> RedisUrl:
         )
     kind: Kind = _KINDS[found["several"] or "single"]
     options = dict(parse_qsl(found["query"] or "", keep_blank_values=True))
-    _refuse_unknown(options, _OF_KIND[kind])
+    _refuse_unknown(options, (*_OF_KIND[kind], *(_OF_TLS if found["tls"] == "rediss" else ())))
     hosts = tuple(_address(host, _PORTS[kind]) for host in found["hosts"].split(","))
     if kind == "single" and len(hosts) > 1:
         raise _wrong("several servers are redis+sentinel:// or redis+cluster://; redis:// has one")

@@ -27,6 +27,8 @@ class Service(Section, frozen=True):
     """The root secret, or a list with the current one first. 32 characters or more each."""
     environment: Literal["production", "development"] = "production"
     public_url: str = "http://127.0.0.1:8000"
+    stop_delay_seconds: Annotated[float, Meta(ge=0, le=60)] = 2.0
+    """After SIGTERM, while balancers learn from readiness that they should send elsewhere."""
 
 
 class Redis(Section, frozen=True):

@@ -19,7 +19,7 @@ REDIS_FLOOR = (7, 0)
 VALKEY_FLOOR = (7, 2)
 PATIENCE_SECONDS = 10.0
 CLOCK_SECONDS = 2.0
-"""How far clocks may be apart: lives follow the primary's, and after a failover another one's."""
+"""How far clocks may be apart. Lives follow the primary's; what gateways are told follows ours."""
 
 
 async def wait_until_there(database: Database, patience: float = PATIENCE_SECONDS) -> None:
@@ -55,6 +55,8 @@ async def refuse_unfit(database: Database, *, allow_no_persistence: bool) -> Non
     problems = await inspect(database, allow_no_persistence=allow_no_persistence)
     if problems:
         raise SettingsError("\n".join(problems))
+    if wrong := await own_clock(database):
+        log.warning("clock_is_wrong", text=f"The clock of this host is {wrong}.")
 
 
 async def _absent(database: Database) -> str:
@@ -125,17 +127,31 @@ def _lonely(database: Database, info: Mapping[str, Any]) -> list[str]:
 
 
 async def _clocks(database: Database) -> list[str]:
-    """Compare with our own clock, leaving out what the question's own way may explain."""
+    """Servers whose clocks disagree. Replicas too: each may be the primary tomorrow, and lives follow its clock."""
+    began = time.time()
+    told = {
+        address: seconds + microseconds / 1_000_000
+        for address, reply in (await database.topology.ask_all("TIME")).items()
+        if not isinstance(reply, Exception)
+        for seconds, microseconds in [reply]
+    }
+    doubt = time.time() - began  # what the questions' own way may explain
+    if not told:
+        return []
+    earliest, latest = min(told, key=told.__getitem__), max(told, key=told.__getitem__)
+    apart = told[latest] - told[earliest]
+    if apart - doubt > CLOCK_SECONDS:
+        return [f"redis: the clock at {latest} is {apart:.0f} s ahead of that at {earliest}; set them by NTP"]
+    return []
+
+
+async def own_clock(database: Database) -> str:
+    """What is wrong with the clock of this host, compared with that of Redis; '' if nothing is."""
     began = time.time()
     told = await database.everywhere("TIME")
     middle, doubt = (began + time.time()) / 2, (time.time() - began) / 2
-    problems = []
-    for address, (seconds, microseconds) in told.items():
-        apart = seconds + microseconds / 1_000_000 - middle
+    for seconds, microseconds in told.values():
+        apart = middle - seconds - microseconds / 1_000_000
         if abs(apart) - doubt > CLOCK_SECONDS:
-            where = f" at {address}" if address else ""
-            problems.append(
-                f"redis{where}: its clock is {abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} that of this "
-                "host; set both by NTP"
-            )
-    return problems
+            return f"{abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} that of Redis; set both by NTP"
+    return ""

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -84,10 +84,10 @@ class Node:
         self.child: subprocess.Popen[bytes] | None = None
         self.start()
 
-    def start(self) -> None:
+    def start(self, environ: Mapping[str, str] | None = None) -> None:
         with (self.folder / "log").open("ab") as log:
             self.child = subprocess.Popen(
-                self._command, cwd=self.folder, stdout=log, stderr=log, preexec_fn=_die_with_the_test
+                self._command, cwd=self.folder, env=environ, stdout=log, stderr=log, preexec_fn=_die_with_the_test
             )
 
     def ask(self, *words: str | int) -> Any:

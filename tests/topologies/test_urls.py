@@ -21,6 +21,7 @@ REFUSED = [
     ("redis://host/zero", "a number"),
     ("redis://host?sevice=otp", "'sevice'"),
     ("redis://host?retry=11", "'retry'"),
+    ("redis://host?ssl_ca_certs=/ca.pem", "'ssl_ca_certs'"),
     ("redis+sentinel://a:26379/0", "service=otp"),
     ("redis+sentinel://a:0/0?service=otp", "host:26379"),
     ("redis+sentinel://a,,b/0?service=otp", "begin|scheme|address"),

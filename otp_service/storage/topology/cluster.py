@@ -67,6 +67,12 @@ class Cluster:
         replies = await asyncio.gather(*(self._sent(owner, [Call("", commands)]) for owner in owners))
         return {f"{host}:{port}": found[0] for (host, port), found in zip(owners, replies, strict=True)}
 
+    async def ask_all(self, *words: str) -> dict[str, Reply]:
+        """What each server answers, replicas too."""
+        members = sorted(self._members)
+        replies = await asyncio.gather(*(exchange(self._servers.at(each), [Call("", [words])]) for each in members))
+        return {f"{host}:{port}": reply for (host, port), ((reply,),) in zip(members, replies, strict=True)}
+
     def uncovered(self) -> int:
         """How many slots have no primary."""
         return SLOTS - sum(last - first + 1 for first, last, _ in self._ranges)

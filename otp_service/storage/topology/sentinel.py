@@ -52,6 +52,19 @@ class Sentinels:
         (replies,) = await self.send([Call("", commands)])
         return {_shown(self._primary): replies}
 
+    async def ask_all(self, *words: str) -> dict[str, Reply]:
+        """What each server answers, replicas too."""
+        members = {self._primary} if self._primary else set()
+        for sentinel in self._sentinels:
+            ((reply,),) = await exchange(sentinel, [Call("", [("SENTINEL", "REPLICAS", self._url.service)])])
+            if not isinstance(reply, Exception):
+                replicas = [dict(_pairs(fields)) for fields in reply]
+                members |= {(replica["ip"], int(replica["port"])) for replica in replicas}
+                break
+        servers = {member: self._servers.at(member) for member in members}
+        replies = await asyncio.gather(*(exchange(server, [Call("", [words])]) for server in servers.values()))
+        return {_shown(member): reply for member, ((reply,),) in zip(servers, replies, strict=True)}
+
     async def look(self) -> None:
         """Ask the Sentinels for the primary. Nothing changes where none of them answers."""
         asked = await asyncio.gather(*(self._ask(sentinel) for sentinel in self._sentinels))

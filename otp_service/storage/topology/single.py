@@ -20,3 +20,7 @@ class Single:
         """The replies of each primary, by its address."""
         (replies,) = await exchange(self._server, [Call("", commands)])
         return {"": replies}
+
+    async def ask_all(self, *words: str) -> dict[str, Reply]:
+        """What each server answers, replicas too."""
+        return {address: reply for address, (reply,) in (await self.send_everywhere([words])).items()}

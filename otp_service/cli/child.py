@@ -1,0 +1,43 @@
+"""One of several processes of `otp-service serve --workers`. Started by the supervisor, not by people.
+
+    python -m otp_service.cli.child SOCKET READY PLACE FOLDER
+
+SOCKET: descriptor of the listening socket. READY: descriptor that is written to when it serves. PLACE: its number among
+its siblings. FOLDER: where all of them write their metrics.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+from otp_service import exposition
+
+
+def main(words: list[str]) -> int:
+    listener, ready, place = map(int, words[:3])
+    exposition.share(Path(words[3]), place)  # before any module makes a metric
+
+    from otp_service import settings
+    from otp_service.cli.serve import configure_logs
+    from otp_service.cli.server import serve_on
+    from otp_service.errors import OtpError
+
+    def announce(*_: object) -> None:
+        os.write(ready, b"%d\n" % place)
+        os.close(ready)
+
+    try:
+        found = settings.load(os.environ)
+        configure_logs(found)
+        serve_on(found, socket.socket(fileno=listener), announce)
+    except OtpError as error:
+        print(f"otp-service: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

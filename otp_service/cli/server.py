@@ -1,0 +1,92 @@
+"""One process that serves on a socket until a signal comes."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import time
+from collections.abc import Callable
+from types import FrameType
+
+import structlog
+import uvicorn
+
+from otp_service.api.protocol import Protocol
+from otp_service.app import create_app, open_service
+from otp_service.cli.listening import url_of
+from otp_service.service import Service
+from otp_service.settings import Settings
+
+DRAIN_SECONDS = 12.5
+"""For requests under way, once nothing new is taken; the rest of 15 s is for the delay before and the closing after."""
+OBSERVED_EACH = 10
+"""Ticks of uvicorn, ten in a second, between two looks at gauges; the process that is asked may be another."""
+
+OnReady = Callable[[Service, str], None]
+
+log = structlog.get_logger()
+
+
+def serve_on(found: Settings, listener: socket.socket, on_ready: OnReady, *, alone: bool = False) -> None:
+    """Serve until SIGINT or SIGTERM. alone: a worker and no API. Raises SettingsError."""
+    with listener, asyncio.Runner(loop_factory=_fastest_loop()) as runner:
+        runner.run(_serve(found, listener, on_ready, alone))
+
+
+def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ModuleNotFoundError:  # not made for Windows
+        return None
+    return uvloop.new_event_loop
+
+
+async def _serve(found: Settings, listener: socket.socket, on_ready: OnReady, alone: bool) -> None:
+    async with open_service(found, worker=alone or found.worker.in_serve) as service:
+        config = uvicorn.Config(
+            create_app(service, api=not alone),
+            http=Protocol,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            h11_max_incomplete_event_size=16 * 1024,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=DRAIN_SECONDS,  # type: ignore[arg-type]  # handed on to asyncio as it is
+        )
+        # uvicorn raises the signal again once it has stopped; after a clean stop there is nothing left to do for it.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
+        await _Server(config, service, on_ready).serve(sockets=[listener])
+    log.info("stopped")
+
+
+class _Server(uvicorn.Server):
+    """Says when it listens. On SIGTERM it tells readiness, serves on for a moment, so that balancers stop sending
+    here, and only then closes its socket and lets requests under way end. A second signal, or Ctrl-C, does not wait."""
+
+    def __init__(self, config: uvicorn.Config, service: Service, on_ready: OnReady) -> None:
+        super().__init__(config)
+        self._service = service
+        self._on_ready = on_ready
+        self._leaves_at = float("inf")
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready(self._service, url_of(self.servers[0].sockets[0]))
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % OBSERVED_EACH == 0:
+            self._service.observe()
+        return await super().on_tick(counter) or time.monotonic() >= self._leaves_at
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        waits = sig == signal.SIGTERM and not self._service.stopping.is_set()
+        self._service.stopping.set()
+        if waits:
+            self._leaves_at = time.monotonic() + self._service.settings.service.stop_delay_seconds
+        else:
+            super().handle_exit(sig, frame)

@@ -1,0 +1,158 @@
+"""Several processes on one machine behind one listening socket, watched and restarted by their parent.
+
+They share the socket and not only its port, so a connection that waits in its queue when one of them dies is taken by
+another. The parent serves nothing; it holds what must outlive each of them: the socket, the embedded store, the folder
+of the metrics.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+
+from otp_service import exposition
+from otp_service.children import die_with_us
+from otp_service.cli.listening import bind, url_of
+from otp_service.errors import SettingsError
+from otp_service.settings import Settings
+
+POLL_SECONDS = 0.05
+PAUSES = (0.1, 5.0)
+"""Seconds before a restart: the first, doubling up to the last."""
+STEADY_SECONDS = 10.0
+"""A process that worked for so long was not one of a row of failures."""
+STOP_SECONDS = 15.0
+"""Beyond the delay of a stop, until SIGKILL."""
+
+log = structlog.get_logger()
+
+
+class _Place:
+    """One of the processes, and whoever takes its place."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.child: subprocess.Popen[bytes] | None = None
+        self.started_at = 0.0
+        self.starts_at = 0.0
+        self.pause = PAUSES[0]
+
+    def start(self, listener: socket.socket, ready: int, folder: Path, environ: Mapping[str, str]) -> None:
+        words = [str(listener.fileno()), str(ready), str(self.number), str(folder)]
+        self.child = subprocess.Popen(  # noqa: S603  our own module
+            [sys.executable, "-m", "otp_service.cli.child", *words],
+            env=dict(environ),
+            pass_fds=[listener.fileno(), ready],
+            start_new_session=True,  # Ctrl-C reaches the parent alone
+            preexec_fn=die_with_us(),
+        )
+        self.started_at = time.monotonic()
+
+
+class _Supervisor:
+    def __init__(self, found: Settings, environ: Mapping[str, str], count: int, folder: Path) -> None:
+        self._settings = found
+        self._environ = environ
+        self._folder = folder
+        self._places = [_Place(number) for number in range(count)]
+        self._stopping = asyncio.Event()
+
+    async def run(self, listener: socket.socket) -> int:
+        """Until a signal comes, or no process can be started. Returns the exit code."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stopping.set)
+        heard, ready = os.pipe()
+        os.set_blocking(heard, False)
+        serving: set[int] = set()
+        announced = False
+        try:
+            while not self._stopping.is_set():
+                serving |= _numbers(heard)
+                if len(serving) == len(self._places) and not announced:
+                    announced = True
+                    names = [*self._settings.applications]
+                    log.info("serving", url=url_of(listener), applications=names, workers=len(self._places))
+                for place in self._places:
+                    if place.child is None:
+                        if time.monotonic() >= place.starts_at:
+                            place.start(listener, ready, self._folder, self._environ)
+                    elif (status := place.child.poll()) is not None:
+                        if not serving:
+                            return status if status > 0 else 1  # it has said why
+                        self._bury(place, status)
+                await asyncio.sleep(POLL_SECONDS)
+            listener.close()
+            log.info("stopped")
+        finally:
+            os.close(heard)
+            os.close(ready)
+            await self._stop()
+        return 0
+
+    def _bury(self, place: _Place, status: int) -> None:
+        if time.monotonic() - place.started_at > STEADY_SECONDS:
+            place.pause = PAUSES[0]
+        log.warning("process_died", place=place.number, exit_status=status, restart_in=place.pause)
+        exposition.forget(self._folder, place.number)
+        place.child, place.starts_at = None, time.monotonic() + place.pause
+        place.pause = min(2 * place.pause, PAUSES[1])
+
+    async def _stop(self) -> None:
+        """All at once, each as gracefully as one alone."""
+        children = [place.child for place in self._places if place.child]
+        for child in children:
+            child.terminate()
+        deadline = time.monotonic() + STOP_SECONDS + self._settings.service.stop_delay_seconds
+        for child in children:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                await asyncio.to_thread(child.wait, max(0.0, deadline - time.monotonic()))
+            child.kill()
+            await asyncio.to_thread(child.wait)
+
+
+def supervise(found: Settings, environ: Mapping[str, str], count: int) -> int:
+    """Run so many processes until SIGINT or SIGTERM. Raises SettingsError; returns the exit code."""
+    with bind(environ) as listener, asyncio.Runner() as runner:
+        return runner.run(_supervise(found, environ, count, listener))
+
+
+async def _supervise(found: Settings, environ: Mapping[str, str], count: int, listener: socket.socket) -> int:
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="otp-metrics-")
+    except OSError as error:
+        raise SettingsError(f"--workers: needs a folder for temporary files (TMPDIR): {error.strerror}") from None
+    with folder as name:
+        async with _store(found):
+            return await _Supervisor(found, environ, count, Path(name)).run(listener)
+
+
+@asynccontextmanager
+async def _store(found: Settings) -> AsyncIterator[None]:
+    """The embedded store is the parent's, so that it ends after the last of the processes that use it."""
+    if not found.redis.url.startswith("embedded:"):
+        yield
+        return
+    from otp_service.storage.embedded import embedded_server
+
+    async with embedded_server(Path(found.redis.url.removeprefix("embedded:"))):
+        yield
+
+
+def _numbers(pipe: int) -> set[int]:
+    try:
+        return {int(line) for line in os.read(pipe, 65536).split()}
+    except BlockingIOError:
+        return set()

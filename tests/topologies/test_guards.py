@@ -1,0 +1,138 @@
+"""R-12: what refuses to start, and in which words. Real servers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import structlog
+
+from otp_service import settings
+from otp_service.errors import SettingsError
+from otp_service.storage import guards
+from otp_service.storage.connection import open_database
+from tests.clock import LIBRARIES
+from tests.topologies.network import known
+from tests.topologies.servers import Single, binaries, binary, running, until
+
+
+async def start(url: str, *, confirm_replicas: int = 0, allow_no_persistence: bool = False) -> None:
+    """What a process does with Redis before it serves."""
+    config = settings.Redis(url=url, confirm_replicas=confirm_replicas, timeout_seconds=0.3)
+    async with open_database(config) as database:
+        await guards.wait_until_there(database, patience=0.5)
+        await guards.refuse_unfit(database, allow_no_persistence=allow_no_persistence)
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Single]:
+    with running("single", binary(), tmp_path_factory.mktemp("single")) as (servers, _):
+        yield servers
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "usual", "sentence"),
+    [
+        ("maxmemory-policy", "allkeys-lru", "noeviction", "maxmemory-policy is allkeys-lru"),
+        ("appendonly", "no", "yes", "appendonly is off"),
+    ],
+)
+async def test_r12_a_server_that_forgets(single: Single, option: str, value: str, usual: str, sentence: str) -> None:
+    await start(single.url)
+    single.nodes[0].ask("CONFIG", "SET", option, value)
+    try:
+        with pytest.raises(SettingsError, match=sentence):
+            await start(single.url)
+        if option == "appendonly":
+            await start(single.url, allow_no_persistence=True)
+    finally:
+        single.nodes[0].ask("CONFIG", "SET", option, usual)
+
+
+@pytest.mark.parametrize("offset", [-300.0, 300.0, 2.5, 1.5])
+async def test_r12_our_own_clock_is_wrong(single: Single, offset: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It warns and goes on: lives follow the clock of Redis."""
+    warned = structlog.testing.CapturingLogger()
+    monkeypatch.setattr(guards, "log", warned)
+    monkeypatch.setattr(guards, "time", SimpleNamespace(time=lambda: time.time() + offset))
+    await start(single.url)
+    told = " ".join(call.kwargs["text"] for call in warned.calls)
+    assert ("ahead of" if offset > 0 else "behind") in told if offset != 1.5 else told == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sentinel", "cluster"])
+async def test_r12_servers_whose_clocks_disagree(kind: str, tmp_path: Path) -> None:
+    """A replica that is three minutes ahead refuses the start: after a failover codes would die at once."""
+    if not LIBRARIES:
+        pytest.skip("libfaketime is missing: apt-get install faketime")
+    ahead = {"LD_PRELOAD": LIBRARIES[0], "FAKETIME": "+180", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    with running(kind, binaries()["valkey"], tmp_path) as (servers, _):
+        await start(servers.url, confirm_replicas=1)
+        replica = next(node for node in servers.nodes if node.role == "slave")
+        replica.kill()
+        replica.start(ahead)
+        if kind == "sentinel":
+            await asyncio.to_thread(until, lambda: replica.ask("REPLICAOF", known(1), replica.port))
+        await asyncio.to_thread(until, replica.in_step)
+        with pytest.raises(SettingsError, match=r"clock at .* is 180 s ahead of that at .*; set them by NTP"):
+            await start(servers.url)
+
+
+@pytest.mark.parametrize(
+    ("info", "sentence"),
+    [
+        ({"redis_version": "6.2.14"}, "Redis 6.2.14 is too old; 7.0"),
+        ({"redis_version": "7.2.4", "valkey_version": "7.0.1"}, "Valkey 7.0.1 is too old; 7.2"),
+    ],
+)
+def test_r12_a_version_that_is_too_old(info: dict[str, Any], sentence: str) -> None:
+    (found,) = guards._unfit({**info, "aof_enabled": 1}, allow_no_persistence=False)
+    assert sentence in found
+
+
+async def test_addresses_that_are_something_else(single: Single) -> None:
+    port = single.nodes[0].port
+    for url, sentence in {
+        f"redis+cluster://{known(1)}:{port}": "no cluster; write redis://",
+        f"redis+sentinel://{known(1)}:{port}/0?service=otp": "are no Sentinels",
+        f"redis://{known(9)}:{port}/0": "no Redis answers",
+        f"redis+cluster://{known(9)}:{port}": "no primary is there",
+        f"redis+sentinel://{known(9)}:{port}/0?service=otp": "no primary is there",
+        f"redis://:wrong@{known(1)}:{port}/0": "check the address, the password",
+    }.items():
+        with pytest.raises(SettingsError, match=sentence):
+            await start(url)
+
+
+async def test_replicas_that_are_missing(single: Single) -> None:
+    with pytest.raises(SettingsError, match="0 of the 1 replicas"):
+        await start(single.url, confirm_replicas=1)
+
+
+@pytest.mark.slow
+async def test_r12_a_cluster_with_a_gap(tmp_path: Path) -> None:
+    with running("cluster", binary(), tmp_path) as (servers, _):
+        await start(servers.url, confirm_replicas=1)
+        with pytest.raises(SettingsError, match="belongs to a Cluster"):
+            await start(f"redis://{known(1)}:{servers.port}/0")
+        for node in servers.nodes:
+            node.ask("CLUSTER", "DELSLOTS", 7)
+        await asyncio.sleep(0.2)
+        with pytest.raises(SettingsError, match="1 of the cluster's 16384 slots have no primary"):
+            await start(servers.url)
+
+
+@pytest.mark.slow
+async def test_sentinels_that_know_another_name(tmp_path: Path) -> None:
+    with running("sentinel", binary(), tmp_path) as (servers, _):
+        await start(servers.url, confirm_replicas=1)
+        with pytest.raises(SettingsError, match="know no primary 'other'; they know: otp"):
+            await start(servers.url.replace("service=otp", "service=other"))
+        with pytest.raises(SettingsError, match="it is a replica"):
+            await start(f"redis://{known(2)}:{servers.nodes[1].port}/0")

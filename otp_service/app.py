@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -14,8 +13,9 @@ from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 from litestar.types import ASGIApp
 
-from otp_service.api import callbacks, documentation, events, gateways, problems, system
-from otp_service.api.auth import ApiKeyAuthentication, caller
+from otp_service import __version__
+from otp_service.api import audit, callbacks, documentation, events, gateways, problems, system
+from otp_service.api.auth import NOT_OURS, PUBLIC, ApiKeyAuthentication, caller, refuse_open_doors
 from otp_service.api.edge import MAX_BODY_BYTES, Edge
 from otp_service.api.factors import BackupCodeController, TotpController
 from otp_service.api.subjects import SubjectController
@@ -40,6 +40,7 @@ from otp_service.service import Service
 from otp_service.settings import Settings, examined
 from otp_service.storage import guards
 from otp_service.storage.api_keys import ApiKeyStore
+from otp_service.storage.audit import Action, AuditLog
 from otp_service.storage.client_ids import ClientIds
 from otp_service.storage.connection import open_database
 from otp_service.storage.events import EventStore
@@ -60,6 +61,8 @@ from otp_service.worker import Worker
 
 log = structlog.get_logger()
 
+CANCEL_AGAIN_SECONDS = 0.5
+
 
 @asynccontextmanager
 async def open_service(settings: Settings, *, worker: bool = True) -> AsyncIterator[Service]:
@@ -73,7 +76,8 @@ async def open_service(settings: Settings, *, worker: bool = True) -> AsyncItera
         await guards.wait_until_there(database)
         await guards.refuse_unfit(database, allow_no_persistence=settings.redis.allow_no_persistence)
         keyring = Keyring(settings.service.secret.reveal())
-        names = await load_names(database, keyring)
+        audit = AuditLog(database, settings.retention.audit_seconds)
+        names = await load_names(database, keyring, audit)
         hash_pool = HashPool(settings.hashing)
         stack.callback(hash_pool.close)
         records = Records(database, keyring, names)
@@ -114,7 +118,9 @@ async def open_service(settings: Settings, *, worker: bool = True) -> AsyncItera
         jobs = Jobs(schedule, tracking, log_of_events, circuits, gateway_store, known)
         api_keys = ApiKeyStore(database)
         if settings.bootstrap_api_key:
-            await api_keys.ensure(settings.bootstrap_api_key, next(iter(settings.applications)))
+            await api_keys.ensure(settings.bootstrap_api_key, next(iter(settings.applications)), audit)
+        fingerprint = names.fingerprint(settings.digest)
+        await audit.record("service", Action.SERVICE_STARTED, version=__version__, settings=fingerprint)
         await circuits.refresh()
         await jobs.plan()
         own_worker = Worker(schedule, jobs.handlers, stopping) if worker else None
@@ -122,6 +128,7 @@ async def open_service(settings: Settings, *, worker: bool = True) -> AsyncItera
             settings,
             database,
             api_keys,
+            audit,
             known,
             hash_pool,
             verifications,
@@ -155,6 +162,7 @@ def create_app(service: Service, *, api: bool = True) -> ASGIApp:
         gateways.gateways,
         events.events,
         callbacks.targetsms,
+        audit.entries,
         *documentation.ROUTES,
     ]
     app = Litestar(
@@ -167,7 +175,7 @@ def create_app(service: Service, *, api: bool = True) -> ASGIApp:
             "caller": Provide(caller, sync_to_thread=False),
         },
         middleware=[
-            DefineMiddleware(ApiKeyAuthentication, exclude=["^/schema"], exclude_from_auth_key="public"),
+            DefineMiddleware(ApiKeyAuthentication, exclude=[f"^{NOT_OURS}"], exclude_from_auth_key=PUBLIC),
         ],
         exception_handlers=dict(problems.HANDLERS),
         openapi_config=documentation.CONFIG,
@@ -175,8 +183,9 @@ def create_app(service: Service, *, api: bool = True) -> ASGIApp:
         request_max_body_size=MAX_BODY_BYTES,
         state=State({"service": service}),
     )
+    refuse_open_doors(app)
     documentation.complete(app)
-    return Edge(app, service.stopping.is_set)
+    return Edge(app, service.settings.http.trusted_proxies, service.stopping.is_set)
 
 
 async def _open_gateways(settings: Settings, stack: AsyncExitStack) -> Mapping[str, Gateway]:
@@ -203,6 +212,9 @@ async def _open_gateways(settings: Settings, stack: AsyncExitStack) -> Mapping[s
 
 
 async def _stopped(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    """Cancel until it has ended: a cancel that comes while a connection is made can get lost in the client."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=CANCEL_AGAIN_SECONDS)
+    if not task.cancelled():
+        task.result()

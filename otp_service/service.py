@@ -15,6 +15,7 @@ from otp_service.hashing import HashPool
 from otp_service.lookup import Lookup
 from otp_service.settings import Settings
 from otp_service.storage.api_keys import ApiKeyStore
+from otp_service.storage.audit import AuditLog
 from otp_service.storage.connection import Database
 from otp_service.storage.events import EventStore
 from otp_service.verifications import Verifications
@@ -26,6 +27,7 @@ class Service:
     settings: Settings
     database: Database
     api_keys: ApiKeyStore
+    audit: AuditLog
     gateways: Mapping[str, Gateway]
     hash_pool: HashPool
     verifications: Verifications

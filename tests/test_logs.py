@@ -371,14 +371,14 @@ def test_no_canary_in_the_logs(evidence: Evidence, what: str) -> None:
 
 
 @pytest.mark.parametrize("what", WHAT)
-def test_no_canary_in_refusals_and_metrics(evidence: Evidence, what: str) -> None:
+def test_s12_no_canary_in_refusals_and_metrics(evidence: Evidence, what: str) -> None:
     for spelling in canaries(evidence)[what]:
         assert spelling not in evidence.metrics
         assert [refusal for refusal in evidence.refusals if spelling in refusal] == []
 
 
 @pytest.mark.parametrize("what", WHAT)
-def test_no_canary_in_redis(evidence: Evidence, what: str) -> None:
+def test_s12_no_canary_in_redis(evidence: Evidence, what: str) -> None:
     for spelling in canaries(evidence)[what]:
         assert spelling.encode() not in evidence.redis
         assert spelling.encode() not in evidence.file

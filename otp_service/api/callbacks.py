@@ -8,6 +8,7 @@ from litestar import Request, Response, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from otp_service.api.addresses import client_address
 from otp_service.errors import Refused
 from otp_service.service import Service
 
@@ -23,7 +24,7 @@ async def targetsms(
     request: Request[Any, Any, Any], service: NamedDependency[Service], token: FromPath[str]
 ) -> Response[bytes]:
     """X5. The answer names the ids that need not be pushed again; a token that opens nothing finds nothing."""
-    gateway = service.pushes.gateway(token, request.client.host if request.client else "")
+    gateway = service.pushes.gateway(token, str(client_address(request.scope) or ""))
     if gateway is None:
         raise Refused("not_found", "Nothing is there.")
     answer = await service.pushes.receive(gateway, await request.body())

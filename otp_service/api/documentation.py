@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from litestar import Litestar
+from litestar.connection import Request
 from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import SwaggerRenderPlugin
+from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.openapi.spec import Components, License, RequestBody, Schema, SecurityScheme
 from litestar.static_files import create_static_files_router
 
@@ -25,7 +27,34 @@ def _assets() -> Path:
     return Path(found.submodule_search_locations[0]) / "static"
 
 
-ROUTES = [create_static_files_router(ASSETS, [_assets()], include_in_schema=False, opt={"public": True})]
+_OUR_ASSETS = Path(__file__).parent / "static"
+ROUTES = [create_static_files_router(ASSETS, [_assets(), _OUR_ASSETS], include_in_schema=False, opt={"public": True})]
+_PAGE = f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>otp-service</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="{ASSETS}/swagger-ui.css">
+</head>
+<body>
+<div id="swagger-container"></div>
+<script src="{ASSETS}/swagger-ui-bundle.js"></script>
+<script src="{ASSETS}/swagger-ui-standalone-preset.js"></script>
+<script src="{ASSETS}/try-it.js"></script>
+</body>
+</html>
+"""
+
+
+class TryItPage(OpenAPIRenderPlugin):
+    """Swagger UI in a page without inline scripts, so that its Content-Security-Policy need not allow them."""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        return _PAGE.encode()
+
+
 CONFIG = OpenAPIConfig(
     title="otp-service",
     version=__version__,
@@ -38,24 +67,24 @@ CONFIG = OpenAPIConfig(
     security=[{"apiKey": []}],
     components=Components(security_schemes={"apiKey": SecurityScheme(type="http", scheme="bearer")}),
     render_plugins=[
-        SwaggerRenderPlugin(
-            path="/",
-            js_url=f"{ASSETS}/swagger-ui-bundle.js",
-            css_url=f"{ASSETS}/swagger-ui.css",
-            standalone_preset_js_url=f"{ASSETS}/swagger-ui-standalone-preset.js",
-            favicon="<link rel='icon' href='data:,'>",
-        )
+        TryItPage(path="/"),
     ],
 )
 
 
 def complete(app: Litestar) -> None:
-    """Say in the document what the framework leaves out: closed bodies, optional bodies, routes without a key."""
+    """Say in the document what the framework leaves out: closed bodies, optional bodies, which scope a key needs."""
     schemas = app.openapi_schema.components.schemas or {} if app.openapi_schema.components else {}
     closed = {kind.__name__ for kind in _descendants(Incoming)}
     for name, schema in schemas.items():
         if isinstance(schema, Schema) and name in closed:
             schema.additional_properties = False
+    scopes = {
+        handler.operation_id: str(handler.opt["scope"])
+        for route in app.routes
+        for handler in getattr(route, "route_handlers", ())
+        if "scope" in handler.opt
+    }
     paths = app.openapi_schema.paths or {}
     in_order = sorted(paths, key=lambda path: (not path.startswith("/v1/"), len(path)))
     app.openapi_schema.paths = {path: paths[path] for path in in_order}
@@ -63,6 +92,8 @@ def complete(app: Litestar) -> None:
         for operation in (item.get, item.post):
             if operation is None:
                 continue
+            if scope := scopes.get(operation.operation_id or ""):
+                operation.security = [{"apiKey": [scope]}]
             if path.startswith("/health/"):
                 operation.security = []
             if isinstance(operation.request_body, RequestBody):

@@ -8,11 +8,9 @@ framework decodes it: what is not UTF-8, not JSON, nested too deep or names a fi
 from __future__ import annotations
 
 import asyncio
-import random
 import re
-import string
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import structlog
@@ -20,8 +18,10 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from otp_service import metrics
-from otp_service.api import problems
+from otp_service.api import headers, problems
+from otp_service.api.addresses import find_client_address
 from otp_service.api.json_syntax import check_json
+from otp_service.domain.networks import Network
 from otp_service.errors import Refused
 
 MAX_BODY_BYTES = 64 * 1024
@@ -30,21 +30,22 @@ BODY_SECONDS = 5.0
 NOT_JSON_PREFIX = "/callbacks/"
 """Where gateways speak to us in their own formats."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
-_ALWAYS = [
-    (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-frame-options", b"DENY"),
-]
 
 log = structlog.get_logger()
 
 
 class Edge:
-    """ASGI around the application. leaving: whether the process is about to end; then connections are not kept."""
+    """ASGI around the application.
 
-    def __init__(self, app: ASGIApp, leaving: Callable[[], bool] = lambda: False) -> None:
+    trusted_proxies: who may name the address of a caller. leaving: whether the process is about to end; then
+    connections are not kept.
+    """
+
+    def __init__(
+        self, app: ASGIApp, trusted_proxies: Sequence[Network] = (), leaving: Callable[[], bool] = lambda: False
+    ) -> None:
         self._app = app
+        self._trusted_proxies = trusted_proxies
         self._leaving = leaving
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,6 +59,7 @@ class Edge:
         request_id = _request_id(scope)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        find_client_address(scope, self._trusted_proxies)
         status = 0
         body_read = False
         foreign: Refused | None = None
@@ -71,11 +73,10 @@ class Edge:
                 if status >= 400 and not media.startswith(problems.MEDIA_TYPE.encode()):
                     foreign = _in_our_words(status)
                     return
-                named = {name for name, _ in message["headers"]}
+                named = frozenset(name for name, _ in message["headers"])
                 message["headers"] = [
                     *message["headers"],
-                    *(header for header in _ALWAYS if header[0] not in named),
-                    (b"x-request-id", request_id.encode()),
+                    *headers.always(media, named, request_id),
                     *([(b"connection", b"close")] if self._leaving() and b"connection" not in named else []),
                 ]
             if foreign is None:
@@ -118,13 +119,13 @@ def _request_id(scope: HTTPScope) -> str:
             given = value.decode("latin-1")
             if _REQUEST_ID.fullmatch(given):
                 return given
-    return "".join(random.choices(string.ascii_lowercase, k=16))  # noqa: S311  it tells requests apart, no more
+    return headers.new_request_id()
 
 
 async def _body(scope: HTTPScope, receive: Receive) -> bytes:
     """The whole body, bounded in size and time, and sound JSON where JSON is expected. Raises Refused."""
-    headers = _checked_head(scope)
-    if int(headers.get(b"content-length", b"0")) > MAX_BODY_BYTES:
+    head = _checked_head(scope)
+    if int(head.get(b"content-length", b"0")) > MAX_BODY_BYTES:
         raise _too_large()
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -132,7 +133,7 @@ async def _body(scope: HTTPScope, receive: Receive) -> bytes:
     except TimeoutError:
         raise Refused("request_timeout", f"The body did not come within {BODY_SECONDS:.0f} s.") from None
     if body and not scope["path"].startswith(NOT_JSON_PREFIX):
-        media = headers.get(b"content-type", b"application/json").split(b";")[0].strip().lower()
+        media = head.get(b"content-type", b"application/json").split(b";")[0].strip().lower()
         if media != b"application/json":
             raise Refused("unsupported_media_type", "Send the body as application/json.")
         check_json(body)
@@ -192,11 +193,11 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 async def _refuse(refusal: Refused, send: Send, *, close: bool = False) -> None:
     body = problems.encode(refusal)
-    headers = [
+    head = [
         (b"content-type", problems.MEDIA_TYPE.encode()),
         (b"content-length", str(len(body)).encode()),
         *((name.lower().encode(), value.encode()) for name, value in problems.headers(refusal).items()),
         *([(b"connection", b"close")] if close else []),
     ]
-    await send({"type": "http.response.start", "status": problems.STATUSES[refusal.code], "headers": headers})
+    await send({"type": "http.response.start", "status": problems.STATUSES[refusal.code], "headers": head})
     await send({"type": "http.response.body", "body": body, "more_body": False})

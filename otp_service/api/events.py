@@ -14,6 +14,7 @@ from litestar.params import QueryParameter
 from otp_service.api.problems import documented
 from otp_service.api.schemas import time_view
 from otp_service.domain.events import Event
+from otp_service.domain.scopes import KeyScope
 from otp_service.errors import Refused
 from otp_service.service import Service
 from otp_service.storage.api_keys import ApiKey
@@ -44,6 +45,7 @@ class EventList(msgspec.Struct, kw_only=True):
     operation_id="listEvents",
     summary="What happened, oldest first",
     tags=["events"],
+    opt={"scope": KeyScope.READ},
     responses=documented("validation_failed"),
 )
 async def events(

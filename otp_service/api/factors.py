@@ -28,6 +28,7 @@ from otp_service.api.problems import documented
 from otp_service.domain import backup_codes, totp_import
 from otp_service.domain.factors import FactorStatus
 from otp_service.domain.qr import qr_code
+from otp_service.domain.scopes import KeyScope
 from otp_service.domain.totp import Algorithm
 from otp_service.domain.totp_import import Row
 from otp_service.errors import Refused
@@ -48,6 +49,7 @@ class TotpController(Controller):
 
     @post(
         operation_id="enrolTotp",
+        opt={"scope": KeyScope.SEND},
         summary="Enrol an authenticator app: secret, URI and QR code",
         responses=documented(
             "factors_refused", "not_found", "too_many_factors", "idempotency_key_reused", "confirmation_pending"
@@ -79,6 +81,7 @@ class TotpController(Controller):
         "/{factor_id:str}/confirm",
         status_code=200,
         operation_id="confirmTotp",
+        opt={"scope": KeyScope.CHECK},
         summary="Judge the first code of a new authenticator",
         responses=documented(*JUDGED),
     )
@@ -104,6 +107,7 @@ class TotpController(Controller):
         "/{factor_id:str}/check",
         status_code=200,
         operation_id="checkTotp",
+        opt={"scope": KeyScope.CHECK},
         summary="Judge a code of one authenticator",
         responses=documented(*JUDGED, "not_confirmed"),
     )
@@ -129,6 +133,7 @@ class TotpController(Controller):
         "/search",
         status_code=200,
         operation_id="searchTotp",
+        opt={"scope": KeyScope.READ},
         summary="The authenticators of a subject",
         responses=documented(),
     )
@@ -148,6 +153,7 @@ class TotpController(Controller):
         "/import",
         status_code=200,
         operation_id="importTotp",
+        opt={"scope": KeyScope.SEND},
         summary="Take over authenticators that another system enrolled",
         responses=documented("factors_refused", "confirmation_pending"),
     )
@@ -174,6 +180,7 @@ class TotpController(Controller):
         "/{factor_id:str}",
         status_code=200,
         operation_id="removeTotp",
+        opt={"scope": KeyScope.SEND},
         summary="Remove an authenticator",
         responses=documented("not_found", "confirmation_pending"),
     )
@@ -189,6 +196,7 @@ class BackupCodeController(Controller):
 
     @post(
         operation_id="issueBackupCodes",
+        opt={"scope": KeyScope.SEND},
         summary="Ten backup codes; those before are good no more",
         description="With `Accept: text/plain` the answer is the file that the person saves or prints.",
         responses=documented("factors_refused", "idempotency_key_reused", "confirmation_pending"),

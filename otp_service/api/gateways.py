@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 
 from otp_service.api.problems import documented
 from otp_service.api.schemas import time_view
+from otp_service.domain.scopes import KeyScope
 from otp_service.gateways.base import Gateway
 from otp_service.service import Service
 from otp_service.storage.gateways import GatewayRecord
@@ -49,6 +50,7 @@ _HEALTH = {"closed": "ok", "half_open": "trial", "open": "down"}
     operation_id="listGateways",
     summary="How the gateways do",
     tags=["gateways"],
+    opt={"scope": KeyScope.READ},
     responses=documented(),
 )
 async def gateways(service: NamedDependency[Service]) -> GatewayList:

@@ -24,6 +24,8 @@ log = structlog.get_logger()
 STATUSES: Mapping[str, int] = {
     "malformed_request": 400,
     "unauthorized": 401,
+    "insufficient_scope": 403,
+    "network_not_allowed": 403,
     "country_not_allowed": 403,
     "phone_disabled": 403,
     "factor_disabled": 403,
@@ -45,6 +47,7 @@ STATUSES: Mapping[str, int] = {
     "too_soon": 429,
     "no_sends_left": 429,
     "too_many_failures": 429,
+    "head_too_large": 431,
     "internal_error": 500,
     "no_gateway_available": 502,
     "busy": 503,
@@ -84,18 +87,23 @@ class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
     verification_status: str | None = None
     storage: str | None = None
     worker: str | None = None
+    scope: str | None = None
 
 
 def document(code: str, detail: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
     status = STATUSES[code]
     return {
         "type": f"urn:otp-service:problem:{code}",
-        "title": HTTPStatus(status).phrase,
+        "title": phrase(status),
         "status": status,
         "code": code,
         "detail": detail,
         **(extra or {}),
     }
+
+
+def phrase(status: int) -> str:
+    return HTTPStatus(status).phrase
 
 
 def headers(refusal: Refused) -> dict[str, str]:
@@ -180,8 +188,9 @@ HANDLERS: Mapping[int | type[Exception], Any] = {
 
 def documented(*codes: str) -> dict[int, ResponseSpec]:
     """For the OpenAPI document: the statuses that a route may answer with."""
-    always = ("malformed_request", "unauthorized", "validation_failed", "internal_error", "storage_unavailable",
-              "request_timeout", "body_too_large", "unsupported_media_type")  # fmt: skip
+    always = ("malformed_request", "unauthorized", "insufficient_scope", "network_not_allowed", "validation_failed",
+              "internal_error", "storage_unavailable", "request_timeout", "body_too_large",
+              "unsupported_media_type")  # fmt: skip
     by_status: dict[int, list[str]] = {}
     for code in (*codes, *always):
         by_status.setdefault(STATUSES[code], []).append(f"`{code}`")

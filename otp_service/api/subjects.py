@@ -16,6 +16,7 @@ from otp_service.api.inputs import Caller, IdempotencyKey, bare
 from otp_service.api.problems import documented
 from otp_service.api.schemas import SUBJECT_PATTERN, SUBJECT_WORDS
 from otp_service.domain.backup_codes import plain
+from otp_service.domain.scopes import KeyScope
 
 Subject = Annotated[str, PathParameter(pattern=SUBJECT_PATTERN, description=SUBJECT_WORDS)]
 Phones = Annotated[
@@ -29,6 +30,7 @@ class SubjectController(Controller):
 
     @get(
         operation_id="getSubject",
+        opt={"scope": KeyScope.READ},
         summary="What the person can use: phones, authenticators, backup codes",
         responses=documented("not_found"),
     )
@@ -43,6 +45,7 @@ class SubjectController(Controller):
         "/check",
         status_code=200,
         operation_id="checkSubject",
+        opt={"scope": KeyScope.CHECK},
         summary="Judge a code against authenticators or backup codes, by its form",
         responses=documented(
             "not_found", "factor_disabled", "too_many_failures", "request_in_progress", "idempotency_key_reused",
@@ -65,6 +68,7 @@ class SubjectController(Controller):
         "/unlock",
         status_code=200,
         operation_id="unlockSubject",
+        opt={"scope": KeyScope.ADMIN},
         summary="Forget the wrong codes of all factors of a person",
         responses=documented("not_found", "confirmation_pending"),
     )
@@ -78,6 +82,7 @@ class SubjectController(Controller):
     @delete(
         status_code=200,
         operation_id="forgetSubject",
+        opt={"scope": KeyScope.SEND},
         summary="Remove every factor and verified phone of a person",
         responses=documented("not_found", "confirmation_pending"),
     )

@@ -25,6 +25,7 @@ from otp_service.api.schemas import (
     view,
 )
 from otp_service.domain.phone import mask
+from otp_service.domain.scopes import KeyScope
 from otp_service.lookup import Lookup
 from otp_service.verifications import Order, Verifications
 
@@ -37,6 +38,7 @@ class VerificationController(Controller):
 
     @post(
         operation_id="startVerification",
+        opt={"scope": KeyScope.SEND},
         summary="Send a code to a phone",
         responses=documented(
             "country_not_allowed", "phone_disabled", "request_in_progress", "phone_rejected", "invalid_phone",
@@ -69,6 +71,7 @@ class VerificationController(Controller):
     @get(
         "/{verification_id:str}",
         operation_id="getVerification",
+        opt={"scope": KeyScope.READ},
         summary="The verification as it is now",
         responses=documented("not_found"),
     )
@@ -89,6 +92,7 @@ class VerificationController(Controller):
         "/search",
         status_code=200,
         operation_id="searchVerifications",
+        opt={"scope": KeyScope.READ},
         summary="A phone's verifications, newest first",
         responses=documented("invalid_phone"),
     )
@@ -108,6 +112,7 @@ class VerificationController(Controller):
         "/{verification_id:str}/check",
         status_code=200,
         operation_id="checkVerification",
+        opt={"scope": KeyScope.CHECK},
         summary="Judge a submitted code",
         responses=documented(
             "not_found", "phone_disabled", "request_in_progress", "invalid_phone", "idempotency_key_reused",
@@ -137,6 +142,7 @@ class VerificationController(Controller):
         "/{verification_id:str}/resend",
         status_code=200,
         operation_id="resendVerification",
+        opt={"scope": KeyScope.SEND},
         summary="Send the code once more",
         responses=documented(
             "not_found", "not_pending", "request_in_progress", "phone_disabled", "phone_rejected",
@@ -160,6 +166,7 @@ class VerificationController(Controller):
         "/{verification_id:str}/cancel",
         status_code=200,
         operation_id="cancelVerification",
+        opt={"scope": KeyScope.SEND},
         summary="End a pending verification",
         responses=documented("not_found", "confirmation_pending"),
     )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from otp_service import __version__, logs
 from otp_service.cli.accounts.parsers import add_families
+from otp_service.cli.administration import add_administration
 from otp_service.errors import OtpError
 
 MOST_PROCESSES = 64
@@ -31,25 +32,7 @@ def parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="check settings, Redis and gateways without sending an SMS")
     doctor.set_defaults(module="doctor")
 
-    keys = commands.add_parser("keys", help="make, list and revoke API keys")
-    keys.set_defaults(module="keys")
-    actions = keys.add_subparsers(dest="action", required=True, metavar="ACTION")
-    create = actions.add_parser("create", help="make a key and show it once")
-    create.add_argument("--application", required=True, help="the application of the settings that will use it")
-    create.add_argument("--name", default="", help="a note for people, for example where it is used")
-    listing = actions.add_parser("list", help="show all keys, without their secrets")
-    listing.add_argument("--json", action="store_true", help="for scripts")
-    revoke = actions.add_parser("revoke", help="make a key useless, within 5 s in all processes")
-    revoke.add_argument("id", help="as shown by `keys list`")
-
-    phones = commands.add_parser("phones", help="unlock a phone that too many wrong codes disabled")
-    phones.set_defaults(module="phones")
-    unlock = phones.add_subparsers(dest="action", required=True, metavar="ACTION").add_parser(
-        "unlock", help="forget the wrong codes of one phone"
-    )
-    unlock.add_argument("--application", required=True, help="whose phone: an application of the settings")
-    unlock.add_argument("--phone", required=True, help="with country code, for example +79161234567")
-
+    add_administration(commands)
     verifications = commands.add_parser("verifications", help="what happened to a person's codes, for support")
     verifications.set_defaults(module="verifications")
     show = verifications.add_subparsers(dest="action", required=True, metavar="ACTION").add_parser(

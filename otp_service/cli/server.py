@@ -12,7 +12,7 @@ from types import FrameType
 import structlog
 import uvicorn
 
-from otp_service.api.protocol import Protocol
+from otp_service.api.protocol import bounded
 from otp_service.app import create_app, open_service
 from otp_service.cli.listening import url_of
 from otp_service.service import Service
@@ -46,7 +46,7 @@ async def _serve(found: Settings, listener: socket.socket, on_ready: OnReady, al
     async with open_service(found, worker=alone or found.worker.in_serve) as service:
         config = uvicorn.Config(
             create_app(service, api=not alone),
-            http=Protocol,
+            http=bounded(found.http.max_connections),
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 import typing
@@ -14,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from otp_service.domain import phone
+from otp_service.domain.networks import Network
 from otp_service.domain.secret import Secret, Secrets
 from otp_service.errors import SettingsError
 from otp_service.settings import redis_url, wording
@@ -58,6 +60,7 @@ def load(environ: Mapping[str, str], defaults: Mapping[str, Any] | None = None) 
         gateways=_tables(tables, "gateways"),
         bootstrap_api_key=Secret(bootstrap) if bootstrap else None,
         credentials=frozenset(value for value in credentials if len(value) >= 4),
+        digest=hashlib.sha256(msgspec.json.encode(tables, order="deterministic")).hexdigest(),
     )
     _check(settings)
     return settings
@@ -83,6 +86,8 @@ def convert(kind: type[T], data: Any, where: str) -> T:
 
 
 def _decode(kind: type, value: Any) -> Any:
+    if kind is Network:
+        return Network.parse(value)
     several = list(value) if kind is Secrets and isinstance(value, list | tuple) else [value]
     if not several or not all(isinstance(item, str) and item for item in several):
         raise ValueError("Expected a string that is not empty" + (", or a list of them" if kind is Secrets else ""))

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from otp_service.domain.networks import Network
 from otp_service.domain.secret import Secret, Secrets
 
 END = r"$(?!\n)"
@@ -29,6 +30,13 @@ class Service(Section, frozen=True):
     public_url: str = "http://127.0.0.1:8000"
     stop_delay_seconds: Annotated[float, Meta(ge=0, le=60)] = 2.0
     """After SIGTERM, while balancers learn from readiness that they should send elsewhere."""
+
+
+class Http(Section, frozen=True):
+    trusted_proxies: tuple[Network, ...] = ()
+    """Who may say in X-Forwarded-For for whom it asks."""
+    max_connections: Annotated[int, Meta(ge=16, le=65_536)] = 1024
+    """Of one process; one more hears 503 and is closed."""
 
 
 class Redis(Section, frozen=True):
@@ -109,11 +117,14 @@ class Retention(Section, frozen=True):
     """How long a compact record stays after a verification's end, for status questions."""
     events_seconds: Annotated[int, Meta(ge=0, le=2_592_000)] = 259_200
     """How long events can be told and listed; 0: none are kept, and there are no webhooks."""
+    audit_seconds: Annotated[int, Meta(ge=86_400, le=315_360_000)] = 31_536_000
+    """How long an entry of the audit log stays."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     service: Service
+    http: Http
     redis: Redis
     hashing: Hashing
     worker: Worker
@@ -126,10 +137,13 @@ class Settings:
     bootstrap_api_key: Secret | None = None
     credentials: frozenset[str] = field(default=frozenset(), repr=False)
     """Every secret string in use, for the log's redaction."""
+    digest: str = field(default="", repr=False)
+    """SHA-256 of all that was set, secrets included: key it before it is shown to anybody."""
 
 
 SECTIONS: Mapping[str, type[Section]] = {
     "service": Service,
+    "http": Http,
     "redis": Redis,
     "hashing": Hashing,
     "worker": Worker,

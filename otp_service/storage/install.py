@@ -8,6 +8,7 @@ import secrets
 from otp_service.domain.keyring import Keyring, Keys, Names
 from otp_service.errors import SettingsError
 from otp_service.storage import keys
+from otp_service.storage.audit import Action, AuditLog
 from otp_service.storage.connection import Database, Script
 
 PARTITIONS = 256
@@ -16,11 +17,12 @@ _RETIRED = b"retired:"
 _INSTALL = Script.load("install")
 
 
-async def load_names(database: Database, keyring: Keyring) -> Names:
+async def load_names(database: Database, keyring: Keyring, audit: AuditLog | None = None) -> Names:
     """Read the index key, or draw it on a fresh Redis.
 
-    The keys of retired secrets are added to the keyring. Raises SettingsError when none of the listed root secrets
-    opens it: with another key every phone would look new.
+    The keys of retired secrets are added to the keyring. The index key is wrapped anew, and the audit log says so, when
+    the first of the root secrets is another than it was. Raises SettingsError when none of them opens it: with another
+    key every phone would look new.
     """
     index_key = secrets.token_bytes(32)
     current = keyring.current
@@ -39,6 +41,8 @@ async def load_names(database: Database, keyring: Keyring) -> Names:
     except ValueError:
         raise SettingsError("redis: the record otp:install is damaged; restore it from a backup") from None
     if holder is not current:  # the secret was rotated: from now on the old one is not needed for this
+        if audit:
+            await audit.record("service", Action.SECRET_ROTATED, current.id, before=key_id)
         rewrapped = current.seal(index_key, _BOUND_TO)
         await database.command("HSET", keys.INSTALL, "key_id", current.id, "index_key", rewrapped)
     await _add_retired(database, keyring)

@@ -41,14 +41,22 @@ CATALOGUE = (
     Kind("otp:sms:<hash>", "string", "20 min", "no", "a provider's id of a message → the verification, for callbacks"),
     Kind("otp:idem:<keyed hash>", "hash", "24 h", "no", "an Idempotency-Key: fingerprint and verification id"),
     Kind("otp:clientid:<account hash>", "string", "for ever", "no", "the last client id drawn for a provider account"),
-    Kind("otp:apikey:<SHA-256>", "hash", "until revoked", "no", "an API key: application, name, when made"),
-    Kind("otp:apikeys", "hash", "for ever", "no", "id of each API key → its SHA-256"),
+    Kind("otp:{apikeys}", "hash", "for ever", "no", "id of each API key → its SHA-256"),
+    Kind(
+        "otp:{apikeys}:<SHA-256>",
+        "hash",
+        "until revoked, or its end + 30 d",
+        "no",
+        "an API key: what it may do, its times",
+    ),
+    Kind("otp:audit", "stream", "`retention.audit_seconds`", "no", "the audit log"),
 )
 
 INSTALL = "otp:install"
 SUBJECTS = "otp:sub:*"
 """All of them, for what goes through everything."""
-API_KEYS = "otp:apikeys"
+API_KEYS = "otp:{apikeys}"
+AUDIT = "otp:audit"
 GATEWAYS = "gateways"
 """The lane of what concerns gateways."""
 
@@ -130,4 +138,4 @@ def client_id(account: str) -> str:
 
 
 def api_key(digest: str) -> str:
-    return f"otp:apikey:{digest}"
+    return f"otp:{{apikeys}}:{digest}"

@@ -26,7 +26,7 @@ from tests.running import API_KEY, RedisServer, free_port, process, service_envi
 
 STARTED_WITHIN = 3.0
 STOPPED_WITHIN = 5.0
-COMMANDS = ("run", "serve", "sandbox", "doctor", "keys", "phones", "factors", "rotate-secrets")
+COMMANDS = ("run", "serve", "sandbox", "doctor", "keys", "phones", "audit", "factors", "rotate-secrets")
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +51,10 @@ def test_help(commands: Commands, tmp_path: Path) -> None:
 SUBCOMMANDS = (
     ["keys", "create"],
     ["keys", "list"],
+    ["keys", "rotate"],
     ["keys", "revoke"],
     ["phones", "unlock"],
+    ["audit", "export"],
     ["factors", "import"],
     ["factors", "unlock"],
 )
@@ -108,13 +110,17 @@ async def test_a_key_works_at_once_and_is_listed_without_its_secret(
     rows = commands.run("keys", "list", "--json", environ=environ, folder=tmp_path)
     assert (table.code, rows.code) == (0, 0)
     assert secret not in table.text + rows.text
-    assert re.search(rf"^{key_id} +web +\d{{4}}-\d\d-\d\d \d\d:\d\d UTC +бэкенд, CI$", table.out, re.MULTILINE)
+    assert re.search(
+        rf"^{key_id} +web( +\d{{4}}-\d\d-\d\d \d\d:\d\d UTC){{2}} +never +check,read,send +any +бэкенд, CI$",
+        table.out,
+        re.MULTILINE,
+    )
     (row,) = [row for row in json.loads(rows.out) if row["id"] == key_id]
     assert (row["application"], row["name"]) == ("web", "бэкенд, CI")
     assert abs(row["created_at"] - time.time()) < 60
 
 
-async def test_a_key_is_stored_nowhere_in_clear(
+async def test_s18_a_key_is_stored_nowhere_in_clear(
     commands: Commands, environ: dict[str, str], tmp_path: Path, redis_url: str, folder: Path
 ) -> None:
     _, secret = created(commands, environ, tmp_path)

@@ -22,6 +22,8 @@ ALWAYS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "x-frame-options": "DENY",
+    "cross-origin-resource-policy": "same-origin",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
 }
 """Headers that stand on every answer, whatever it is."""
 
@@ -75,9 +77,10 @@ def read_answer(peer: socket.socket, method: str = "POST") -> httpx.Response:
     return httpx.Response(found.status, headers=found.getheaders(), content=found.read())
 
 
-def marked(answer: httpx.Response) -> None:
-    """What every answer carries."""
-    assert {name: answer.headers.get(name) for name in ALWAYS} == ALWAYS
+def marked(answer: httpx.Response, *, policy: bool = True) -> None:
+    """What every answer carries. policy: also the one of the API, which the page to try it replaces."""
+    expected = {name: value for name, value in ALWAYS.items() if policy or name != "content-security-policy"}
+    assert {name: answer.headers.get(name) for name in expected} == expected
     assert re.fullmatch(r"[A-Za-z0-9._-]{8,128}", answer.headers["x-request-id"])
 
 
@@ -93,7 +96,7 @@ def refused(answer: httpx.Response, *statuses: int, code: str = "") -> dict[str,
     assert found["title"]
     assert isinstance(found["detail"], str)
     assert found["detail"]
-    assert found.keys() <= {"type", "title", "status", "code", "detail", "errors", "reason", "country"}
+    assert found.keys() <= {"type", "title", "status", "code", "detail", "errors", "reason", "country", "scope"}
     for error in found.get("errors", ()):
         assert error.keys() == {"field", "message"}
         assert all(isinstance(text, str) and text for text in error.values())

@@ -13,7 +13,6 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api import Api
 from tests.edge.hostile import (
     JSON,
     KEY,
@@ -135,12 +134,12 @@ BROKEN = {
 
 @pytest.mark.parametrize("operation", BODIES)
 @pytest.mark.parametrize("name", BROKEN)
-def test_broken_bodies(url: str, name: str, operation: str) -> None:
+def test_s21_broken_bodies(url: str, name: str, operation: str) -> None:
     refused(post(url, operation, BROKEN[name]), 400, 422)
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":'])
-def test_100_000_levels(url: str, opening: bytes) -> None:
+def test_s21_100_000_levels(url: str, opening: bytes) -> None:
     """More than a body may hold, so its size is what is refused."""
     refused(exchange(url, request(opening * 100_000)), 413, code="body_too_large")
     refused(
@@ -157,13 +156,13 @@ def test_a_body_that_is_missing(url: str, body: bytes) -> None:
     refused(post(url, "resend", body), 404, code="not_found")  # it needs none
 
 
-def test_64_kib_are_read_and_one_byte_more_is_not(url: str) -> None:
+def test_s21_64_kib_are_read_and_one_byte_more_is_not(url: str) -> None:
     body = b'{"to": "nobody"}'
     refused(exchange(url, request(body.ljust(LIMIT))), 422, code="invalid_phone")
     refused(exchange(url, request(body.ljust(LIMIT + 1))), 413, code="body_too_large")
 
 
-def test_64_kib_in_chunks(url: str) -> None:
+def test_s21_64_kib_in_chunks(url: str) -> None:
     te = [b"Transfer-Encoding: chunked"]
     body = b'{"to": "nobody"}'.ljust(LIMIT)
     halves = (body[: LIMIT // 2], body[LIMIT // 2 :])
@@ -200,7 +199,7 @@ MULTIPART = b'--x\r\nContent-Disposition: form-data; name="to"\r\n\r\n+791612345
 
 @pytest.mark.parametrize("media", MEDIA_TYPES)
 @pytest.mark.parametrize("operation", BODIES)
-def test_other_media_types(url: str, operation: str, media: bytes) -> None:
+def test_s21_other_media_types(url: str, operation: str, media: bytes) -> None:
     usual = (b"Host: x", KEY, b"Content-Type: " + media)
     for body in (json.dumps(BODIES[operation]).encode(), MULTIPART):
         refused(post(url, operation, body, usual=usual), 415, code="unsupported_media_type")
@@ -444,11 +443,11 @@ FRAMING = {
 
 
 @pytest.mark.parametrize("name", FRAMING)
-def test_framing(url: str, name: str) -> None:
+def test_s23_framing(url: str, name: str) -> None:
     refused(exchange(url, FRAMING[name]), 400, code="malformed_request")
 
 
-def test_after_two_lengths_the_connection_is_closed(url: str) -> None:
+def test_s23_after_two_lengths_the_connection_is_closed(url: str) -> None:
     """Whatever stands behind such a request is not read as another one."""
     with connected(url) as peer:
         peer.sendall(FRAMING["chunks and length 0"])
@@ -483,7 +482,7 @@ def test_absurd_headers(url: str) -> None:
         [b"Content-Encoding: gzip"],
         [b"X-%d: 1" % n for n in range(50)],
     ):  # fmt: skip
-        refused(exchange(url, request(b'{"to": "nobody"}', headers=headers)), 400, 415, 422)
+        refused(exchange(url, request(b'{"to": "nobody"}', headers=headers)), 400, 415, 422, 431)
 
 
 @pytest.mark.parametrize(
@@ -583,7 +582,7 @@ def test_a_caller_that_hangs_up_in_the_middle(url: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pause", [0.5, 30])
-def test_a_body_slower_than_5_s(url: str, pause: float) -> None:
+def test_s22_a_body_slower_than_5_s(url: str, pause: float) -> None:
     """A silent sender and one that drips are both cut off in time."""
     with connected(url) as peer:
         peer.sendall(request(headers=[b"Content-Length: 1000"], length=False))
@@ -601,19 +600,3 @@ def test_a_body_slower_than_5_s(url: str, pause: float) -> None:
         refused(answer, 408, code="request_timeout")
         assert 4.5 < took < 6.5
         assert closed(peer)
-
-
-@pytest.mark.slow
-async def test_200_dripping_callers_do_not_stop_the_others(url: str) -> None:
-    peers = [connected(url) for _ in range(200)]
-    try:
-        for peer in peers:
-            peer.sendall(request(headers=[b"Content-Length: 1000"], length=False) + b" ")
-        async with Api(url, API_KEY) as api:
-            began = time.monotonic()
-            for _ in range(50):
-                assert (await api.http.get("/health/live")).status_code == 200
-            assert time.monotonic() - began < 2
-    finally:
-        for peer in peers:
-            peer.close()

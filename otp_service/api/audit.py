@@ -1,0 +1,66 @@
+"""The audit log over HTTP, for keys with the scope `admin`."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+import msgspec
+from litestar import get
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+
+from otp_service.api.problems import documented
+from otp_service.domain.scopes import KeyScope
+from otp_service.errors import Refused
+from otp_service.service import Service
+from otp_service.storage.api_keys import ApiKey
+from otp_service.storage.audit import PAGE, Entry, told
+
+_PLACE = re.compile(r"[0-9]{1,19}-[0-9]{1,19}")
+After = Annotated[
+    str, QueryParameter(description="`next` of the page before; without it, from the oldest entry.", max_length=39)
+]
+
+
+class AuditEntry(msgspec.Struct, kw_only=True):
+    """`at`: ISO 8601, UTC. `application` is null where the entry is about the service as a whole."""
+
+    id: str
+    at: str
+    actor: str
+    action: str
+    application: str | None
+    subject: str | None
+    details: dict[str, Any]
+
+
+class AuditPage(msgspec.Struct, kw_only=True):
+    """`next`: what to ask with `after` for the next page; null at the end. A page may be empty and not the last."""
+
+    entries: list[AuditEntry]
+    next: str | None
+
+
+@get(
+    "/v1/audit",
+    operation_id="listAudit",
+    summary="Who did what, oldest first",
+    tags=["audit"],
+    opt={"scope": KeyScope.ADMIN},
+    responses=documented(),
+)
+async def entries(service: NamedDependency[Service], caller: NamedDependency[ApiKey], after: After = "") -> AuditPage:
+    """Entries about the key's own application and about the service as a whole."""
+    if after and not _PLACE.fullmatch(after):
+        errors = [{"field": "after", "message": "not the `next` of a page"}]
+        raise Refused("validation_failed", "Not understood: after.", extra={"errors": errors})
+    found = await service.audit.page(after)
+    return AuditPage(
+        entries=[_view(entry) for entry in found if entry.application in ("", caller.application)],
+        next=found[-1].id if len(found) == PAGE else None,
+    )
+
+
+def _view(entry: Entry) -> AuditEntry:
+    return AuditEntry(**told(entry))

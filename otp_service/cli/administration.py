@@ -1,0 +1,86 @@
+"""Commands about access and records: `keys`, `phones`, `audit`. What they do is in the module of each."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import Any
+
+from otp_service.domain.networks import Network
+from otp_service.domain.scopes import DEFAULT_SCOPES, KeyScope
+
+OVERLAP_SECONDS = 86_400
+LEAST_OVERLAP_SECONDS = 10
+"""Processes may honour a key for 5 s on what they knew of it; below that an overlap could not be kept."""
+LONGEST_SECONDS = 10 * 365 * 86_400
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def seconds(text: str) -> int:
+    """`45s`, `30m`, `12h`, `90d`, at most ten years."""
+    found = re.fullmatch(r"([1-9][0-9]{0,8})([smhd])", text)
+    if not found or int(found[1]) * _UNITS[found[2]] > LONGEST_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no length of time; write 45s, 30m, 12h or 90d")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def overlap(text: str) -> int:
+    found = seconds(text)
+    if found < LEAST_OVERLAP_SECONDS:
+        raise argparse.ArgumentTypeError(f"must be {LEAST_OVERLAP_SECONDS}s or more; to end a key at once, revoke it")
+    return found
+
+
+def network(text: str) -> Network:
+    try:
+        return Network.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def add_administration(commands: Any) -> None:
+    _add_keys(commands)
+    phones = commands.add_parser("phones", help="unlock a phone that too many wrong codes disabled")
+    phones.set_defaults(module="phones")
+    unlock = phones.add_subparsers(dest="action", required=True, metavar="ACTION").add_parser(
+        "unlock", help="forget the wrong codes of one phone"
+    )
+    _add_phone(unlock)
+    audit = commands.add_parser("audit", help="who did what: the audit log")
+    audit.set_defaults(module="audit")
+    audit.add_subparsers(dest="action", required=True, metavar="ACTION").add_parser(
+        "export", help="all entries, oldest first, one JSON object in a line"
+    )
+
+
+def _add_phone(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--application", required=True, help="whose phone: an application of the settings")
+    command.add_argument("--phone", required=True, help="with country code, for example +79161234567")
+
+
+def _add_keys(commands: Any) -> None:
+    keys = commands.add_parser("keys", help="make, list, rotate and revoke API keys")
+    keys.set_defaults(module="keys")
+    actions = keys.add_subparsers(dest="action", required=True, metavar="ACTION")
+    create = actions.add_parser("create", help="make a key and show it once")
+    create.add_argument("--application", required=True, help="the application of the settings that will use it")
+    create.add_argument("--name", default="", help="a note for people, for example where it is used")
+    default = ", ".join(sorted(DEFAULT_SCOPES))
+    create.add_argument(
+        "--scope", action="append", choices=[*KeyScope], help=f"what it may do; repeat for several (default: {default})"
+    )
+    create.add_argument(
+        "--network", action="append", type=network, help="where it may be used from, as 10.0.0.0/8; repeat for several"
+    )
+    create.add_argument(
+        "--expires-in", type=seconds, metavar="TIME", help="its life, as 90d or 12h (default: for ever)"
+    )
+    listing = actions.add_parser("list", help="show all keys, without their secrets")
+    listing.add_argument("--json", action="store_true", help="for scripts")
+    rotate = actions.add_parser("rotate", help="make a successor and show it once; the key ends after an overlap")
+    rotate.add_argument("id", help="as shown by `keys list`")
+    rotate.add_argument(
+        "--overlap", type=overlap, default=OVERLAP_SECONDS, metavar="TIME", help="how long both work (default: 1d)"
+    )
+    revoke = actions.add_parser("revoke", help="make a key useless, within 5 s in all processes")
+    revoke.add_argument("id", help="as shown by `keys list`")

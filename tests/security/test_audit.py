@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from otp_service.storage import keys
 from otp_service.storage.audit import Action, AuditLog
 from otp_service.storage.connection import Database
 from tests.api import Api, problem
-from tests.running import API_KEY, SECRET
+from tests.running import API_KEY, SECRET, RedisServer, running_service
 from tests.security.conftest import Operator, make_key
 from tests.test_project import sections
 
@@ -55,7 +56,8 @@ async def test_what_operators_do_is_in_it(operator: Operator, service_urls: list
     assert phone[1:] not in json.dumps(entries)
     starts = [entry for entry in entries if entry["action"] == "service.started"]
     assert starts[0]["details"]["version"] == __version__
-    assert starts[0]["details"]["settings"] == starts[1]["details"]["settings"]  # two processes, the same settings
+    same = Counter(entry["details"]["settings"] for entry in starts).most_common(1)
+    assert same[0][1] >= 2  # two processes of the session have the same settings
     assert {entry["actor"] for entry in starts} == {"service"}
     secrets = {SECRET, API_KEY, "demo-password"}
     assert not [secret for secret in secrets if secret in json.dumps(entries)]
@@ -88,10 +90,9 @@ async def pages(api: Api) -> Any:
             return
 
 
-async def test_it_is_kept_as_long_as_the_settings_say_and_is_read_in_pages(redis_url: str, tmp_path: Path) -> None:
-    """In a database of its own, since nothing else may be trimmed here."""
-    async with Redis.from_url(redis_url, db=1, protocol=2) as redis:
-        await redis.flushdb()
+async def test_it_is_kept_as_long_as_the_settings_say_and_is_read_in_pages(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path)
+    async with Redis.from_url(server.url, protocol=2) as redis:
         long_ago = int((time.time() - 90_000) * 1000)
         fields = {"actor": "a", "action": "b", "application": "", "subject": "", "details": "{}"}
         await redis.xadd(keys.AUDIT, fields, id=f"{long_ago}-0")
@@ -102,7 +103,7 @@ async def test_it_is_kept_as_long_as_the_settings_say_and_is_read_in_pages(redis
         assert [entry.subject for entry in found] == [str(number) for number in range(1200)]
         assert found[0].details == {"note": "[phone] and 9161234567"}
         assert 86_000 < await redis.ttl(keys.AUDIT) <= 86_400
-        await redis.flushdb()
+    server.kill()
 
 
 def test_every_action_is_documented() -> None:
@@ -112,8 +113,6 @@ def test_every_action_is_documented() -> None:
 
 @pytest.mark.slow
 async def test_a_new_root_secret_is_told_once(tmp_path: Path, sandbox_process: str) -> None:
-    from tests.running import RedisServer, running_service
-
     server = RedisServer(tmp_path)
     for secret in (SECRET, f"{NEW},{SECRET}", f"{NEW},{SECRET}"):
         with running_service(tmp_path, server.url, sandbox_process, OTP__SERVICE__SECRET=secret):

@@ -94,7 +94,7 @@ class Verifications:
         try:
             if claim.word == "known" and (found := await self._start_again(claim, lease)):
                 return found
-            return await self._start_new(application, policy, claim.verification_id, to.e164, order)
+            return await self._start_new(application, policy, claim.verification_id, to.e164, order, record)
         except StorageUnavailable:
             raise  # nobody knows how far it came, so the key stays with its verification
         except Refused as refusal:
@@ -165,8 +165,9 @@ class Verifications:
         return stored.found
 
     async def _start_new(
-        self, application: str, policy: Application, verification_id: str, to: str, order: Order
+        self, application: str, policy: Application, verification_id: str, to: str, order: Order, claimed: str = ""
     ) -> Verification:
+        """claimed: name of the record of the Idempotency-Key."""
         candidates = self._errands.route(application, order.channel, order.platform)
         opened = None
         if candidates and candidates[0].makes_code:
@@ -189,6 +190,7 @@ class Verifications:
             cost=self._hash_pool.cost,
             lease_seconds=self._errands.lease_seconds(order.channel),
             first=opened,
+            idempotency=claimed,
         )
         if stored.word != "created":
             metrics.VERIFICATIONS.labels(application, stored.word).inc()

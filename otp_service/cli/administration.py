@@ -1,4 +1,4 @@
-"""Commands about access and records: `keys`, `phones`, `audit`. What they do is in the module of each."""
+"""Commands about access and records: `keys`, `phones`, `audit`, `erase`. What they do is in the module of each."""
 
 from __future__ import annotations
 
@@ -51,6 +51,9 @@ def add_administration(commands: Any) -> None:
     audit.add_subparsers(dest="action", required=True, metavar="ACTION").add_parser(
         "export", help="all entries, oldest first, one JSON object in a line"
     )
+    erase = commands.add_parser("erase", help="forget what is known of a phone, at its holder's request")
+    erase.set_defaults(module="erase")
+    _add_phone(erase)
 
 
 def _add_phone(command: argparse.ArgumentParser) -> None:

@@ -56,6 +56,7 @@ class VerificationStore:
         cost: Cost,
         lease_seconds: float,
         first: Opening | None,
+        idempotency: str = "",
     ) -> Stored:
         """Make a verification and count its first send. Words: created, exists, too_soon, disabled."""
         sealed_under = self._records.keyring.current
@@ -77,6 +78,8 @@ class VerificationStore:
             "max_attempts": policy.max_attempts,
             "max_sends": policy.max_sends,
         }
+        if idempotency:  # so that erasure finds that record, too
+            record["idempotency"] = idempotency
         place = self._records.place(verification_id)
         return await self._records.run(
             _START,

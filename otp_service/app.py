@@ -27,6 +27,7 @@ from otp_service.delivery.errands import Errands
 from otp_service.delivery.pushes import Pushes
 from otp_service.delivery.recipients import Recipients
 from otp_service.delivery.tracking import Tracking
+from otp_service.discretion import Discretion
 from otp_service.domain.keyring import Keyring
 from otp_service.errors import SettingsError
 from otp_service.factors import Factors
@@ -97,17 +98,21 @@ async def open_service(settings: Settings, *, worker: bool = True) -> AsyncItera
         stopping = asyncio.Event()
         vault = Vault(keyring)
         subjects = SubjectStore(database, names, vault)
+        idempotency = IdempotencyStore(database)
         verifications = Verifications(
             settings,
             names,
             store,
             sends,
-            IdempotencyStore(database),
+            idempotency,
             recipients,
             errands,
             dispatcher,
             hash_pool,
             Proofs(subjects),
+        )
+        discretion = Discretion(
+            settings, names, store, sends, idempotency, recipients, errands, hash_pool, verifications
         )
         lasting = settings.redis.allow_factors_without_persistence or await guards.is_lasting(database)
         if not lasting:
@@ -132,6 +137,7 @@ async def open_service(settings: Settings, *, worker: bool = True) -> AsyncItera
             known,
             hash_pool,
             verifications,
+            discretion,
             factors,
             lookup,
             log_of_events,
@@ -170,6 +176,7 @@ def create_app(service: Service, *, api: bool = True) -> ASGIApp:
         dependencies={
             "service": Provide(lambda: service, sync_to_thread=False),
             "verifications": Provide(lambda: service.verifications, sync_to_thread=False),
+            "discretion": Provide(lambda: service.discretion, sync_to_thread=False),
             "factors": Provide(lambda: service.factors, sync_to_thread=False),
             "lookup": Provide(lambda: service.lookup, sync_to_thread=False),
             "caller": Provide(caller, sync_to_thread=False),

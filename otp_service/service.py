@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from otp_service import metrics
 from otp_service.delivery.circuits import Circuits
 from otp_service.delivery.pushes import Pushes
+from otp_service.discretion import Discretion
 from otp_service.factors import Factors
 from otp_service.gateways.base import Gateway
 from otp_service.hashing import HashPool
@@ -31,6 +32,7 @@ class Service:
     gateways: Mapping[str, Gateway]
     hash_pool: HashPool
     verifications: Verifications
+    discretion: Discretion
     factors: Factors
     lookup: Lookup
     events: EventStore

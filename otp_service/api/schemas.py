@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from otp_service.discretion import disguised
 from otp_service.domain.lifecycle import Verification
 from otp_service.domain.messages import Message
 from otp_service.domain.timeline import timeline
@@ -149,6 +150,7 @@ class CheckResult(msgspec.Struct, kw_only=True):
 
 
 def view(found: Verification) -> VerificationView:
+    found = disguised(found)
     return VerificationView(
         id=found.id,
         status=found.status,

@@ -24,6 +24,7 @@ from otp_service.api.schemas import (
     check_result,
     view,
 )
+from otp_service.discretion import Discretion
 from otp_service.domain.phone import mask
 from otp_service.domain.scopes import KeyScope
 from otp_service.lookup import Lookup
@@ -48,7 +49,7 @@ class VerificationController(Controller):
     )  # fmt: skip
     async def start(
         self,
-        verifications: Service,
+        discretion: NamedDependency[Discretion],
         caller: Caller,
         data: JSONBody[StartVerification],
         idempotency_key: IdempotencyKey = None,
@@ -64,7 +65,7 @@ class VerificationController(Controller):
             client_ip=_address(client.ip) if client and client.ip is not None else "",
             platform=(client.platform or "") if client else "",
         )
-        found = await verifications.start(caller.application, order, bare(idempotency_key))
+        found = await discretion.start(caller.application, order, bare(idempotency_key))
         structlog.contextvars.bind_contextvars(verification=found.id, to=mask(found.phone))
         return view(found)
 
@@ -152,7 +153,7 @@ class VerificationController(Controller):
     )  # fmt: skip
     async def resend(
         self,
-        verifications: Service,
+        discretion: NamedDependency[Discretion],
         caller: Caller,
         verification_id: FromPath[str],
         data: JSONBody[Resend | None] = None,
@@ -160,7 +161,7 @@ class VerificationController(Controller):
     ) -> VerificationView:
         channel = (data.channel or "") if data else ""
         structlog.contextvars.bind_contextvars(verification=verification_id)
-        return view(await verifications.resend(caller.application, verification_id, channel, bare(idempotency_key)))
+        return view(await discretion.resend(caller.application, verification_id, channel, bare(idempotency_key)))
 
     @post(
         "/{verification_id:str}/cancel",

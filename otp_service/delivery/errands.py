@@ -59,6 +59,10 @@ class Errands:
         """Who is asked for a new verification, in this order."""
         return self._circuits.usable(self._able(application, channel, platform))
 
+    def front(self, application: str, channel: str, platform: str) -> Gateway:
+        """Who would be asked first, also while nobody can be."""
+        return [*self.route(application, channel, platform), *self._gateways[channel]][0]
+
     def first(self, stored: Stored, candidates: Sequence[Gateway], opened: Opening | None = None) -> Errand:
         """The first send. opened: the message of the first candidate, where it is recorded already."""
         return self._errand(stored, stored.found.channel, candidates, opened)

@@ -55,6 +55,8 @@ class Reason(StrEnum):
     """An error text that no document lists."""
     NO_REPORT = "no_report"
     """The gateway took it and never told the end."""
+    WITHHELD = "withheld"
+    """It was never handed to the gateway: a decoy of an application that does not tell whom it refuses."""
 
 
 @dataclass(frozen=True, slots=True)

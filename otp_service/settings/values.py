@@ -98,6 +98,8 @@ class Application(Section, frozen=True):
     resend_pause_seconds: Annotated[tuple[Pause, ...], Meta(min_length=1)] = (30, 60, 120, 240)
     totp_window: Annotated[int, Meta(ge=0, le=4)] = 1
     """Steps of 30 s either way that a TOTP code may be off; 0 is strict (OWASP ASVS 5.0 6.5.5)."""
+    enumeration_safe: bool = False
+    """A start answers the same whether or not the phone is refused."""
     number_info: str = ""
     """The `targetsms-xml` gateway that is asked for operator and region of a phone; '' for none."""
     webhooks: tuple[Webhook, ...] = ()

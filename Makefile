@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow soak lint format lock clean
+.PHONY: help run test test-slow soak lint format lock sbom clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ lock: $(VENV)/.dev ## Renew the locked requirements (UPGRADE=--upgrade for newer
 	@$(UV) $(UPGRADE) pyproject.toml --extra embedded -c requirements/build.txt -o requirements/base.txt
 	@$(UV) $(UPGRADE) --group dev -c requirements/base.txt -o requirements/dev.txt
 	@$(UV) $(UPGRADE) --group slow -c requirements/base.txt -c requirements/dev.txt -o requirements/slow.txt
+
+sbom: $(VENV)/.base ## Write what is installed for the service to sbom.json (CycloneDX)
+	@$(BIN)/python requirements/sbom.py > sbom.json
 
 clean: ## Remove the virtual environment and caches (data/ stays)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -33,7 +33,7 @@ REACHED = {
 """Route and status: fewer would mean that it has only knocked at the doors."""
 
 
-async def test_the_document_is_true(tmp_path: Path) -> None:
+async def test_s26_the_document_is_true(tmp_path: Path) -> None:
     """No 5xx, nothing undocumented, wrong data refused, right data accepted: all checks that schemathesis has."""
     server = RedisServer(tmp_path)
     try:

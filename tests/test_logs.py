@@ -365,7 +365,7 @@ def test_a_redis_that_does_not_write_is_no_bug_of_ours(evidence: Evidence) -> No
 
 
 @pytest.mark.parametrize("what", WHAT)
-def test_no_canary_in_the_logs(evidence: Evidence, what: str) -> None:
+def test_s12_no_canary_in_the_logs(evidence: Evidence, what: str) -> None:
     for spelling in canaries(evidence)[what]:
         assert spelling not in evidence.output, [line for line in evidence.output.splitlines() if spelling in line][:3]
 

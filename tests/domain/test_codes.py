@@ -59,7 +59,7 @@ def test_a_digest_is_argon2id_over_a_keyed_mac_of_code_and_scope() -> None:
     st.text(min_size=1, max_size=20).filter(lambda text: text.isprintable()),
 )
 def test_a_code_matches_in_no_other_scope(field: str, value: str) -> None:
-    """S-06: no other application, purpose, phone or verification takes the hash."""
+    """No other application, purpose, phone or verification takes the hash."""
     salt = b"s" * 16
     stored = codes.digest(b"p" * 32, SCOPE, "123456", salt, CHEAP)
     other = dataclasses.replace(SCOPE, **{field: value})

@@ -45,7 +45,7 @@ def test_what_is_no_phone(written: str) -> None:
 
 @given(st.text(alphabet=st.characters(categories=["Nd", "Zs", "Pd", "Po", "Sm"]), max_size=20))
 def test_no_spelling_gains_a_second_identity(written: str) -> None:
-    """S-17: whatever is accepted is ASCII E.164, and reading that again changes nothing."""
+    """Whatever is accepted is ASCII E.164, and reading that again changes nothing."""
     try:
         found = phone.normalise(written, "RU")
     except Refused:

@@ -21,7 +21,7 @@ async def pending(api: Api, gateways: Gateways, phone: str) -> tuple[str, str]:
     return started["id"], (await gateways.codes(phone))[0]
 
 
-async def test_200_wrong_guesses_at_once_five_are_judged(api: Api, second: Api, pending: tuple[str, str]) -> None:
+async def test_s01_200_wrong_guesses_at_once_five_are_judged(api: Api, second: Api, pending: tuple[str, str]) -> None:
     verification, code = pending
 
     outcomes = await asyncio.gather(
@@ -34,7 +34,7 @@ async def test_200_wrong_guesses_at_once_five_are_judged(api: Api, second: Api, 
     assert await second.outcome(verification, code) == "exhausted"
 
 
-async def test_100_right_guesses_at_once_one_is_approved(api: Api, second: Api, pending: tuple[str, str]) -> None:
+async def test_s02_100_right_guesses_at_once_one_is_approved(api: Api, second: Api, pending: tuple[str, str]) -> None:
     verification, code = pending
 
     outcomes = Counter(await asyncio.gather(*((api, second)[n % 2].outcome(verification, code) for n in range(100))))

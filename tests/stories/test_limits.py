@@ -54,7 +54,7 @@ async def test_sends_are_counted(api: Api, gateways: Gateways, phone: str) -> No
     assert len(await gateways.messages(phone)) == 5
 
 
-async def test_50_starts_with_one_key_send_one(api: Api, second: Api, gateways: Gateways, phone: str) -> None:
+async def test_s25_50_starts_with_one_key_send_one(api: Api, second: Api, gateways: Gateways, phone: str) -> None:
     answers = await asyncio.gather(*((api, second)[n % 2].start(phone, key="one-key-" + phone) for n in range(50)))
 
     assert set(Counter(answer.status_code for answer in answers)) <= {201, 409}
@@ -67,7 +67,9 @@ async def test_50_starts_with_one_key_send_one(api: Api, second: Api, gateways: 
     assert len(await gateways.messages(phone)) == 1
 
 
-async def test_a_repeated_start_is_the_same_verification_as_it_is_now(api: Api, gateways: Gateways, phone: str) -> None:
+async def test_s25_a_repeated_start_is_the_same_verification_as_it_is_now(
+    api: Api, gateways: Gateways, phone: str
+) -> None:
     first = await api.start(phone, key="again-" + phone, reference="r1")
     (code,) = await gateways.codes(phone)
     assert await api.outcome(first.json()["id"], code) == "approved"
@@ -80,7 +82,7 @@ async def test_a_repeated_start_is_the_same_verification_as_it_is_now(api: Api, 
     problem(await api.start(phone, key="again-" + phone, reference="r2"), 422, "idempotency_key_reused")
 
 
-async def test_keys_of_two_applications_do_not_meet(api: Api, other: Api, phone: str) -> None:
+async def test_s25_keys_of_two_applications_do_not_meet(api: Api, other: Api, phone: str) -> None:
     first = (await api.start(phone, key="shared-" + phone)).json()
     second = (await other.start(phone, key="shared-" + phone)).json()
     assert first["id"] != second["id"]

@@ -14,7 +14,7 @@ from otp_service.storage.connection import Database
 from otp_service.storage.install import load_names
 from tests.api import Api, Gateways, problem
 from tests.running import SECRET
-from tests.security.conftest import Operator
+from tests.hardening.conftest import Operator
 
 
 async def subjects(api: Api) -> list[str]:

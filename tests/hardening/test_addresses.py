@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.edge.hostile import exchange, read_answer, refused, request
-from tests.security.conftest import PROXY, Operator, make_key
+from tests.hardening.conftest import PROXY, Operator, make_key
 
 OFFICE = "203.0.113.0/24"
 STRANGER = "127.0.0.2"

@@ -11,7 +11,7 @@ import pytest
 
 from tests.api import Api
 from tests.edge.hostile import ALWAYS, closed, connected, exchange, marked, read_answer, refused, request
-from tests.security.conftest import CONNECTIONS
+from tests.hardening.conftest import CONNECTIONS
 
 HEAD_SECONDS = 10
 

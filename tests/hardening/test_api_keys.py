@@ -16,8 +16,8 @@ from otp_service.domain.networks import Network
 from otp_service.storage.api_keys import ApiKeyStore, Grant
 from otp_service.storage.connection import Database
 from tests.api import Answer, Api, problem
-from tests.running import API_KEY
 from tests.hardening.conftest import Operator, make_key
+from tests.running import API_KEY
 
 ID = "A" * 36
 NEEDED = {"start": "send", "resend": "send", "cancel": "send", "check": "check", "status": "read", "audit": "admin"}

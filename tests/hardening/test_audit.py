@@ -17,8 +17,8 @@ from otp_service.storage import keys
 from otp_service.storage.audit import Action, AuditLog
 from otp_service.storage.connection import Database
 from tests.api import Api, problem
-from tests.running import API_KEY, SECRET, RedisServer, running_service
 from tests.hardening.conftest import Operator, make_key
+from tests.running import API_KEY, SECRET, RedisServer, running_service
 from tests.test_project import sections
 
 NEW = "new-secret-" + "n" * 40

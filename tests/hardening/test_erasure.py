@@ -13,8 +13,8 @@ from otp_service.storage import keys
 from otp_service.storage.connection import Database
 from otp_service.storage.install import load_names
 from tests.api import Api, Gateways, problem
-from tests.running import SECRET
 from tests.hardening.conftest import Operator
+from tests.running import SECRET
 
 
 async def subjects(api: Api) -> list[str]:

@@ -33,7 +33,7 @@ def find_client_address(scope: Scope, trusted: Sequence[Network]) -> None:
     found = address(client[0]) if client else None
     if found and trusted and any(found in network for network in trusted):
         found = _behind(found, _hops(scope), trusted)
-    scope["state"][_STATE] = found
+    scope.setdefault("state", {})[_STATE] = found
 
 
 def _behind(proxy: Address, hops: Sequence[str], trusted: Sequence[Network]) -> Address:

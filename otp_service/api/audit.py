@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 import msgspec
@@ -12,14 +11,17 @@ from litestar.params import QueryParameter
 
 from otp_service.api.problems import documented
 from otp_service.domain.scopes import KeyScope
-from otp_service.errors import Refused
 from otp_service.service import Service
+from otp_service.settings.values import END
 from otp_service.storage.api_keys import ApiKey
 from otp_service.storage.audit import PAGE, Entry, told
 
-_PLACE = re.compile(r"[0-9]{1,19}-[0-9]{1,19}")
 After = Annotated[
-    str, QueryParameter(description="`next` of the page before; without it, from the oldest entry.", max_length=39)
+    str | None,
+    QueryParameter(
+        pattern=r"^[0-9]{1,19}-[0-9]{1,19}" + END,
+        description="`next` of the page before; without it, from the oldest entry.",
+    ),
 ]
 
 
@@ -50,12 +52,9 @@ class AuditPage(msgspec.Struct, kw_only=True):
     opt={"scope": KeyScope.ADMIN},
     responses=documented(),
 )
-async def entries(service: NamedDependency[Service], caller: NamedDependency[ApiKey], after: After = "") -> AuditPage:
+async def entries(service: NamedDependency[Service], caller: NamedDependency[ApiKey], after: After = None) -> AuditPage:
     """Entries about the key's own application and about the service as a whole."""
-    if after and not _PLACE.fullmatch(after):
-        errors = [{"field": "after", "message": "not the `next` of a page"}]
-        raise Refused("validation_failed", "Not understood: after.", extra={"errors": errors})
-    found = await service.audit.page(after)
+    found = await service.audit.page(after or "")
     return AuditPage(
         entries=[_view(entry) for entry in found if entry.application in ("", caller.application)],
         next=found[-1].id if len(found) == PAGE else None,

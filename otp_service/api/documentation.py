@@ -89,7 +89,7 @@ def complete(app: Litestar) -> None:
     in_order = sorted(paths, key=lambda path: (not path.startswith("/v1/"), len(path)))
     app.openapi_schema.paths = {path: paths[path] for path in in_order}
     for path, item in paths.items():
-        for operation in (item.get, item.post):
+        for operation in (item.get, item.post, item.delete):
             if operation is None:
                 continue
             if scope := scopes.get(operation.operation_id or ""):

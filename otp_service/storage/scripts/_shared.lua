@@ -74,7 +74,7 @@ local function finish(v, due, out, id, status, now)
   -- A walk that is under way may die before it has written what became of its message.
   if number(v, 'lease') > 0 then redis.call('HSETNX', v, 'look_at', number(v, 'lease') + 20000) end
   redis.call('HDEL', v, 'salt', 'cost', 'hash:gateway', 'hash:earlier', 'hash:local', 'settled', 'attempted_at',
-    'code_length', 'lease', 'lease_op', 'failover_at')
+    'code_length', 'lease', 'lease_op', 'failover_at', 'failovers')
   redis.call('PEXPIRE', v, number(v, 'retention'))
   emit_of(v, due, out, id, 'verification.' .. status, now)
   plan(v, due, id)
@@ -114,7 +114,8 @@ end
 local function open_message(v, n, gateway, channel, source, client_id, now)
   local m = 'm' .. n .. ':'
   redis.call('HSET', v, 'messages', n, m .. 'gateway', gateway, m .. 'channel', channel, m .. 'source', source,
-    m .. 'client_id', client_id, m .. 'status', 'queued', m .. 'queued_at', now, m .. 'updated_at', now)
+    m .. 'status', 'queued', m .. 'queued_at', now, m .. 'updated_at', now)
+  if client_id ~= '' then redis.call('HSET', v, m .. 'client_id', client_id) end
 end
 
 -- A message's status, if it may follow the one that it has: a comma-separated list says which those are.

@@ -47,7 +47,8 @@ Operations = dict[tuple[str, str], dict[str, Any]]
 
 
 def test_every_route_is_listed(operations: Operations) -> None:
-    app = cast("Any", create_app(cast("Any", SimpleNamespace(verifications=None, settings=SETTINGS, stopping=asyncio.Event()))))._app
+    service = SimpleNamespace(verifications=None, settings=SETTINGS, stopping=asyncio.Event())
+    app = cast("Any", create_app(cast("Any", service)))._app
     routes = {
         (re.sub(r"\{([a-z_]+):[a-z]+\}", r"{\1}", route.path_format or route.path), method.lower())
         for route in app.routes

@@ -16,8 +16,9 @@ from litestar.types import ASGIApp
 from otp_service import __version__
 from otp_service.api import audit, callbacks, documentation, events, gateways, problems, system
 from otp_service.api.auth import NOT_OURS, PUBLIC, ApiKeyAuthentication, caller, refuse_open_doors
+from otp_service.api.backup_codes import BackupCodeController
 from otp_service.api.edge import MAX_BODY_BYTES, Edge
-from otp_service.api.factors import BackupCodeController, TotpController
+from otp_service.api.factors import TotpController
 from otp_service.api.subjects import SubjectController
 from otp_service.api.verifications import VerificationController
 from otp_service.delivery import routing
@@ -117,7 +118,7 @@ async def open_service(settings: Settings, *, worker: bool = True) -> AsyncItera
         lasting = settings.redis.allow_factors_without_persistence or await guards.is_lasting(database)
         if not lasting:
             log.warning("factors_refused", text="Redis keeps nothing over a restart: no second factor is taken")
-        factors = Factors(settings, names, vault, FactorStore(database), subjects, hash_pool, lasting=lasting)
+        factors = Factors(settings, names, vault, FactorStore(database), subjects, hash_pool, audit, lasting=lasting)
         lookup = Lookup(settings, names, store, Waiting(store, stopping.is_set))
         tracking = Tracking(settings, known, store, sends, reports, gateway_store, circuits, errands, dispatcher)
         jobs = Jobs(schedule, tracking, log_of_events, circuits, gateway_store, known)

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
 
-import structlog
-
 from otp_service import metrics, refusals
 from otp_service.domain import backup_codes
 from otp_service.domain.factors import (
@@ -29,12 +27,11 @@ from otp_service.hashing import HashPool
 from otp_service.judging import Judge, new_backup
 from otp_service.settings import Settings
 from otp_service.storage import subject_records
+from otp_service.storage.audit import Action, AuditLog
 from otp_service.storage.factors import FactorStore
 from otp_service.storage.records import Repeat
 from otp_service.storage.subject_records import Subject, TotpSealed, Vault
 from otp_service.storage.subjects import SubjectStore
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +55,7 @@ class Factors:
         store: FactorStore,
         subjects: SubjectStore,
         hash_pool: HashPool,
+        audit: AuditLog,
         *,
         lasting: bool,
     ) -> None:
@@ -69,9 +67,10 @@ class Factors:
         self._subjects = subjects
         self._judge = Judge(names, vault, store, hash_pool)
         self._cost = hash_pool.cost
+        self._audit = audit
         self._lasting = lasting
 
-    async def enrol(self, application: str, order: Enrolment, idempotency_key: str = "") -> Totp:
+    async def enrol(self, application: str, order: Enrolment, actor: str, idempotency_key: str = "") -> Totp:
         """A new authenticator, unconfirmed. A repeat finds the first one again."""
         self._refuse_to_forget()
         place = self._names.subject(application, order.subject)
@@ -85,7 +84,7 @@ class Factors:
         if totp is None:  # a repeat of an enrolment that is gone since
             raise refusals.no_factor()
         if found.word == "enrolled":
-            self._tell("enrolled", application, place, totp.id)
+            await self._record(Action.FACTOR_ENROLLED, actor, application, place, totp.id)
         return totp
 
     async def take_over(self, application: str, row: Row) -> bool:
@@ -95,14 +94,21 @@ class Factors:
         imported = self._names.secret_fingerprint(place, row.generator.secret)
         found = await self._add(application, place, row, Repeat(), imported)
         if found.word == "enrolled":
-            self._tell("imported", application, place, found.extra)
+            metrics.FACTORS.labels(application, "imported").inc()
         return found.word == "enrolled"
 
+    async def record_import(self, application: str, actor: str, imported: int) -> None:
+        """One line for as many as came together."""
+        await self._audit.record(actor, Action.FACTORS_IMPORTED, application=application, imported=imported)
+
     async def confirm(
-        self, application: str, factor_id: str, code: str, *, subject: str = "", idempotency_key: str = ""
+        self, application: str, factor_id: str, code: str, actor: str, *, subject: str = "", idempotency_key: str = ""
     ) -> TotpJudgement:
         """Judge the first code of a new authenticator. From then on it counts."""
-        return await self._judge_one("confirm", application, factor_id, code, subject, idempotency_key)
+        judged = await self._judge_one("confirm", application, factor_id, code, subject, idempotency_key)
+        if judged.outcome is FactorOutcome.APPROVED:
+            await self._record(Action.FACTOR_CONFIRMED, actor, application, self._place(factor_id), factor_id)
+        return judged
 
     async def check(
         self, application: str, factor_id: str, code: str, *, subject: str = "", idempotency_key: str = ""
@@ -110,22 +116,23 @@ class Factors:
         """Judge a code of one authenticator. Exactly one call ever hears `approved` for a code."""
         return await self._judge_one("check", application, factor_id, code, subject, idempotency_key)
 
-    async def remove(self, application: str, factor_id: str) -> Totp:
+    async def remove(self, application: str, factor_id: str, actor: str) -> Totp:
         place = self._place(factor_id)
+        await self._record(Action.FACTOR_REMOVED, actor, application, place, factor_id)
         removed = await self._store.remove(application, place, factor_id)
         totp = self._vault.totp(removed, factor_id) if removed.word == "removed" else None
         if totp is None:
             raise refusals.no_factor()
-        self._tell("removed", application, place, factor_id)
         return totp
 
     async def issue_backup_codes(
-        self, application: str, subject: str, idempotency_key: str = ""
+        self, application: str, subject: str, actor: str, idempotency_key: str = ""
     ) -> tuple[Sequence[str], BackupCodes]:
         """Ten new codes in plain form; those before are good no more. A repeat is shown the same for 10 minutes."""
         self._refuse_to_forget()
         place = self._names.subject(application, subject)
         repeat = self._repeat(place, idempotency_key, "issue")
+        await self._record(Action.BACKUP_CODES_ISSUED, actor, application, place)
         fresh = backup_codes.new_codes()
         kept = new_backup()
         hashes = await self._judge.hashes(application, place, kept, fresh)
@@ -144,7 +151,6 @@ class Factors:
             raise refusals.of_factor(issued)
         if issued.word == "replay":
             return self._vault.open(issued.raw, application, place, "issued", repeat.op).decode().split(), state
-        self._tell("backup_codes_issued", application, place)
         return fresh, state
 
     async def check_subject(self, application: str, subject: str, code: str, idempotency_key: str = "") -> Judgement:
@@ -169,19 +175,17 @@ class Factors:
         """What the person can use."""
         return self._vault.overview(await self._subjects.read(application, self._names.subject(application, subject)))
 
-    async def unlock(self, application: str, subject: str) -> int:
+    async def unlock(self, application: str, subject: str, actor: str) -> int:
         """Forget the wrong codes of a person; returns how many there were in a row."""
         place = self._names.subject(application, subject)
-        fails = await self._subjects.unlock(application, place)
-        self._tell("unlocked", application, place)
-        return fails
+        await self._record(Action.SUBJECT_UNLOCKED, actor, application, place)
+        return await self._subjects.unlock(application, place)
 
-    async def forget(self, application: str, subject: str) -> Overview:
+    async def forget(self, application: str, subject: str, actor: str) -> Overview:
         """Remove everything of a person; returns what there was."""
         place = self._names.subject(application, subject)
-        found = self._vault.overview(await self._subjects.forget(application, place))
-        self._tell("forgotten", application, place)
-        return found
+        await self._record(Action.SUBJECT_FORGOTTEN, actor, application, place)
+        return self._vault.overview(await self._subjects.forget(application, place))
 
     async def _add(
         self, application: str, place: SubjectPlace, row: Row, repeat: Repeat, imported: str = ""
@@ -211,8 +215,6 @@ class Factors:
         if totp is None:
             raise refusals.no_factor()
         metrics.FACTOR_CHECKS.labels(application, FactorKind.TOTP, outcome).inc()
-        if mode == "confirm" and outcome is FactorOutcome.APPROVED and settled.word == "settled":
-            self._tell("confirmed", application, place, factor_id)
         return TotpJudgement(outcome, totp)
 
     def _window(self, application: str) -> int:
@@ -233,7 +235,10 @@ class Factors:
         if not self._lasting:
             raise refusals.factors_refused()
 
-    def _tell(self, act: str, application: str, place: SubjectPlace, factor_id: str = "") -> None:
-        """The one place where a change of a factor is written down; the subject only by its keyed name."""
-        metrics.FACTORS.labels(application, act).inc()
-        log.info("factor_changed", act=act, application=application, subject=place.index, factor=factor_id or None)
+    async def _record(
+        self, action: Action, actor: str, application: str, place: SubjectPlace, factor_id: str = ""
+    ) -> None:
+        """The one place where what is done to factors is written down; the person only by the keyed index."""
+        metrics.FACTORS.labels(application, action).inc()
+        details = {"factor": factor_id} if factor_id else {}
+        await self._audit.record(actor, action, place.index, application=application, **details)

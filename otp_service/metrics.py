@@ -11,7 +11,9 @@ VERIFICATIONS = Counter(
     "otp_verifications", "Verifications by application and what became of the start", ["application", "result"]
 )
 CHECKS = Counter("otp_checks", "Codes judged or refused, by application and outcome", ["application", "outcome"])
-FACTORS = Counter("otp_factors", "Changes of second factors, by application and what was done", ["application", "act"])
+FACTORS = Counter(
+    "otp_factors", "Changes of second factors, by application and what was done", ["application", "action"]
+)
 FACTOR_CHECKS = Counter(
     "otp_factor_checks", "Codes of second factors judged, by application, factor and outcome",
     ["application", "factor", "outcome"],

@@ -74,14 +74,15 @@ async def second(service_urls: list[str]) -> AsyncIterator[Api]:
 
 @pytest.fixture(scope="session")
 def keys(folder: Path, redis_url: str, sandbox_process: str, service_urls: list[str]) -> dict[str, str]:
-    """An API key of every other application, made as an operator makes them."""
+    """An API key of every other application, made as an operator makes them; `admin`: of `web`, with that scope."""
     environ = dict(os.environ) | service_environ(folder, redis_url, sandbox_process)
 
-    def create(application: str) -> str:
-        command = [sys.executable, "-m", "otp_service", "keys", "create", "--application", application]
+    def create(application: str, *options: str) -> str:
+        command = [sys.executable, "-m", "otp_service", "keys", "create", "--application", application, *options]
         return subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout.split()[0]
 
-    return {application: create(application) for application in ("strict", "other")}
+    found = {application: create(application) for application in ("strict", "other")}
+    return found | {"admin": create("web", "--scope", "admin")}
 
 
 @pytest.fixture
@@ -94,6 +95,13 @@ async def strict(service_urls: list[str], keys: dict[str, str]) -> AsyncIterator
 @pytest.fixture
 async def other(service_urls: list[str], keys: dict[str, str]) -> AsyncIterator[Api]:
     async with Api(service_urls[0], keys["other"]) as client:
+        yield client
+
+
+@pytest.fixture
+async def admin(service_urls: list[str], keys: dict[str, str]) -> AsyncIterator[Api]:
+    """The application of `api`, with a key for what operators do."""
+    async with Api(service_urls[0], keys["admin"]) as client:
         yield client
 
 

@@ -1,7 +1,7 @@
 """For schemathesis (`SCHEMATHESIS_HOOKS`): real phones, ids and codes, so that it also gets where things happen.
 
 Only what is meant to be right is changed; what is meant to be wrong stays wrong. `FUZZ_FILE` holds the verifications
-that test_fuzz.py has started: a list of {"id", "code"}.
+that test_fuzz.py has started, a list of {"id", "code"}, and ids of authenticators.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import schemathesis
 from schemathesis import GenerationMode
 
 FILE = os.environ.get("FUZZ_FILE", "")
-VERIFICATIONS: list[dict[str, str]] = json.loads(Path(FILE).read_text()) if FILE else []
+KNOWN: dict[str, list[Any]] = json.loads(Path(FILE).read_text()) if FILE else {"verifications": [], "factors": []}
+VERIFICATIONS: list[dict[str, str]] = KNOWN["verifications"]
+FACTORS: list[str] = KNOWN["factors"]
 
 
 @schemathesis.hook
@@ -27,6 +29,8 @@ def map_case(_: schemathesis.HookContext, case: schemathesis.Case) -> schemathes
     chosen = random.choice(VERIFICATIONS)
     if "verification_id" in (case.path_parameters or {}) and random.random() < 0.8:
         case.path_parameters["verification_id"] = chosen["id"]
+    if "factor_id" in (case.path_parameters or {}) and random.random() < 0.8:
+        case.path_parameters["factor_id"] = random.choice(FACTORS)
     if "Idempotency-Key" in (case.headers or {}):
         case.headers["Idempotency-Key"] = secrets.token_hex(8)  # the same key with another body is refused, rightly
     if isinstance(case.body, dict):

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -229,3 +230,54 @@ async def test_the_example_of_the_page_works_as_it_stands(page: Page, run: Run, 
     await live.wait_for()
     await page.screenshot(path=tmp_path / "13-example.png")
     assert (await live.inner_text()).strip()[:3] in ("201", "429")  # 429: the phone of the example had a code just now
+
+
+async def test_an_authenticator_then_a_backup_code(page: Page, run: Run, phone: str, tmp_path: Path) -> None:
+    """Sign up; enrol by a QR code that a real reader reads; log in with the app; lose the phone; use a backup code."""
+    await asks_for_a_code(page, run, phone)
+    await page.fill("#code", await code_on_the_phone(page))
+    await page.press("#code", "Enter")
+    await page.click("form[action='/demo/enrol'] button")
+
+    await page.wait_for_selector(".qr img")
+    image = tmp_path / "14-enrol.png"
+    await page.screenshot(path=image, full_page=True)
+    if shutil.which("zbarimg"):
+        read = subprocess.run(["zbarimg", "-q", "--raw", image], capture_output=True, text=True, check=True).stdout
+        secret = (await page.text_content(".secret") or "").replace(" ", "")
+        assert re.fullmatch(rf"otpauth://totp/Demo:%2B{phone[1:]}\?secret={secret}&\S+\n", read)
+    await page.click(".app [data-code]")
+    await page.press("#code", "Enter")
+
+    await page.wait_for_selector("ol.codes")
+    codes = await page.locator("ol.codes li").all_inner_texts()
+    assert len(codes) == 10
+    await page.screenshot(path=tmp_path / "15-backup-codes.png", full_page=True)
+    async with page.expect_download() as download:
+        await page.click("a[download]")
+    assert (await (await download.value).path()).read_text().split() == codes
+    await page.click("form[action='/demo/logout'] button")
+
+    await page.click(".app [data-code]")
+    await page.press("#code", "Enter")
+    await page.wait_for_selector("[role=alert]")  # that code was spent on the confirmation
+    await page.screenshot(path=tmp_path / "16-used.png", full_page=True)
+    spent = await page.get_attribute(".app [data-code]", "data-code")
+    await page.wait_for_selector(f".app [data-code]:not([data-code='{spent}'])", timeout=40_000)
+    await page.click(".app [data-code]")
+    await page.press("#code", "Enter")
+    await page.wait_for_selector(".welcome")
+    await page.screenshot(path=tmp_path / "17-in.png", full_page=True)
+
+    await page.click("form[action='/demo/logout'] button")
+    await page.click("form[action='/demo/lose'] button")
+    await page.wait_for_selector(".gone")
+    await page.fill("#code", codes[4].replace("-", "").lower())
+    await page.screenshot(path=tmp_path / "18-lost.png", full_page=True)
+    await page.press("#code", "Enter")
+    await page.wait_for_selector(".welcome")
+    assert "9" in await page.inner_text(".welcome p")
+    await page.set_viewport_size({"width": 360, "height": 740})
+    await page.emulate_media(color_scheme="dark")
+    await page.screenshot(path=tmp_path / "19-in-by-backup-code.png", full_page=True)
+    assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.api import Api, Gateways
+from tests.authenticator import enrolled
 from tests.running import API_KEY, RedisServer, code_in, running_sandbox, running_service
 
 pytestmark = [
@@ -26,9 +27,13 @@ SECONDS = 60
 
 
 ONE = "/v1/verifications/{verification_id}"
+TOTP = "/v1/factors/totp"
 REACHED = {
     ("/v1/verifications", 201), ("/v1/verifications", 422), (ONE, 200), (f"{ONE}/check", 200), (f"{ONE}/check", 422),
     (f"{ONE}/resend", 200), (f"{ONE}/resend", 409), (f"{ONE}/cancel", 200),
+    (TOTP, 201), (TOTP, 422), (f"{TOTP}/{{factor_id}}/confirm", 200), (f"{TOTP}/{{factor_id}}/check", 409),
+    (f"{TOTP}/import", 200), (f"{TOTP}/search", 200), ("/v1/factors/backup-codes", 201),
+    ("/v1/subjects/{subject}", 200), ("/v1/subjects/{subject}/check", 200), ("/v1/subjects/{subject}/check", 422),
 }  # fmt: skip
 """Route and status: fewer would mean that it has only knocked at the doors."""
 
@@ -77,12 +82,13 @@ def fuzz(url: str, known: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-async def started(url: str, sandbox: str) -> list[dict[str, str]]:
-    """Pending verifications with their codes."""
-    found = []
+async def started(url: str, sandbox: str) -> dict[str, list[object]]:
+    """Pending verifications with their codes, and authenticators."""
+    found: list[object] = []
     async with Api(url, API_KEY) as api, httpx.AsyncClient(base_url=sandbox, trust_env=False, verify=False) as http:
         for n in range(60):
             phone = f"+791655500{n + 30}"
             pending = await api.started(phone)
             found.append({"id": pending["id"], "code": code_in((await Gateways(http).messages(phone))[0]["text"])})
-    return found
+        enrolments = [await enrolled(api, f"person-{n}") for n in range(30)]
+    return {"verifications": found, "factors": [factor["id"] for factor, _ in enrolments]}

@@ -21,6 +21,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.api import Api, Gateways
+from tests.authenticator import asked, enrolled, outcome, step_with_room
 from tests.edge.hostile import exchange
 from tests.running import RedisServer, code_in, running_sandbox, running_service, written
 
@@ -29,6 +30,7 @@ LOGIN = "login-" + secrets.token_hex(8)
 KEY = "api-key/+=" + secrets.token_hex(16)
 ROOT_SECRET = "root secret&" + secrets.token_hex(16)
 IDEMPOTENCY_KEY = "order-" + secrets.token_hex(8)
+SUBJECT = "anna-" + secrets.token_hex(8)
 REDIS_PASSWORD = "redis-" + secrets.token_hex(8)
 PHONES = [f"+7916{n}" for n in ("7350021", "7350133", "7350233", "7350344")]
 
@@ -72,6 +74,8 @@ class Evidence:
     redis: bytes = b""
     file: bytes = b""
     codes: set[str] = field(default_factory=set)
+    factors: set[str] = field(default_factory=set)
+    """Secrets of authenticators, and backup codes."""
     asked: list[str] = field(default_factory=list)
     """Request ids that the story drew."""
     statuses: Counter[int] = field(default_factory=Counter)
@@ -127,6 +131,7 @@ async def tell(
         api.http.event_hooks = {"request": [number], "response": [keep]}
 
         await everyday(found, api, gateways)
+        await second_factors(found, api)
         await gateways_fail(found, api, gateways, faults)
         await strangers_come(found, api)
         for garbage in (f"GET /{PHONES[0]} HTTP/9.9", KEY, f"POST / HTTP/1.1\r\nContent-Length: {PASSWORD}"):
@@ -138,9 +143,9 @@ async def tell(
 
 
 async def everyday(found: Evidence, api: Api, gateways: Gateways) -> None:
-    started = await api.start(PHONES[0], key=IDEMPOTENCY_KEY)
+    started = await api.start(PHONES[0], key=IDEMPOTENCY_KEY, subject=SUBJECT)
     assert started.status_code == 201, started.text
-    await api.start(PHONES[0], key=IDEMPOTENCY_KEY)
+    await api.start(PHONES[0], key=IDEMPOTENCY_KEY, subject=SUBJECT)
     await api.start(PHONES[1], key=IDEMPOTENCY_KEY)  # refused: another body
     code = (await gateways.codes(PHONES[0]))[0]
     found.codes.add(code)
@@ -152,6 +157,28 @@ async def everyday(found: Evidence, api: Api, gateways: Gateways) -> None:
     await api.check(verification, code)
     await api.resend(verification)
     await api.cancel(verification)
+
+
+async def second_factors(found: Evidence, api: Api) -> None:
+    body = {"subject": SUBJECT, "label": SUBJECT, "name": SUBJECT}
+    factor, app = await enrolled(api, **body)
+    issued = await api.post("/v1/factors/backup-codes", {"subject": SUBJECT}, IDEMPOTENCY_KEY)
+    codes = issued.json()["codes"]
+    plain = [code.replace("-", "") for code in codes]
+    imported = base64.b32encode(secrets.token_bytes(20)).decode()
+    found.factors |= {app.totp.secret, app.totp.byte_secret().hex(), imported, *codes, *plain}
+    step = await step_with_room()
+    await outcome(api, factor["id"], app.at(step - 1), "confirm", key=IDEMPOTENCY_KEY + "-2")
+    for code in (codes[0], codes[0], plain[1].lower(), codes[2][:9] + "2222", app.at(step), app.wrong(step)):
+        await asked(api, SUBJECT, code)
+    uri = f"otpauth://totp/{SUBJECT}?secret={imported}"
+    for row in ({"uri": uri}, {"uri": uri + "&period=60"}, {"secret": imported + "!"}, {"uri": imported}):
+        await api.post("/v1/factors/totp/import", {"rows": [{"subject": SUBJECT, **row}]})
+    for odd in ({"subject": app.totp.secret + "/"}, {"subject": SUBJECT, "secret": app.totp.secret}, {"csv": imported}):
+        await api.post("/v1/factors/totp", odd)
+        await api.post("/v1/factors/totp/import", odd)
+    await api.post(f"/v1/subjects/{SUBJECT}/check", {"code": plain[5] + "0"})
+    await api.http.get(f"/v1/subjects/{SUBJECT}?phones={SUBJECT}")
 
 
 async def gateways_fail(found: Evidence, api: Api, gateways: Gateways, faults: list[dict[str, Any]]) -> None:
@@ -319,12 +346,16 @@ def canaries(evidence: Evidence) -> dict[str, set[str]]:
         "gateway login": spellings(LOGIN),
         "API key": spellings(KEY),
         "root secret": spellings(ROOT_SECRET),
+        "subject": spellings(SUBJECT),
+        "factor": set().union(*(spellings(secret) for secret in evidence.factors)),
         "Idempotency-Key": spellings(IDEMPOTENCY_KEY),
         "Redis password": spellings(REDIS_PASSWORD),
     }
 
 
 WHAT = (
+    "subject",
+    "factor",
     "phone",
     "code",
     "gateway password",

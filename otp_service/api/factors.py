@@ -1,14 +1,13 @@
-"""Routes of /v1/factors."""
+"""Routes of /v1/factors/totp."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any, cast
 
 import msgspec
 import structlog
-from litestar import Controller, Request, Response, delete, post
+from litestar import Controller, delete, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
@@ -19,13 +18,12 @@ from otp_service.api.factor_views import (
     FactorsView,
     ImportedRow,
     ImportResult,
-    IssuedView,
     TotpResult,
     TotpView,
 )
 from otp_service.api.inputs import Caller, IdempotencyKey, bare, not_understood
 from otp_service.api.problems import documented
-from otp_service.domain import backup_codes, totp_import
+from otp_service.domain import totp_import
 from otp_service.domain.factors import FactorStatus
 from otp_service.domain.qr import qr_code
 from otp_service.domain.scopes import KeyScope
@@ -33,7 +31,6 @@ from otp_service.domain.totp import Algorithm
 from otp_service.domain.totp_import import Row
 from otp_service.errors import Refused
 from otp_service.factors import Enrolment, Factors
-from otp_service.service import Service
 
 MOST_ROWS = 500
 FactorService = NamedDependency[Factors]
@@ -70,7 +67,7 @@ class TotpController(Controller):
             digits=data.digits,
             algorithm=Algorithm(data.algorithm),
         )
-        found = await factors.enrol(caller.application, order, bare(idempotency_key))
+        found = await factors.enrol(caller.application, order, caller.actor, bare(idempotency_key))
         structlog.contextvars.bind_contextvars(factor=found.id)
         shown = None
         if found.status is FactorStatus.UNCONFIRMED:
@@ -97,6 +94,7 @@ class TotpController(Controller):
             caller.application,
             factor_id,
             data.code,
+            caller.actor,
             subject=data.subject or "",
             idempotency_key=bare(idempotency_key),
         )
@@ -169,6 +167,7 @@ class TotpController(Controller):
         rows = _rows(data)
         told = [await _taken_over(factors, caller.application, n, row) for n, row in enumerate(rows, start=1)]
         results = [one.result for one in told]
+        await factors.record_import(caller.application, caller.actor, results.count("imported"))
         return ImportResult(
             imported=results.count("imported"),
             already_there=results.count("already_there"),
@@ -187,38 +186,7 @@ class TotpController(Controller):
     async def remove(self, factors: FactorService, caller: Caller, factor_id: FromPath[str]) -> TotpView:
         """Answers it as it was. A repeat is 404."""
         structlog.contextvars.bind_contextvars(factor=factor_id)
-        return views.totp_view(await factors.remove(caller.application, factor_id))
-
-
-class BackupCodeController(Controller):
-    path = "/v1/factors/backup-codes"
-    tags = ("factors",)
-
-    @post(
-        operation_id="issueBackupCodes",
-        opt={"scope": KeyScope.SEND},
-        summary="Ten backup codes; those before are good no more",
-        description="With `Accept: text/plain` the answer is the file that the person saves or prints.",
-        responses=documented("factors_refused", "idempotency_key_reused", "confirmation_pending"),
-    )
-    async def issue(
-        self,
-        request: Request[Any, Any, Any],
-        service: NamedDependency[Service],
-        caller: Caller,
-        data: JSONBody[OfSubject],
-        idempotency_key: IdempotencyKey = None,
-    ) -> Response[IssuedView]:
-        codes, state = await service.factors.issue_backup_codes(caller.application, data.subject, bare(idempotency_key))
-        if request.headers.get("accept", "").split(";")[0].strip().lower() != "text/plain":
-            return Response(views.issued_view(data.subject, codes, state), media_type="application/json")
-        text = backup_codes.as_text(service.settings.applications[caller.application].brand, codes)
-        file = Response(
-            text,
-            media_type="text/plain",
-            headers={"Content-Disposition": 'attachment; filename="backup-codes.txt"'},
-        )
-        return cast("Response[IssuedView]", file)
+        return views.totp_view(await factors.remove(caller.application, factor_id, caller.actor))
 
 
 def _rows(data: ImportTotp) -> list[Row | ValueError]:

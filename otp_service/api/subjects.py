@@ -77,7 +77,7 @@ class SubjectController(Controller):
     ) -> UnlockResult:
         """Repeating it changes nothing, with or without an Idempotency-Key."""
         bare(idempotency_key)
-        return UnlockResult(subject=subject, forgotten=await factors.unlock(caller.application, subject))
+        return UnlockResult(subject=subject, forgotten=await factors.unlock(caller.application, subject, caller.actor))
 
     @delete(
         status_code=200,
@@ -88,4 +88,4 @@ class SubjectController(Controller):
     )
     async def forget(self, factors: FactorService, caller: Caller, subject: Subject) -> SubjectView:
         """Answers what there was. A repeat answers that there is nothing."""
-        return views.subject_view(subject, await factors.forget(caller.application, subject), clear=False)
+        return views.subject_view(subject, await factors.forget(caller.application, subject, caller.actor), clear=False)

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from otp_service.cli.development import load_for_operator
+from otp_service.cli.operator import actor
 from otp_service.domain import totp_import
 from otp_service.domain.keyring import Keyring
 from otp_service.errors import Refused, SettingsError
@@ -18,6 +19,7 @@ from otp_service.factors import Factors
 from otp_service.hashing import HashPool
 from otp_service.settings import Settings
 from otp_service.storage import guards
+from otp_service.storage.audit import AuditLog
 from otp_service.storage.connection import open_database
 from otp_service.storage.factors import FactorStore
 from otp_service.storage.install import load_names
@@ -59,13 +61,14 @@ async def _import(settings: Settings, application: str, text: str) -> int:
                 continue
             imported += added
             already += not added
+        await factors.record_import(application, actor(), imported)
     print(f"{imported} imported, {already} already there, {refused} refused.")
     return 1 if refused else 0
 
 
 async def _unlock(settings: Settings, application: str, subject: str) -> int:
     async with _opened(settings) as factors:
-        forgotten = await factors.unlock(application, subject)
+        forgotten = await factors.unlock(application, subject, actor())
     print(f"{forgotten} wrong codes in a row forgotten.")
     return 0
 
@@ -80,7 +83,8 @@ async def _opened(settings: Settings) -> AsyncIterator[Factors]:
         lasting = settings.redis.allow_factors_without_persistence or await guards.is_lasting(database)
         subjects = SubjectStore(database, names, vault)
         pool = HashPool(settings.hashing)
+        audit = AuditLog(database, settings.retention.audit_seconds)
         try:
-            yield Factors(settings, names, vault, FactorStore(database), subjects, pool, lasting=lasting)
+            yield Factors(settings, names, vault, FactorStore(database), subjects, pool, audit, lasting=lasting)
         finally:
             pool.close()

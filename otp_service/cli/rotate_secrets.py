@@ -7,9 +7,11 @@ import asyncio
 import os
 
 from otp_service.cli.development import load_for_operator
+from otp_service.cli.operator import actor
 from otp_service.domain.keyring import Keyring
 from otp_service.settings import Settings
 from otp_service.storage import rotation
+from otp_service.storage.audit import Action, AuditLog
 from otp_service.storage.connection import open_database
 from otp_service.storage.guards import wait_until_there
 from otp_service.storage.install import load_names
@@ -23,7 +25,9 @@ async def _rotate(settings: Settings) -> int:
     async with open_database(settings.redis) as database:
         await wait_until_there(database)
         keyring = Keyring(settings.service.secret.reveal())
-        await load_names(database, keyring)
+        audit = AuditLog(database, settings.retention.audit_seconds)
+        await load_names(database, keyring, audit)
+        await audit.record(actor(), Action.SECRETS_RESEALED, keyring.current.id)
         report = await rotation.rotate(database, keyring)
     print(
         f"{report.looked_at} subjects looked at, {report.resealed} sealed anew; former secrets kept: {report.retired}."

@@ -61,6 +61,11 @@ class ApiKey:
     def application(self) -> str:
         return self.grant.application
 
+    @property
+    def actor(self) -> str:
+        """As the audit log names it."""
+        return f"key:{self.id}"
+
 
 @dataclass(frozen=True, slots=True)
 class Rotation:

@@ -15,6 +15,7 @@ from otp_service.storage.connection import Database, Script
 
 PAGE = 500
 _ERASE = Script.load("erase")
+_DROP_PHONE = Script.load("subject_drop_phone", "_factors")
 
 
 @dataclass(slots=True)
@@ -25,6 +26,8 @@ class Erased:
     messages: int = 0
     events: int = 0
     idempotency_records: int = 0
+    subjects: int = 0
+    """Persons in whose lists of verified phones it was."""
 
 
 async def erase(database: Database, names: Names, application: str, e164: str) -> Erased:
@@ -43,7 +46,21 @@ async def erase(database: Database, names: Names, application: str, e164: str) -
             done.events += await database.command("XDEL", keys.events(application), *own)
     for name in (keys.pause(partition, index), keys.phone(partition, index)):
         await database.command("DEL", name)
+    async for batch in _subjects(database):
+        done.subjects += sum(await database.run_many(_DROP_PHONE, [([name], [index]) for name in batch]))
     return done
+
+
+async def _subjects(database: Database) -> AsyncIterator[list[str]]:
+    """All persons, since a phone does not lead to those who proved it."""
+    batch: list[str] = []
+    async for name in database.names(keys.SUBJECTS):
+        batch.append(name)
+        if len(batch) == PAGE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 async def _forget(database: Database, partition: int, verification_id: str, done: Erased) -> None:

@@ -32,7 +32,7 @@ APPENDIX_D = ["755224", "287082", "359152", "969429", "338314", "254676", "28792
 
 
 @pytest.mark.parametrize(("seconds", "sha1", "sha256", "sha512"), APPENDIX_B)
-def test_rfc_6238_appendix_b(seconds: int, sha1: str, sha256: str, sha512: str) -> None:
+def test_s19_rfc_6238_appendix_b(seconds: int, sha1: str, sha256: str, sha512: str) -> None:
     for algorithm, code in zip(Algorithm, (sha1, sha256, sha512), strict=True):
         assert Generator(SECRETS[algorithm], 8, algorithm).code(totp.step_at(seconds * 1000)) == code
 
@@ -89,7 +89,7 @@ STEP = totp.step_at(NOW)
         (1, 1, {-1, 0, 1, 2}),
     ],
 )
-def test_the_window(window: int, drift: int, good: set[int]) -> None:
+def test_s19_the_window(window: int, drift: int, good: set[int]) -> None:
     made = Generator.new(8, Algorithm.SHA1)
     for off in range(-6, 7):
         assert made.find(made.code(STEP + off), NOW, window, drift) == (STEP + off if off in good else None)

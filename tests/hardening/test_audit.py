@@ -17,6 +17,7 @@ from otp_service.storage import keys
 from otp_service.storage.audit import Action, AuditLog
 from otp_service.storage.connection import Database
 from tests.api import Api, problem
+from tests.authenticator import confirmed
 from tests.hardening.conftest import Operator, make_key
 from tests.running import API_KEY, SECRET, RedisServer, running_service
 from tests.test_project import sections
@@ -28,6 +29,33 @@ def exported(operator: Operator) -> list[dict[str, Any]]:
     found = operator("audit", "export")
     assert (found.code, found.err) == (0, "")
     return [json.loads(line) for line in found.out.splitlines()]
+
+
+async def test_what_is_done_to_second_factors_is_in_it(operator: Operator, api: Api, tmp_path: Path) -> None:
+    """By whom, to whom by a keyed index, to which; checks are not, refused ones neither."""
+    factor, app, step = await confirmed(api, "audited-person")
+    await api.post(f"/v1/factors/totp/{factor}/check", {"code": app.at(step)})
+    await api.post("/v1/factors/backup-codes", {"subject": "audited-person"})
+    await api.http.delete(f"/v1/factors/totp/{factor}")
+    await api.http.delete("/v1/subjects/audited-person")
+    file = tmp_path / "secrets.csv"
+    file.write_text(f"subject,secret\naudited-person,{app.totp.secret}\n")
+    operator("factors", "import", "--application", "web", str(file))
+    operator("factors", "unlock", "--application", "web", "--subject", "audited-person")
+
+    entries = [entry for entry in exported(operator) if re.match("factor|backup|subject", entry["action"])][-7:]
+
+    assert [(entry["action"], entry["actor"].partition(":")[0], entry["details"]) for entry in entries] == [
+        ("factor.enrolled", "key", {"factor": factor}),
+        ("factor.confirmed", "key", {"factor": factor}),
+        ("backup_codes.issued", "key", {}),
+        ("factor.removed", "key", {"factor": factor}),
+        ("subject.forgotten", "key", {}),
+        ("factors.imported", "cli", {"imported": 1}),
+        ("subject.unlocked", "cli", {}),
+    ]
+    assert len({entry["subject"] for entry in entries if entry["subject"]}) == 1
+    assert "audited-person" not in json.dumps(entries)
 
 
 async def test_what_operators_do_is_in_it(operator: Operator, service_urls: list[str], phone: str) -> None:

@@ -13,6 +13,7 @@ from otp_service.storage import keys
 from otp_service.storage.connection import Database
 from otp_service.storage.install import load_names
 from tests.api import Api, Gateways, problem
+from tests.authenticator import enrolled
 from tests.hardening.conftest import Operator
 from tests.running import SECRET
 
@@ -75,6 +76,23 @@ async def test_a_phone_is_forgotten(
     assert '"phone.erased"' in entry
     assert index in entry
     await redis.aclose()
+
+
+async def test_a_phone_leaves_the_lists_of_those_who_proved_it(
+    api: Api, other: Api, gateways: Gateways, operator: Operator, phone: str
+) -> None:
+    """What else a person has stays."""
+    person = f"/v1/subjects/erased-{phone[1:]}"
+    for caller in (api, other):
+        started = await caller.started(phone, subject=person.rpartition("/")[2])
+        assert await caller.outcome(started["id"], (await gateways.codes(phone))[0]) == "approved"
+    await enrolled(api, person.rpartition("/")[2])
+
+    assert "1 subjects" in operator("erase", "--application", "web", "--phone", phone).out
+
+    left = (await api.http.get(person)).json()
+    assert (left["phones"], len(left["totp"])) == ([], 1)
+    assert len((await other.http.get(person)).json()["phones"]) == 1
 
 
 async def test_erasure_is_no_way_to_unlock(

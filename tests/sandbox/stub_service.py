@@ -13,6 +13,11 @@ TOO_SOON = "A code was sent a moment ago. Please wait."
 REFUSED_PHONE = "+79160000000"
 SWAPPED_PHONE = "+79161111111"
 """A check of this one confirms another phone: a client must not believe it."""
+SECRET = "JBSWY3DPEHPK3PXP" * 2
+URI = f"otpauth://totp/Demo:x?secret={SECRET}"
+BACKUP_CODES = ["ABCD-EFGH-JKMN", "PQRS-TVWX-YZ23"]
+SWAPPED_CODE = "111111"
+USED_CODE = "222222"
 
 
 class StubService(BaseHTTPRequestHandler):
@@ -29,6 +34,12 @@ class StubService(BaseHTTPRequestHandler):
             self._answer(401, {"detail": "The API key is wrong."})
         elif self.path == "/v1/verifications" and body["to"] == REFUSED_PHONE:
             self._answer(429, {"detail": TOO_SOON, "code": "too_soon"})
+        elif self.path == "/v1/factors/totp":
+            self._answer(201, {"id": "f-1", "label": body["label"], "secret": SECRET, "uri": URI, "qr_svg": "data:,qr"})
+        elif self.path == "/v1/factors/backup-codes":
+            self._answer(201, {"codes": BACKUP_CODES})
+        elif self.path.endswith("/confirm") or self.path.startswith("/v1/subjects/"):
+            self._answer(200, self._judged(body))
         elif self.path.endswith("/check"):
             self._answer(200, self._checked(body))
         else:
@@ -52,10 +63,25 @@ class StubService(BaseHTTPRequestHandler):
             "purpose": body["purpose"],
         }
 
+    def _judged(self, body: dict[str, str]) -> dict[str, object]:
+        """A TOTP or backup code; SWAPPED_CODE is approved for another account."""
+        code = body["code"]
+        outcome = {USED_CODE: "already_used"}.get(code, "wrong_code")
+        if code in (CODE, SWAPPED_CODE, *BACKUP_CODES):
+            outcome = "approved"
+        account = body.get("subject") or self.path.split("/")[3]
+        return {
+            "subject": "somebody-else" if code == SWAPPED_CODE else account,
+            "outcome": outcome,
+            "approved": outcome == "approved",
+            "factor": "backup_code" if code in BACKUP_CODES else "totp",
+            "backup_codes_left": 9 if code in BACKUP_CODES else None,
+        }
+
     def _answer(self, status: int, content: dict[str, object]) -> None:
         body = json.dumps(content).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "application/json" if status == 200 else "application/problem+json")
+        self.send_header("Content-Type", "application/json" if status < 400 else "application/problem+json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -12,7 +12,16 @@ from otp_service.sandbox.pages.html import TEMPLATES
 from otp_service.sandbox.pages.words import EN, RU
 
 from .speak import PHONE, Sandbox, sms
-from .stub_service import CODE, REFUSED_PHONE, SWAPPED_PHONE, TOO_SOON, StubService
+from .stub_service import (
+    BACKUP_CODES,
+    CODE,
+    REFUSED_PHONE,
+    SWAPPED_CODE,
+    SWAPPED_PHONE,
+    TOO_SOON,
+    USED_CODE,
+    StubService,
+)
 
 
 async def test_inbox(sandbox: Sandbox) -> None:
@@ -153,6 +162,38 @@ async def test_demo_without_a_start(visitor: Visitor) -> None:
     assert await visitor.do("check", code=CODE) == EN["nothing_pending"]
     assert await visitor.do("resend") == EN["nothing_pending"]
     assert StubService.asked == []
+
+
+async def test_demo_with_an_authenticator(sandbox: Sandbox, visitor: Visitor) -> None:
+    """From the welcome to a login by backup code; what is approved for another account is not believed."""
+    assert await visitor.do("enrol") == EN["nothing_pending"]
+    await visitor.do("start", phone=f"+{PHONE}")
+    await visitor.do("check", code=CODE)
+
+    assert await visitor.do("enrol") == ""
+    assert 'src="data:,qr"' in visitor.page
+    assert re.search(r'class="app" data-live="/demo/authenticator".*data-code="[0-9]{6}"', visitor.page, re.DOTALL)
+    assert "f-1" not in visitor.page
+    assert await visitor.do("confirm", code="000000") == EN["wrong_code"]
+    assert await visitor.do("confirm", code=SWAPPED_CODE) == EN["mismatch"]
+    assert await visitor.do("confirm", code=CODE) == ""
+    assert all(code in visitor.page for code in BACKUP_CODES)
+    assert (await sandbox.http.get("/demo/backup-codes.txt")).text.split() == BACKUP_CODES
+    assert EN["login_lead"] not in visitor.page
+
+    await visitor.do("logout")
+    assert BACKUP_CODES[0] not in visitor.page
+    assert (await sandbox.http.get("/demo/backup-codes.txt")).status_code == 404
+    assert await visitor.do("login", code=USED_CODE) == EN["used_code"]
+    assert await visitor.do("login", code=SWAPPED_CODE) == EN["mismatch"]
+    await visitor.do("lose")
+    assert EN["app_gone"] in visitor.page
+    assert EN["app_gone"] in (await sandbox.http.get("/demo/authenticator")).text
+    assert await visitor.do("login", code=BACKUP_CODES[1]) == ""
+    assert f"{EN['codes_left']} 9" in visitor.page
+    account = StubService.asked[0][1]["subject"]
+    assert account.startswith("demo-")
+    assert StubService.asked[-1][0] == f"/v1/subjects/{account}/check"
 
 
 async def test_demo_cookie_is_a_random_key_of_ours(sandbox: Sandbox) -> None:

@@ -18,7 +18,7 @@ ROUNDS = 9
 
 @pytest.mark.slow
 @pytest.mark.parametrize("code", ["222222", "2222-2222-2222"], ids=["totp", "backup_code"])
-async def test_unknown_and_wrong_take_the_same_time(api: Api, code: str) -> None:
+async def test_s11_unknown_and_wrong_take_the_same_time(api: Api, code: str) -> None:
     """Medians within 5 %, by turns, 1,080 answers of each kind."""
     people = [f"{len(code)}-{n}" for n in range(PEOPLE)]
     for one in people:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections import Counter
 from pathlib import Path
 
+from redis.asyncio import Redis
+
+from otp_service.domain.keyring import Keyring
+from otp_service.storage import keys
+from otp_service.storage.connection import Database
+from otp_service.storage.install import load_names
 from tests.api import Api, Gateways, problem
-from tests.running import API_KEY, running_service
+from tests.running import API_KEY, SECRET, running_service
 
 ONE_SLOW_THREAD = {
     "OTP__HASHING__THREADS": "1",
@@ -43,6 +50,26 @@ async def test_a_full_pool_refuses_without_counting(
                     assert left == 5
                 else:
                     assert left == 4
+
+
+async def test_s20_backup_codes_share_the_pool(tmp_path: Path, redis_url: str, sandbox_process: str) -> None:
+    """Also codes of people who have none: what is refused is not counted against them."""
+    people = [f"pool-{secrets.token_hex(6)}" for _ in range(10)]
+    with running_service(tmp_path, redis_url, sandbox_process, **ONE_SLOW_THREAD) as (url, _, _):
+        async with Api(url, API_KEY) as api:
+            path = "/v1/subjects/{}/check"
+            answers = await asyncio.gather(*(api.post(path.format(one), {"code": "2222-2222-2222"}) for one in people))
+
+    counted = Counter(answer.status_code for answer in answers)
+    assert counted[200] >= 4
+    assert counted[503] >= 1
+    async with Redis.from_url(redis_url, protocol=2) as redis:
+        names = await load_names(Database(redis), Keyring([SECRET]))
+        for one, answer in zip(people, answers, strict=True):
+            place = names.subject("web", one)
+            assert await redis.exists(keys.decoy(place.partition, place.index)) == (answer.status_code == 200)
+            if answer.status_code == 503:
+                problem(answer, 503, "busy")
 
 
 async def test_the_cost_may_change_under_live_codes(

@@ -9,7 +9,7 @@ from litestar.di import Provide
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
-from otp_service.sandbox.pages import demo
+from otp_service.sandbox.pages import demo, demo_factors
 from otp_service.sandbox.pages.html import STATIC, STATIC_TYPES
 from otp_service.sandbox.pages.inbox import inbox, phones_fragment
 from otp_service.sandbox.pages.language import provide_words
@@ -35,6 +35,7 @@ pages = Router(
         demo.check,
         demo.resend,
         demo.restart,
+        *demo_factors.HANDLERS,
     ],
     dependencies={"words": Provide(provide_words, sync_to_thread=False)},
 )

@@ -1,27 +1,26 @@
 """`/demo`: a shop that signs people up by phone, as a customer of otp-service would build it.
 
-Each form is posted to the handlers below, which call the service and send the browser back to the page.
+Each form is posted to the handlers below, which call the service and send the browser back to the page. What comes
+after the welcome, the authenticator app and the login, is in demo_factors.py.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
-from litestar import Request, Response, get, post
-from litestar.datastructures import Cookie
+from litestar import Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import URLEncodedBody
 from litestar.response import Redirect
 
-from otp_service.sandbox.pages.demo_sessions import DemoSessions, Visit
+from otp_service.sandbox.pages import demo_factors
+from otp_service.sandbox.pages.authenticator import authenticator
+from otp_service.sandbox.pages.demo_answers import AnyRequest, Form, back, sentence, visit_of
+from otp_service.sandbox.pages.demo_sessions import DemoSessions, Stage, Visit
 from otp_service.sandbox.pages.html import fill, page
 from otp_service.sandbox.pages.language import Words
 from otp_service.sandbox.pages.screen import screen
 from otp_service.sandbox.pages.service import PURPOSE, Check, Service, ServiceError, Verification
 from otp_service.sandbox.state import Sandbox
-
-COOKIE = "sandbox_demo"
 
 OUTCOME_WORDS = {
     "already_approved": "already_approved",
@@ -32,9 +31,6 @@ OUTCOME_WORDS = {
 }
 """The outcomes that end a sign-up → what the visitor reads."""
 
-Form = URLEncodedBody[dict[str, str]]
-AnyRequest = Request[Any, Any, Any]
-
 
 @get("/demo", sync_to_thread=False)
 def demo(
@@ -43,11 +39,12 @@ def demo(
     sessions: NamedDependency[DemoSessions],
     words: NamedDependency[Words],
 ) -> Response[str]:
-    visit = sessions.find(request.cookies.get(COOKIE, ""))
+    visit = visit_of(request, sessions)
     phone = visit.verification.to if visit.verification else visit.phone
     html = {
         "step": _step(visit, words),
         "screen": screen(sandbox, words, phone) if phone else fill("no_messages", words),
+        "app": fill("app_block", words, html={"app": authenticator(visit, words)}) if visit.factor else "",
     }
     content = fill("demo", words, html=html, phone=phone, live="/fragments/screen" if phone else "")
     return page(content, words, title=words["shop"])
@@ -61,13 +58,13 @@ async def start(
     sessions: NamedDependency[DemoSessions],
     words: NamedDependency[Words],
 ) -> Redirect:
-    phone = data.get("phone", "").strip()
+    visit = Visit(phone=data.get("phone", "").strip())
     try:
-        verification = await service.start(phone, words["lang"])
+        verification = await service.start(visit.phone, words["lang"], visit.account)
     except ServiceError as error:
-        return _back(request, sessions, Visit(phone=phone, error=_sentence(error, words)))
-    visit = Visit(phone=phone, verification=verification, attempts_left=verification.attempts_left)
-    return _back(request, sessions, visit)
+        return back(request, sessions, replace(visit, error=sentence(error, words)))
+    visit = replace(visit, verification=verification, attempts_left=verification.attempts_left)
+    return back(request, sessions, visit)
 
 
 @post("/demo/check")
@@ -78,14 +75,14 @@ async def check(
     sessions: NamedDependency[DemoSessions],
     words: NamedDependency[Words],
 ) -> Redirect:
-    visit = sessions.find(request.cookies.get(COOKIE, ""))
+    visit = visit_of(request, sessions)
     if visit.verification is None:
-        return _back(request, sessions, Visit(error=words["nothing_pending"]))
+        return back(request, sessions, Visit(error=words["nothing_pending"]))
     try:
         checked = await service.check(visit.verification, data.get("code", "").strip())
     except ServiceError as error:
-        return _back(request, sessions, replace(visit, error=_sentence(error, words)))
-    return _back(request, sessions, _judged(visit, visit.verification, checked, words))
+        return back(request, sessions, replace(visit, error=sentence(error, words)))
+    return back(request, sessions, _judged(visit, visit.verification, checked, words))
 
 
 @post("/demo/resend")
@@ -95,19 +92,19 @@ async def resend(
     sessions: NamedDependency[DemoSessions],
     words: NamedDependency[Words],
 ) -> Redirect:
-    visit = sessions.find(request.cookies.get(COOKIE, ""))
+    visit = visit_of(request, sessions)
     if visit.verification is None:
-        return _back(request, sessions, Visit(error=words["nothing_pending"]))
+        return back(request, sessions, Visit(error=words["nothing_pending"]))
     try:
         verification = await service.resend(visit.verification)
     except ServiceError as error:
-        return _back(request, sessions, replace(visit, error=_sentence(error, words)))
-    return _back(request, sessions, replace(visit, verification=verification, error=""))
+        return back(request, sessions, replace(visit, error=sentence(error, words)))
+    return back(request, sessions, replace(visit, verification=verification, error=""))
 
 
 @post("/demo/restart", sync_to_thread=False)
 def restart(request: AnyRequest, sessions: NamedDependency[DemoSessions]) -> Redirect:
-    return _back(request, sessions, Visit())
+    return back(request, sessions, Visit())
 
 
 def _judged(visit: Visit, verification: Verification, checked: Check, words: Words) -> Visit:
@@ -122,12 +119,14 @@ def _judged(visit: Visit, verification: Verification, checked: Check, words: Wor
 
 
 def _step(visit: Visit, words: Words) -> str:
-    """One of three: the phone, the code, the welcome."""
+    """One of three: the phone, the code, the welcome; or a later one."""
     alert = fill("demo_error", words, error=visit.error) if visit.error else ""
+    if visit.stage is not Stage.SIGN_UP:
+        return demo_factors.step(visit, words, alert)
     if visit.verification is None:
         return fill("demo_phone", words, html={"alert": alert}, phone=visit.phone)
     if visit.approved:
-        return fill("demo_welcome", words, phone=visit.verification.to)
+        return fill("demo_welcome", words, html={"alert": alert}, phone=visit.verification.to)
     resend_at = visit.verification.resend_at
     return fill(
         "demo_code",
@@ -137,16 +136,3 @@ def _step(visit: Visit, words: Words) -> str:
         attempts=str(visit.attempts_left),
         resend_at=resend_at.isoformat() if resend_at else "",
     )
-
-
-def _sentence(error: ServiceError, words: Words) -> str:
-    """The service's own sentence where it has one to a person; ours, with the detail, where the demo is at fault."""
-    if error.word == "refused":
-        return error.detail
-    return f"{words[error.word]} {error.detail}".strip()
-
-
-def _back(request: AnyRequest, sessions: DemoSessions, visit: Visit) -> Redirect:
-    key = sessions.keep(request.cookies.get(COOKIE, ""), visit)
-    cookie = Cookie(key=COOKIE, value=key, path="/demo", httponly=True, samesite="strict")
-    return Redirect("/demo", status_code=303, cookies=[cookie])

@@ -4,22 +4,42 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum, auto
 
-from otp_service.sandbox.pages.service import Verification
+from otp_service.sandbox.pages.service import Factor, Login, Verification
 
 KEPT_VISITS = 1_000
 
 
+class Stage(Enum):
+    """SIGN_UP: by phone, to the welcome. Then the authenticator app, backup codes, the login, and inside."""
+
+    SIGN_UP = auto()
+    ENROL = auto()
+    CODES = auto()
+    LOGIN = auto()
+    IN = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """phone: as typed. attempts_left: as the service said last. approved: the phone is proved."""
+    """phone: as typed. attempts_left: as the service said last. approved: the phone is proved.
+
+    account: the shop's own id of the person, the service's subject. lost: the phone is, with the app on it.
+    """
 
     phone: str = ""
     verification: Verification | None = None
     attempts_left: int = 0
     approved: bool = False
     error: str = ""
+    account: str = field(default_factory=lambda: f"demo-{secrets.token_hex(8)}")
+    stage: Stage = Stage.SIGN_UP
+    factor: Factor | None = None
+    codes: tuple[str, ...] = ()
+    lost: bool = False
+    login: Login | None = None
 
 
 class DemoSessions:

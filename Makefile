@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow soak lint format lock sbom clean
+.PHONY: help run test test-slow soak lint format lock sbom image-test clean
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.base ## Run everything on this machine: service, sandbox with a phone inbox, Valkey
 	@$(BIN)/otp-service run
@@ -22,6 +22,9 @@ test: $(VENV)/.dev ## Run the quick tests (real Valkey, real HTTP, the sandbox a
 
 test-slow: $(VENV)/.slow ## Run the slow tests: API fuzzing, browser, long races
 	@$(BIN)/python -m pytest -q -m slow $(T)
+
+image-test: $(VENV)/.dev ## Build the container image and run it (root, buildah, podman, runc, debootstrap)
+	@$(BIN)/python -m pytest -q -rs -m image tests/deploy/test_image.py
 
 soak: $(VENV)/.dev ## Send, check and cancel for ten minutes and look for leaks (SECONDS_TO_RUN=600)
 	@$(BIN)/python -m tests.soak --seconds $(or $(SECONDS_TO_RUN),600)

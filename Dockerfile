@@ -7,12 +7,12 @@ FROM ${PYTHON_IMAGE} AS build
 ARG SOURCE_DATE_EPOCH=315532800
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
-COPY requirements/build.txt requirements/base.txt requirements/
+COPY requirements/build.txt requirements/base.txt requirements/tracing.txt requirements/
 # Two environments: one with pip and what builds our wheel, and the one that is shipped, without either.
 RUN python3 -m venv /tools && python3 -m venv --without-pip /opt/otp-service \
  && /tools/bin/pip install --quiet --require-hashes -r requirements/build.txt \
  && /tools/bin/pip --python /opt/otp-service/bin/python install --quiet --no-compile --require-hashes \
-      -r requirements/base.txt
+      -r requirements/base.txt -r requirements/tracing.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY otp_service otp_service
 # Without what Swagger UI ships and no page loads (22 MB). Compiled without times, since a read-only root file system

@@ -15,6 +15,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.routes import HTTPRoute
 
+from otp_service import metrics
 from otp_service.errors import Refused
 
 MEDIA_TYPE = "application/problem+json"
@@ -117,6 +118,8 @@ def headers(refusal: Refused) -> dict[str, str]:
 
 
 def encode(refusal: Refused) -> bytes:
+    """The body of a refusal that goes out now; it is counted here."""
+    metrics.REFUSALS.labels(refusal.code).inc()
     return msgspec.json.encode(document(refusal.code, refusal.detail, refusal.extra))
 
 

@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow image-test chart-test soak lint format lock sbom clean
+.PHONY: help run test test-slow image-test chart chart-test soak lint format lock sbom clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,8 +29,9 @@ image-test: $(VENV)/.dev ## Build the container image and run it (root, buildah,
 chart-test: $(VENV)/.chart ## Check Dockerfile, Helm chart, alert rules and dashboard
 	@$(BIN)/python -m pytest -q -rs -m 'not image' tests/deploy
 
-chart-readme: $(VENV)/.base ## Write the table of values in helm/otp-service/README.md anew
+chart: $(VENV)/.base ## Write anew what is generated in helm/: the table of values, the dashboard
 	@$(BIN)/python helm/document_values.py
+	@$(BIN)/python helm/make_dashboard.py
 
 soak: $(VENV)/.dev ## Send, check and cancel for ten minutes and look for leaks (SECONDS_TO_RUN=600)
 	@$(BIN)/python -m tests.soak --seconds $(or $(SECONDS_TO_RUN),600)

@@ -193,6 +193,7 @@ def create_app(service: Service, *, api: bool = True) -> ASGIApp:
     )
     refuse_open_doors(app)
     documentation.complete(app)
+    problems.count_from_zero()
     return Edge(app, service.settings.http.trusted_proxies, service.stopping.is_set)
 
 

@@ -53,7 +53,7 @@ lock: $(VENV)/.dev ## Renew the locked requirements (UPGRADE=--upgrade for newer
 	@$(UV) $(UPGRADE) pyproject.toml --extra embedded -c requirements/build.txt -o requirements/base.txt
 	@$(UV) $(UPGRADE) pyproject.toml --extra tracing -c requirements/base.txt -o requirements/tracing.txt
 	@$(UV) $(UPGRADE) --group dev -c requirements/base.txt -o requirements/dev.txt
-	@$(UV) $(UPGRADE) --group slow -c requirements/base.txt -c requirements/dev.txt -o requirements/slow.txt
+	@$(UV) $(UPGRADE) --group slow -c requirements/base.txt -c requirements/dev.txt -c requirements/tracing.txt -o requirements/slow.txt
 	@$(UV) $(UPGRADE) --group chart -c requirements/base.txt -c requirements/dev.txt -c requirements/slow.txt -o requirements/chart.txt
 
 sbom: $(VENV)/.base ## Write what is installed for the service to sbom.json (CycloneDX)

@@ -11,6 +11,9 @@ from typing import Any
 
 from otp_service.errors import SettingsError
 
+EXPORT_SECONDS = 1.0
+"""For handing over one batch, repeats included; at the end of the process two of them may be waited for."""
+_OF_PROBES = ("/health/", "/metrics")
 _NOTHING = nullcontext()
 _tracer: Any = None
 """None while traces are off; then `span` costs a comparison."""
@@ -37,7 +40,7 @@ def exporting(endpoint: str, share: float, version: str) -> Iterator[None]:
         raise SettingsError("tracing.endpoint: needs the extra: pip install 'otp-service[tracing]'") from None
     resource = Resource.create({"service.name": "otp-service", "service.version": version})
     provider = TracerProvider(resource=resource, sampler=ParentBased(TraceIdRatioBased(share)))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint)))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint, timeout=EXPORT_SECONDS)))
     _tracer = provider.get_tracer("otp_service")
     try:
         yield
@@ -47,10 +50,13 @@ def exporting(endpoint: str, share: float, version: str) -> Iterator[None]:
 
 
 def span(name: str, attributes: Mapping[str, str]) -> AbstractContextManager[Any]:
-    """A span within the current one, for a call to somebody else."""
+    """A span within the current one, for a call to somebody else; nothing where no request or job is under way."""
     if _tracer is None:
         return _NOTHING
-    from opentelemetry.trace import SpanKind
+    from opentelemetry.trace import SpanKind, get_current_span
+
+    if not get_current_span().get_span_context().is_valid:
+        return _NOTHING
 
     found: AbstractContextManager[Any] = _tracer.start_as_current_span(
         name,
@@ -62,9 +68,19 @@ def span(name: str, attributes: Mapping[str, str]) -> AbstractContextManager[Any
     return found
 
 
-def request_span(headers: Iterable[tuple[bytes, bytes]]) -> AbstractContextManager[Any]:
-    """The span of a request, within the caller's trace if the headers (of ASGI) name one."""
+def job_span(kind: str) -> AbstractContextManager[Any]:
+    """A trace of a batch of due jobs."""
     if _tracer is None:
+        return _NOTHING
+    found: AbstractContextManager[Any] = _tracer.start_as_current_span(
+        f"jobs {kind}", record_exception=False, set_status_on_exception=False
+    )
+    return found
+
+
+def request_span(path: str, headers: Iterable[tuple[bytes, bytes]]) -> AbstractContextManager[Any]:
+    """The span of a request, within the caller's trace if the headers (of ASGI) name one. None for probes."""
+    if _tracer is None or path.startswith(_OF_PROBES):
         return _NOTHING
     from opentelemetry.trace import SpanKind
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -108,4 +124,5 @@ def trace_id() -> str:
         return ""
     from opentelemetry.trace import format_trace_id, get_current_span
 
-    return str(format_trace_id(get_current_span().get_span_context().trace_id))
+    context = get_current_span().get_span_context()
+    return str(format_trace_id(context.trace_id)) if context.is_valid else ""

@@ -50,7 +50,7 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP:
-            with tracing.request_span(scope["headers"]):
+            with tracing.request_span(scope["path"], scope["headers"]):
                 await self._http(scope, receive, send)
         else:
             await self._app(scope, receive, send)

@@ -110,7 +110,7 @@ class Webhooks(Section, frozen=True):
 
 
 class Tracing(Section, frozen=True):
-    endpoint: Annotated[str, Meta(pattern=r"^($|https?://[^\s/]+/\S*)" + END)] = ""
+    endpoint: Annotated[str, Meta(pattern=r"^($|https?://[^\s/@]+/\S*)" + END)] = ""
     """OTLP over HTTP, with its path; empty: no traces."""
     sample_ratio: Annotated[float, Meta(ge=0, le=1)] = 1.0
     """Of the traces that begin here; a caller's trace follows the caller's decision."""

@@ -171,6 +171,7 @@ def test_a_pod_changes_with_its_settings_and_only_then() -> None:
         ({"secret__values__OTP_SECRET": "short"}, "OTP_SECRET"),
         ({"secret__values__targetsms-login": "x"}, "targetsms-login"),
         ({"config__service__secret": "written in clear, thirty-two characters"}, "config/service/secret"),
+        ({"config__gateways__targetsms-xml__password": "in clear"}, "targetsms-xml/password"),
         ({"config__service__public_url": "http://otp.example.ru"}, "public_url"),
         ({"config__service__public_url": ""}, "say where callers reach"),
         ({"config__gateways": {}}, "config.gateways"),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -78,11 +81,32 @@ async def test_a_request_is_a_trace_without_personal_data(
     }
     assert spans["send targetsms-password"].status.code == 2  # error
     assert spans["send targetsms-xml"].parent_span_id == start.span_id
+    assert not [name for name in spans if "health" in name]
+    roots = {name for name, span in spans.items() if not span.parent_span_id}
+    assert all(name.startswith(("jobs ", "GET /v1/")) for name in roots), roots
     unknown = spans["GET /v1/verifications/{verification_id}"]
     assert unknown.trace_id.hex() != TRACE
     everything = b"".join(bodies)
     for secret in (phone, phone[1:], code, API_KEY, "order-of-a-person", found["id"]):
         assert secret.encode() not in everything, secret
+
+
+@pytest.mark.slow
+async def test_a_collector_that_never_answers_holds_nobody_up(
+    folder: Path, redis_url: str, sandbox_process: str, phone: str
+) -> None:
+    pytest.importorskip("opentelemetry.sdk", reason="the extra `tracing` is not installed")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}/v1/traces"
+        with running_service(folder, redis_url, sandbox_process, OTP__TRACING__ENDPOINT=endpoint) as (url, child, _):
+            async with Api(url, API_KEY) as api:
+                began = time.monotonic()
+                await api.started(phone)
+                assert time.monotonic() - began < 3
+                began = time.monotonic()
+                child.terminate()
+                assert await asyncio.to_thread(child.wait, 20) == 0
+                assert time.monotonic() - began < 5
 
 
 def spans_in(bodies: list[bytes]) -> Iterator[Any]:

@@ -52,6 +52,10 @@ ROWS: dict[str, list[Panel]] = {
             "{{code}}": rate("otp_refusals_total", "code")}),
         ("Approvals by gateway", "ops", "Whose message was the last to go out before an approval.", {
             "{{gateway}}": rate("otp_approval_seconds_count", "gateway", f"{APP}, {GATE}")}),
+        ("Second factors", "ops", "Outcomes of checks of authenticators and backup codes.", {
+            "{{factor}} {{outcome}}": rate("otp_factor_checks_total", "factor, outcome", APP)}),
+        ("Second factors set up", "ops", "Changes of second factors.", {
+            "{{application}} {{act}}": rate("otp_factors_total", "application, act", APP)}),
     ],
     "Gateways": [
         ("Sends", "ops", "Messages handed to gateways, by the answer.", {
@@ -80,8 +84,8 @@ ROWS: dict[str, list[Panel]] = {
         ("Hash pool", "s", "argon2id: waiting for a thread, and the computation, 95 %.", {
             "waiting": quantile(0.95, "otp_hash_wait_seconds"), "computing": quantile(0.95, "otp_hash_seconds")}),
         ("Places for checks", "short", "At 0 a check hears 503.", {"{{instance}}": "otp_hash_places_free"}),
-        ("Memory", "bytes", "Of each process.", {"{{instance}}": "process_resident_memory_bytes"}),
-        ("Processor", "short", "Cores in use by each process.", {
+        ("Memory", "bytes", "Of each process; not told with `serve --workers`.", {"{{instance}}": "process_resident_memory_bytes"}),
+        ("Processor", "short", "Cores in use by each process; not told with `serve --workers`.", {
             "{{instance}}": "rate(process_cpu_seconds_total[$__rate_interval])"}),
     ],
     "Redis and jobs": [

@@ -85,6 +85,4 @@ JOB_LATENESS = Gauge(
 WORKER_LAG = Gauge(
     "otp_worker_last_round_seconds", "Seconds since the worker last looked for due jobs", multiprocess_mode="livemax"
 )
-BUILD = Gauge(
-    "otp_build_info", "1, with what runs here", ["version", "python"], multiprocess_mode="livemostrecent"
-)
+BUILD = Gauge("otp_build_info", "1, with what runs here", ["version", "python"], multiprocess_mode="livemostrecent")

@@ -35,6 +35,7 @@ ALL = {
     "tolerations": [{"key": "spot", "operator": "Exists"}],
     "affinity": {"nodeAffinity": {}},
     "priorityClassName": "high",
+    "workers": 3,
     "serviceAccount": {"create": False, "name": "mine"},
 }
 SPREAD = [{"maxSkew": 2, "topologyKey": "rack", "whenUnsatisfiable": "DoNotSchedule", "labelSelector": {}}]
@@ -181,7 +182,8 @@ def test_a_pod_changes_with_its_settings_and_only_then() -> None:
         ({"image__tagg": "x"}, "tagg"),
         ({"image__digest": "sha256:1"}, "digest"),
         ({"logLevel": "debug"}, "logLevel"),
-        ({"preStopSeconds": 20}, "preStopSeconds + 15"),
+        ({"config__service__stop_delay_seconds": 20}, "stop_delay_seconds + 15"),
+        ({"workers": 0}, "workers"),
         ({"ingress__enabled": True}, "ingress.host"),
         ({"ingress__paths": ["v1"]}, "ingress/paths"),
         ({"worker": {"enabled": True, "replicaCount": 0}}, "worker.replicaCount"),

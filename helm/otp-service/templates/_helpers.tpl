@@ -69,7 +69,7 @@ helm.sh/chart: {{ printf "%s-%s" (index . 0).Chart.Name (index . 0).Chart.Versio
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
 {{- fail "httpRoute.parentRefs: name the gateway that the route belongs to" -}}
 {{- end -}}
-{{- if le (int .Values.terminationGracePeriodSeconds) (add 15 (int .Values.preStopSeconds)) -}}
-{{- fail "terminationGracePeriodSeconds: must be above preStopSeconds + 15, or requests are cut off" -}}
+{{- if le (int .Values.terminationGracePeriodSeconds) (add 15 (int .Values.config.service.stop_delay_seconds)) -}}
+{{- fail "terminationGracePeriodSeconds: must be above config.service.stop_delay_seconds + 15, or requests are cut" -}}
 {{- end -}}
 {{- end -}}

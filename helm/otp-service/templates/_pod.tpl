@@ -33,10 +33,6 @@ spec:
       startupProbe: {httpGet: {path: /health/live, port: http}, periodSeconds: 2, failureThreshold: 30}
       livenessProbe: {httpGet: {path: /health/live, port: http}, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3}
       readinessProbe: {httpGet: {path: /health/ready, port: http}, periodSeconds: 3, timeoutSeconds: 2, failureThreshold: 2}
-      {{- if eq .component "server" }}
-      lifecycle:
-        preStop: {exec: {command: [sleep, {{ $root.Values.preStopSeconds | quote }}]}}
-      {{- end }}
   volumes:
     - name: config
       configMap: {name: {{ include "otp.fullname" $root }}}

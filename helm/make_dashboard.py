@@ -84,7 +84,8 @@ ROWS: dict[str, list[Panel]] = {
         ("Hash pool", "s", "argon2id: waiting for a thread, and the computation, 95 %.", {
             "waiting": quantile(0.95, "otp_hash_wait_seconds"), "computing": quantile(0.95, "otp_hash_seconds")}),
         ("Places for checks", "short", "At 0 a check hears 503.", {"{{instance}}": "otp_hash_places_free"}),
-        ("Memory", "bytes", "Of each process; not told with `serve --workers`.", {"{{instance}}": "process_resident_memory_bytes"}),
+        ("Memory", "bytes", "Of each process; not told with `serve --workers`.", {
+            "{{instance}}": "process_resident_memory_bytes"}),
         ("Processor", "short", "Cores in use by each process; not told with `serve --workers`.", {
             "{{instance}}": "rate(process_cpu_seconds_total[$__rate_interval])"}),
     ],

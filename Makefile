@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow soak lint format lock sbom clean
+.PHONY: help run test test-slow image-test chart chart-test soak lint format lock sbom clean
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.base ## Run everything on this machine: service, sandbox with a phone inbox, Valkey
 	@$(BIN)/otp-service run
@@ -22,6 +22,16 @@ test: $(VENV)/.dev ## Run the quick tests (real Valkey, real HTTP, the sandbox a
 
 test-slow: $(VENV)/.slow ## Run the slow tests: API fuzzing, browser, long races
 	@$(BIN)/python -m pytest -q -m slow $(T)
+
+image-test: $(VENV)/.dev ## Build the container image and run it (root, buildah, podman, runc, debootstrap)
+	@$(BIN)/python -m pytest -q -rs -m image tests/deploy/test_image.py
+
+chart-test: $(VENV)/.chart ## Check Dockerfile, Helm chart, alert rules and dashboard
+	@$(BIN)/python -m pytest -q -rs -m 'not image' tests/deploy
+
+chart: $(VENV)/.base ## Write anew what is generated in helm/: the table of values, the dashboard
+	@$(BIN)/python helm/document_values.py
+	@$(BIN)/python helm/make_dashboard.py
 
 soak: $(VENV)/.dev ## Send, check and cancel for ten minutes and look for leaks (SECONDS_TO_RUN=600)
 	@$(BIN)/python -m tests.soak --seconds $(or $(SECONDS_TO_RUN),600)
@@ -41,8 +51,10 @@ lock: $(VENV)/.dev ## Renew the locked requirements (UPGRADE=--upgrade for newer
 	@$(PIP) install uv
 	@$(UV) $(UPGRADE) requirements/build.in -o requirements/build.txt
 	@$(UV) $(UPGRADE) pyproject.toml --extra embedded -c requirements/build.txt -o requirements/base.txt
+	@$(UV) $(UPGRADE) pyproject.toml --extra tracing -c requirements/base.txt -o requirements/tracing.txt
 	@$(UV) $(UPGRADE) --group dev -c requirements/base.txt -o requirements/dev.txt
-	@$(UV) $(UPGRADE) --group slow -c requirements/base.txt -c requirements/dev.txt -o requirements/slow.txt
+	@$(UV) $(UPGRADE) --group slow -c requirements/base.txt -c requirements/dev.txt -c requirements/tracing.txt -o requirements/slow.txt
+	@$(UV) $(UPGRADE) --group chart -c requirements/base.txt -c requirements/dev.txt -c requirements/slow.txt -o requirements/chart.txt
 
 sbom: $(VENV)/.base ## Write what is installed for the service to sbom.json (CycloneDX)
 	@$(BIN)/python requirements/sbom.py > sbom.json
@@ -68,6 +80,11 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.base
 	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
 
-$(VENV)/.slow: requirements/slow.txt $(VENV)/.dev
+$(VENV)/.chart: requirements/chart.txt $(VENV)/.dev
+	@$(PIP) install --require-hashes -r requirements/chart.txt
+	@touch $@
+
+$(VENV)/.slow: requirements/slow.txt requirements/tracing.txt $(VENV)/.dev
+	@$(PIP) install --require-hashes -r requirements/tracing.txt
 	@$(PIP) install --require-hashes -r requirements/slow.txt
 	@touch $@

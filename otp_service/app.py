@@ -13,7 +13,7 @@ from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 from litestar.types import ASGIApp
 
-from otp_service import __version__
+from otp_service import __version__, tracing
 from otp_service.api import audit, callbacks, documentation, events, gateways, problems, system
 from otp_service.api.auth import NOT_OURS, PUBLIC, ApiKeyAuthentication, caller, refuse_open_doors
 from otp_service.api.backup_codes import BackupCodeController
@@ -73,6 +73,7 @@ async def open_service(settings: Settings, *, worker: bool = True) -> AsyncItera
     Raises SettingsError when it cannot work.
     """
     async with AsyncExitStack() as stack:
+        stack.enter_context(tracing.exporting(settings.tracing.endpoint, settings.tracing.sample_ratio, __version__))
         known = await _open_gateways(settings, stack)
         database = await stack.enter_async_context(open_database(settings.redis))
         await guards.wait_until_there(database)
@@ -193,6 +194,7 @@ def create_app(service: Service, *, api: bool = True) -> ASGIApp:
     )
     refuse_open_doors(app)
     documentation.complete(app)
+    problems.count_from_zero()
     return Edge(app, service.settings.http.trusted_proxies, service.stopping.is_set)
 
 

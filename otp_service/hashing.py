@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+from otp_service import metrics
 from otp_service.domain.codes import Cost, Scope, digest
 from otp_service.errors import Refused
 from otp_service.settings import Hashing
@@ -38,10 +40,19 @@ class HashPool:
     async def digest(self, pepper: bytes, scope: Scope, code: str, salt: bytes, cost: Cost) -> bytes:
         """One argon2id computation. Waits for a thread as long as it takes."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, digest, pepper, scope, code, salt, cost)
+        return await loop.run_in_executor(self._executor, _digest, time.perf_counter(), pepper, scope, code, salt, cost)
 
     def close(self) -> None:
         self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _digest(asked: float, pepper: bytes, scope: Scope, code: str, salt: bytes, cost: Cost) -> bytes:
+    began = time.perf_counter()
+    metrics.HASH_WAIT_SECONDS.observe(began - asked)
+    try:
+        return digest(pepper, scope, code, salt, cost)
+    finally:
+        metrics.HASH_SECONDS.observe(time.perf_counter() - began)
 
 
 def _cores() -> int:

@@ -10,6 +10,12 @@ from prometheus_client import Counter, Gauge, Histogram
 VERIFICATIONS = Counter(
     "otp_verifications", "Verifications by application and what became of the start", ["application", "result"]
 )
+APPROVAL_SECONDS = Histogram(
+    "otp_approval_seconds",
+    "From the start to the approval, by the gateway whose message was the last to go out",
+    ["application", "gateway"],
+    buckets=(5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600),
+)
 CHECKS = Counter("otp_checks", "Codes judged or refused, by application and outcome", ["application", "outcome"])
 FACTORS = Counter(
     "otp_factors", "Changes of second factors, by application and what was done", ["application", "action"]
@@ -19,6 +25,13 @@ FACTOR_CHECKS = Counter(
     ["application", "factor", "outcome"],
 )  # fmt: skip
 SENDS = Counter("otp_sends", "Messages handed to gateways", ["gateway", "channel", "status", "reason"])
+GATEWAY_SECONDS = Histogram(
+    "otp_gateway_seconds",
+    "Time until a gateway answered that it sends a message, or did not",
+    ["gateway"],
+    buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 10),
+)
+REFUSALS = Counter("otp_refusals", "Requests refused, by the code of the problem", ["code"])
 REQUESTS = Counter("otp_http_requests", "HTTP requests by route and status", ["route", "status"])
 SECONDS = Histogram(
     "otp_http_request_seconds",
@@ -29,6 +42,23 @@ SECONDS = Histogram(
 HASH_PLACES = Gauge(
     "otp_hash_places_free", "Places left in the hash pool; at 0 a check hears 503", multiprocess_mode="livemin"
 )
+HASH_WAIT_SECONDS = Histogram(
+    "otp_hash_wait_seconds",
+    "Time for which a computation of argon2id waited for a thread",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+HASH_SECONDS = Histogram(
+    "otp_hash_seconds",
+    "Time of one computation of argon2id",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1),
+)
+STORAGE_SECONDS = Histogram(
+    "otp_storage_seconds",
+    "Time until Redis answered, by script or command, waiting for a connection included",
+    ["operation"],
+    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1),
+)
+STORAGE_FAULTS = Counter("otp_storage_faults", "Calls that Redis did not answer, or not as asked", ["operation"])
 DELIVERY_SECONDS = Histogram(
     "otp_delivery_seconds",
     "From the gateway's acceptance to the delivery, as it tells",
@@ -57,3 +87,4 @@ JOB_LATENESS = Gauge(
 WORKER_LAG = Gauge(
     "otp_worker_last_round_seconds", "Seconds since the worker last looked for due jobs", multiprocess_mode="livemax"
 )
+BUILD = Gauge("otp_build_info", "1, with what runs here", ["version", "python"], multiprocess_mode="livemostrecent")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from otp_service import metrics
+from otp_service import __version__, metrics
 from otp_service.delivery.circuits import Circuits
 from otp_service.delivery.pushes import Pushes
 from otp_service.discretion import Discretion
@@ -45,6 +46,7 @@ class Service:
 
     def observe(self) -> None:
         """Bring gauges up to date before they are read."""
+        metrics.BUILD.labels(__version__, platform.python_version()).set(1)
         metrics.HASH_PLACES.set(self.hash_pool.places)
         if self.worker:
             metrics.WORKER_LAG.set(self.worker.seconds_since_round)

@@ -13,6 +13,7 @@ from otp_service import metrics, refusals
 from otp_service.delivery.dispatch import Dispatcher, Walk
 from otp_service.delivery.errands import Errands
 from otp_service.delivery.recipients import Recipients
+from otp_service.delivery.scores import note_approval
 from otp_service.domain import codes, phone
 from otp_service.domain.keyring import Names
 from otp_service.domain.lifecycle import Outcome, Status, Verification
@@ -134,6 +135,7 @@ class Verifications:
                     raise refusals.by_word(taken)
         metrics.CHECKS.labels(application, outcome).inc()
         await self._proofs.remember(outcome, settled.found)
+        note_approval(outcome, settled.found)
         return Judgement(outcome, settled.found)
 
     async def resend(

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
-from otp_service import metrics
+from otp_service import metrics, tracing
 from otp_service.errors import StorageUnavailable
 from otp_service.storage.schedule import Job, Schedule
 
@@ -96,7 +96,8 @@ class Worker:
         handler = self._handlers.get(kind)
         try:
             if handler:
-                await handler(jobs)
+                with tracing.job_span(kind):
+                    await handler(jobs)
             else:
                 log.warning("unknown_job", kind=kind)
                 for job in jobs:

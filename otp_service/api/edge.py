@@ -17,7 +17,7 @@ import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-from otp_service import metrics
+from otp_service import metrics, tracing
 from otp_service.api import headers, problems
 from otp_service.api.addresses import find_client_address
 from otp_service.api.json_syntax import check_json
@@ -50,7 +50,8 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP:
-            await self._http(scope, receive, send)
+            with tracing.request_span(scope["path"], scope["headers"]):
+                await self._http(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
@@ -60,6 +61,8 @@ class Edge:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         find_client_address(scope, self._trusted_proxies)
+        if trace_id := tracing.trace_id():
+            structlog.contextvars.bind_contextvars(trace_id=trace_id)
         status = 0
         body_read = False
         foreign: Refused | None = None
@@ -102,6 +105,7 @@ class Edge:
             route = scope.get("path_template") or "unmatched"
             metrics.REQUESTS.labels(route, str(status)).inc()
             metrics.SECONDS.labels(route).observe(seconds)
+            tracing.note_request(scope["method"], route, status, request_id)
             log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
 
 

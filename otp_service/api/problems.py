@@ -15,6 +15,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.routes import HTTPRoute
 
+from otp_service import metrics
 from otp_service.errors import Refused
 
 MEDIA_TYPE = "application/problem+json"
@@ -54,6 +55,14 @@ STATUSES: Mapping[str, int] = {
     "storage_unavailable": 503,
     "confirmation_pending": 503,
 }
+
+
+def count_from_zero() -> None:
+    """Let every code stand in the metrics before it is first refused: a counter that begins at 1 shows no growth."""
+    for code in STATUSES:
+        metrics.REFUSALS.labels(code)
+
+
 # What the framework raises by itself: the code that stands for its status.
 _OF_FRAMEWORK: Mapping[int, str] = {
     400: "malformed_request",
@@ -117,6 +126,8 @@ def headers(refusal: Refused) -> dict[str, str]:
 
 
 def encode(refusal: Refused) -> bytes:
+    """The body of a refusal that goes out now; it is counted here."""
+    metrics.REFUSALS.labels(refusal.code).inc()
     return msgspec.json.encode(document(refusal.code, refusal.detail, refusal.extra))
 
 

@@ -29,6 +29,7 @@ def main(_: argparse.Namespace) -> int:
     sandbox = f"http://127.0.0.1:{development.sandbox_port(environ)}"
 
     def announce(service: Service, url: str) -> None:
+        url = url.replace("//0.0.0.0:", "//127.0.0.1:")  # in a container: where its port is published
         print(_welcome(url, sandbox, key, service.settings.redis.url), flush=True)
 
     with _sandbox(environ, found.service.public_url, key):
@@ -47,7 +48,7 @@ def _sandbox(environ: Mapping[str, str], service_url: str, api_key: str) -> Iter
         [sys.executable, "-m", "otp_service", "sandbox"],
         env={
             **environ,
-            "OTP_HOST": "127.0.0.1",
+            "OTP_HOST": environ.get("OTP_SANDBOX_HOST", "127.0.0.1"),  # not OTP_HOST: it shows codes to whoever asks
             "OTP_SANDBOX_SERVICE_URL": service_url,
             "OTP_SANDBOX_API_KEY": api_key,
         },

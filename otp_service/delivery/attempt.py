@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from otp_service import metrics, tracing
 from otp_service.delivery.routing import LEAST_ATTEMPT_SECONDS, attempt_seconds
 from otp_service.gateways.base import Accepted, Gateway, GatewayError, Outgoing, Reason, Then
 from otp_service.settings import Route
@@ -44,7 +45,7 @@ async def send(gateway: Gateway, outgoing: Outgoing, seconds: Callable[[], float
     loop = asyncio.get_running_loop()
     began = loop.time()
     try:
-        return await gateway.send(outgoing, max(seconds(), LEAST_ATTEMPT_SECONDS))
+        return await _ask(gateway, outgoing, max(seconds(), LEAST_ATTEMPT_SECONDS))
     except GatewayError as error:
         first = error
     refused_at_once = first.reason is Reason.UNREACHABLE and loop.time() - began < AT_ONCE_SECONDS
@@ -54,9 +55,21 @@ async def send(gateway: Gateway, outgoing: Outgoing, seconds: Callable[[], float
     if seconds() < LEAST_ATTEMPT_SECONDS:
         raise first
     try:
-        return await gateway.send(outgoing, seconds())
+        return await _ask(gateway, outgoing, seconds())
     except GatewayError as second:
         raise second if first.then is not Then.UNCLEAR or second.then is Then.STOP else first from None
+
+
+async def _ask(gateway: Gateway, outgoing: Outgoing, seconds: float) -> Accepted:
+    with (
+        metrics.GATEWAY_SECONDS.labels(gateway.name).time(),
+        tracing.span(f"send {gateway.name}", {"otp.gateway": gateway.name, "otp.channel": gateway.channel}),
+    ):
+        try:
+            return await gateway.send(outgoing, seconds)
+        except GatewayError as error:
+            tracing.note_failure(error.reason)
+            raise
 
 
 async def withdraw(gateway: Gateway, provider_id: str) -> bool:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from otp_service import metrics
-from otp_service.domain.lifecycle import Verification
+from otp_service.domain.lifecycle import Outcome, Verification
 from otp_service.domain.messages import Message, MessageStatus
 from otp_service.gateways.base import Reason
 from otp_service.settings import Settings
@@ -42,6 +42,14 @@ class Scores:
 
     def _in_time_ms(self, found: Verification) -> int:
         return self._settings.routes[found.channel].failover_after_seconds * 1000 + IN_TIME_MARGIN_MS
+
+
+def note_approval(outcome: Outcome, found: Verification) -> None:
+    """Count an approval with the time it took; a repeat that hears the same verdict later is none."""
+    if outcome is Outcome.APPROVED and found.ended_at == found.now:
+        out = [message.gateway for message in found.messages if message.sent_at]
+        seconds = (found.ended_at - found.created_at) / 1000
+        metrics.APPROVAL_SECONDS.labels(found.application, out[-1] if out else "").observe(seconds)
 
 
 def _end(message: Message) -> int | None:

@@ -109,6 +109,13 @@ class Webhooks(Section, frozen=True):
     allow_networks: tuple[str, ...] = ()
 
 
+class Tracing(Section, frozen=True):
+    endpoint: Annotated[str, Meta(pattern=r"^($|https?://[^\s/@]+/\S*)" + END)] = ""
+    """OTLP over HTTP, with its path; empty: no traces."""
+    sample_ratio: Annotated[float, Meta(ge=0, le=1)] = 1.0
+    """Of the traces that begin here; a caller's trace follows the caller's decision."""
+
+
 class Worker(Section, frozen=True):
     in_serve: bool = True
     """`serve` runs a worker beside HTTP; false where `otp-service worker` runs elsewhere."""
@@ -130,6 +137,7 @@ class Settings:
     redis: Redis
     hashing: Hashing
     worker: Worker
+    tracing: Tracing
     retention: Retention
     webhooks: Webhooks
     routes: Mapping[str, Route]
@@ -149,6 +157,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "redis": Redis,
     "hashing": Hashing,
     "worker": Worker,
+    "tracing": Tracing,
     "retention": Retention,
     "webhooks": Webhooks,
 }

@@ -31,6 +31,7 @@ from redis.exceptions import (
 
 from otp_service import settings
 from otp_service.errors import StorageUnavailable
+from otp_service.storage.observing import observed
 from otp_service.storage.topology import Call, Reply, Single, Topology, open_topology
 
 log = structlog.get_logger()
@@ -73,6 +74,7 @@ class Database:
         self.confirm_replicas = confirm_replicas
         self._wait = ("WAIT", confirm_replicas, min(_WAIT_MS, int(timeout_seconds * _WAIT_SHARE * 1000)))
 
+    @observed
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument], *, confirm: bool = False) -> Any:
         """Run one script. `confirm`: it is the request's last write, so replicas must have it before we answer."""
         waits = bool(confirm and self.confirm_replicas)
@@ -83,6 +85,7 @@ class Database:
             raise StorageUnavailable("confirmation_pending", "Not enough replicas have confirmed; ask again.")
         return replies[0]
 
+    @observed
     async def run_many(
         self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[Argument]]]
     ) -> Sequence[Any]:
@@ -110,12 +113,14 @@ class Database:
                         following[address] = int(cursor)
             cursors, asked = following, sorted(set(following.values()))
 
+    @observed
     async def command(self, *words: Argument) -> Any:
         """Run one plain command, on the primary that owns its key."""
         ((reply,),) = await self.topology.send([Call(_key_of(words), [words])])
         _raise_faults(str(words[0]), [reply])
         return reply
 
+    @observed
     async def everywhere(self, *words: Argument) -> dict[str, Any]:
         """Run one command on every primary, by its address ('' where there is one only)."""
         found = await self.topology.send_everywhere([words])

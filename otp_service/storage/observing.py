@@ -1,0 +1,37 @@
+"""What operators see of Redis: how long each script and command took, and which were not answered."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from otp_service import metrics, tracing
+from otp_service.errors import StorageUnavailable
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Owner = TypeVar("Owner")
+
+
+def observed(
+    method: Callable[Concatenate[Owner, Any, P], Awaitable[R]],
+) -> Callable[Concatenate[Owner, Any, P], Awaitable[R]]:
+    """Measure a method of the database. Its first argument is a script or the first word of a command."""
+
+    @wraps(method)
+    async def measured(self: Owner, what: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        operation = str(getattr(what, "name", what))
+        began = time.perf_counter()
+        with tracing.span(f"redis {operation}", {"db.system.name": "redis", "db.operation.name": operation}):
+            try:
+                return await method(self, what, *args, **kwargs)
+            except StorageUnavailable as error:
+                metrics.STORAGE_FAULTS.labels(operation).inc()
+                tracing.note_failure(error.code)
+                raise
+            finally:
+                metrics.STORAGE_SECONDS.labels(operation).observe(time.perf_counter() - began)
+
+    return measured

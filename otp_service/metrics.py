@@ -17,6 +17,13 @@ FACTOR_CHECKS = Counter(
     ["application", "factor", "outcome"],
 )  # fmt: skip
 SENDS = Counter("otp_sends", "Messages handed to gateways", ["gateway", "channel", "status", "reason"])
+LIMITED = Counter("otp_limited", "Requests refused by a limit", ["application", "limit"])
+GUARDED = Counter("otp_guard", "Sends by what the pumping guard thought of them", ["application", "decision"])
+ALARMS = Counter("otp_wrong_code_alarms", "Alarms of too many wrong codes", ["scope"])
+SPENT = Counter(
+    "otp_spent_roubles", "Money spent on messages, by the prices of the settings", ["application", "gateway"]
+)
+BUDGETS = Counter("otp_budget_days", "Days on which a budget was nearly spent, or spent", ["application", "what"])
 REQUESTS = Counter("otp_http_requests", "HTTP requests by route and status", ["route", "status"])
 SECONDS = Histogram(
     "otp_http_request_seconds",

@@ -14,11 +14,14 @@ from litestar.middleware import DefineMiddleware
 from litestar.types import ASGIApp
 
 from otp_service import __version__, tracing
+from otp_service.admission import open_admission
 from otp_service.api import audit, callbacks, documentation, events, gateways, problems, system
 from otp_service.api.auth import NOT_OURS, PUBLIC, ApiKeyAuthentication, caller, refuse_open_doors
 from otp_service.api.backup_codes import BackupCodeController
 from otp_service.api.edge import MAX_BODY_BYTES, Edge
 from otp_service.api.factors import TotpController
+from otp_service.api.fraud import fraud
+from otp_service.api.phones import PhoneController
 from otp_service.api.subjects import SubjectController
 from otp_service.api.verifications import VerificationController
 from otp_service.delivery import routing
@@ -27,6 +30,8 @@ from otp_service.delivery.dispatch import Dispatcher
 from otp_service.delivery.errands import Errands
 from otp_service.delivery.pushes import Pushes
 from otp_service.delivery.recipients import Recipients
+from otp_service.delivery.spending import Spending
+from otp_service.delivery.test_numbers import TestNumbers
 from otp_service.delivery.tracking import Tracking
 from otp_service.discretion import Discretion
 from otp_service.domain.keyring import Keyring
@@ -54,6 +59,7 @@ from otp_service.storage.records import Records
 from otp_service.storage.reports import ReportStore
 from otp_service.storage.schedule import Schedule
 from otp_service.storage.sends import SendStore
+from otp_service.storage.spending import SpendingStore
 from otp_service.storage.subject_records import Vault
 from otp_service.storage.subjects import SubjectStore
 from otp_service.storage.verifications import VerificationStore
@@ -93,10 +99,13 @@ async def open_service(settings: Settings, *, worker: bool = True) -> AsyncItera
         )
         schedule = Schedule(database, names, list(settings.applications))
         recipients = Recipients(settings, known)
+        test_numbers = TestNumbers(settings)
         circuits = Circuits(known, gateway_store)
         pushes = Pushes(known.values(), reports)
         errands = Errands(settings, known, circuits)
-        dispatcher = Dispatcher(sends, reports, ClientIds(database), circuits, hash_pool, pushes.accounts)
+        dispatcher = Dispatcher(sends, reports, ClientIds(database), circuits, hash_pool, pushes.accounts, test_numbers)
+        spending = Spending(settings, SpendingStore(database, settings.money.warning_percent))
+        admission = open_admission(settings, database, names, recipients, test_numbers, store, sends, spending)
         stopping = asyncio.Event()
         vault = Vault(keyring)
         subjects = SubjectStore(database, names, vault)
@@ -112,16 +121,19 @@ async def open_service(settings: Settings, *, worker: bool = True) -> AsyncItera
             dispatcher,
             hash_pool,
             Proofs(subjects),
+            admission,
         )
         discretion = Discretion(
-            settings, names, store, sends, idempotency, recipients, errands, hash_pool, verifications
+            settings, names, store, sends, idempotency, recipients, errands, hash_pool, verifications, admission
         )
         lasting = settings.redis.allow_factors_without_persistence or await guards.is_lasting(database)
         if not lasting:
             log.warning("factors_refused", text="Redis keeps nothing over a restart: no second factor is taken")
         factors = Factors(settings, names, vault, FactorStore(database), subjects, hash_pool, audit, lasting=lasting)
         lookup = Lookup(settings, names, store, Waiting(store, stopping.is_set))
-        tracking = Tracking(settings, known, store, sends, reports, gateway_store, circuits, errands, dispatcher)
+        tracking = Tracking(
+            settings, known, store, sends, reports, gateway_store, circuits, errands, dispatcher, spending
+        )
         jobs = Jobs(schedule, tracking, log_of_events, circuits, gateway_store, known)
         api_keys = ApiKeyStore(database)
         if settings.bootstrap_api_key:
@@ -141,6 +153,7 @@ async def open_service(settings: Settings, *, worker: bool = True) -> AsyncItera
             verifications,
             discretion,
             factors,
+            admission,
             lookup,
             log_of_events,
             circuits,
@@ -171,12 +184,15 @@ def create_app(service: Service, *, api: bool = True) -> ASGIApp:
         events.events,
         callbacks.targetsms,
         audit.entries,
+        PhoneController,
+        fraud,
         *documentation.ROUTES,
     ]
     app = Litestar(
         route_handlers=[*(routes if api else ()), system.live, system.ready, system.metrics_page],
         dependencies={
             "service": Provide(lambda: service, sync_to_thread=False),
+            "admission": Provide(lambda: service.admission, sync_to_thread=False),
             "verifications": Provide(lambda: service.verifications, sync_to_thread=False),
             "discretion": Provide(lambda: service.discretion, sync_to_thread=False),
             "factors": Provide(lambda: service.factors, sync_to_thread=False),

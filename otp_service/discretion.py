@@ -12,17 +12,19 @@ import asyncio
 import random
 import time
 from collections import defaultdict, deque
-from dataclasses import astuple, replace
+from dataclasses import replace
 
 import structlog
 
 from otp_service import refusals
+from otp_service.admission import Admission
 from otp_service.delivery.errands import Errands
 from otp_service.delivery.recipients import Recipients
 from otp_service.domain import phone
 from otp_service.domain.keyring import Names
 from otp_service.domain.lifecycle import Verification
 from otp_service.domain.messages import CodeSource, Message, MessageStatus
+from otp_service.domain.orders import Order
 from otp_service.domain.segments import measure
 from otp_service.errors import Refused
 from otp_service.gateways.base import Reason
@@ -32,7 +34,7 @@ from otp_service.storage.idempotency import IdempotencyStore
 from otp_service.storage.records import Opening, Repeat, Settling, Stored
 from otp_service.storage.sends import SendStore
 from otp_service.storage.verifications import VerificationStore
-from otp_service.verifications import Order, Verifications
+from otp_service.verifications import Verifications
 
 HIDDEN = frozenset({"phone_rejected", "on_block_list", "suspected_pumping"})
 """Refusals that say something about the person behind a phone."""
@@ -56,6 +58,7 @@ class Discretion:
         errands: Errands,
         hash_pool: HashPool,
         verifications: Verifications,
+        admission: Admission,
     ) -> None:
         self._settings = settings
         self._names = names
@@ -66,6 +69,7 @@ class Discretion:
         self._errands = errands
         self._hash_pool = hash_pool
         self._verifications = verifications
+        self._admission = admission
         self._took: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
 
     async def start(self, application: str, order: Order, idempotency_key: str = "") -> Verification:
@@ -104,16 +108,23 @@ class Discretion:
 
     async def _decoy(self, application: str, order: Order, idempotency_key: str) -> Verification:
         policy = self._settings.applications[application]
-        to = phone.normalise(order.to, policy.region).e164
+        number = phone.normalise(order.to, policy.region)
+        to = number.e164
         verification_id, record = self._names.new_id(application, to), ""
         lease = self._errands.lease_seconds(order.channel)
         if idempotency_key:
             record = self._names.idempotency(application, idempotency_key)
-            body = self._names.fingerprint("start", *astuple(replace(order, to=to)))
+            body = self._names.fingerprint("start", *order.meaning(to))
             claim = await self._idempotency.claim(record, body, verification_id, lease)
             if claim.word == "mismatch":
                 raise refusals.key_reused()
             verification_id = claim.verification_id
+        try:
+            remembered = await self._admission.decoy(application, number, order)
+        except Refused:
+            if record:
+                await self._idempotency.release(record)
+            raise
         head = self._errands.front(application, order.channel, order.platform)
         stored = await self._store.start(
             verification_id,
@@ -131,6 +142,7 @@ class Discretion:
             lease_seconds=lease,
             first=Opening(1, head.name, head.channel, CodeSource.GATEWAY, ""),
             idempotency=record,
+            remembered=remembered,
         )
         if stored.word == "exists":
             return stored.found

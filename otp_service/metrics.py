@@ -32,6 +32,13 @@ GATEWAY_SECONDS = Histogram(
     buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 10),
 )
 REFUSALS = Counter("otp_refusals", "Requests refused, by the code of the problem", ["code"])
+LIMITED = Counter("otp_limited", "Requests refused by a limit", ["application", "limit"])
+GUARDED = Counter("otp_guard", "Sends by what the pumping guard thought of them", ["application", "decision"])
+ALARMS = Counter("otp_wrong_code_alarms", "Alarms of too many wrong codes", ["scope"])
+SPENT = Counter(
+    "otp_spent_roubles", "Money spent on messages, by the prices of the settings", ["application", "gateway"]
+)
+BUDGETS = Counter("otp_budget_days", "Days on which a budget was nearly spent, or spent", ["application", "what"])
 REQUESTS = Counter("otp_http_requests", "HTTP requests by route and status", ["route", "status"])
 SECONDS = Histogram(
     "otp_http_request_seconds",

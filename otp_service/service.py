@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from otp_service import __version__, metrics
+from otp_service.admission import Admission
 from otp_service.delivery.circuits import Circuits
 from otp_service.delivery.pushes import Pushes
 from otp_service.discretion import Discretion
@@ -35,6 +36,7 @@ class Service:
     verifications: Verifications
     discretion: Discretion
     factors: Factors
+    admission: Admission
     lookup: Lookup
     events: EventStore
     circuits: Circuits

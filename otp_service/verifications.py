@@ -7,9 +7,10 @@ Each method puts the steps in order and leaves the deciding to others: scripts d
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass
 
 from otp_service import metrics, refusals
+from otp_service.admission import Admission, Admitted
 from otp_service.delivery.dispatch import Dispatcher, Walk
 from otp_service.delivery.errands import Errands
 from otp_service.delivery.recipients import Recipients
@@ -18,29 +19,16 @@ from otp_service.domain import codes, phone
 from otp_service.domain.keyring import Names
 from otp_service.domain.lifecycle import Outcome, Status, Verification
 from otp_service.domain.messages import CodeSource
+from otp_service.domain.orders import Order
+from otp_service.domain.phone import Phone
 from otp_service.errors import Refused, StorageUnavailable
-from otp_service.gateways.base import Reason
 from otp_service.hashing import HashPool
 from otp_service.proofs import Proofs
-from otp_service.settings import Application, Settings
+from otp_service.settings import Settings
 from otp_service.storage.idempotency import Claim, IdempotencyStore
 from otp_service.storage.records import Opening, Repeat, Stored
 from otp_service.storage.sends import SendStore
 from otp_service.storage.verifications import VerificationStore
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What a caller asks for. `to` as people write it; '' stands for the application's default."""
-
-    to: str = field(repr=False)
-    channel: str = "sms"
-    purpose: str = "verification"
-    locale: str = ""
-    reference: str = ""
-    subject: str = field(default="", repr=False)
-    client_ip: str = field(default="", repr=False)
-    platform: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +50,7 @@ class Verifications:
         dispatcher: Dispatcher,
         hash_pool: HashPool,
         proofs: Proofs,
+        admission: Admission,
     ) -> None:
         self._settings = settings
         self._names = names
@@ -73,29 +62,27 @@ class Verifications:
         self._dispatcher = dispatcher
         self._hash_pool = hash_pool
         self._proofs = proofs
+        self._admission = admission
 
     async def start(self, application: str, order: Order, idempotency_key: str = "") -> Verification:
         """Make a verification and send its code. With an Idempotency-Key, a repeat finds the first one again."""
         policy = self._settings.applications[application]
         lease = self._errands.lease_seconds(order.channel)
         to = phone.normalise(order.to, policy.region)
-        if to.region not in policy.countries:
-            raise Refused("country_not_allowed", f"Codes are not sent to {to.region}.", extra={"country": to.region})
-        if self._recipients.is_stopped(to.e164, order.channel):
-            raise refusals.phone_rejected(Reason.STOP_LIST)
+        self._admission.allow(application, to, order)
         verification_id = self._names.new_id(application, to.e164)
         if not idempotency_key:
-            return await self._start_new(application, policy, verification_id, to.e164, order)
+            return await self._start_new(application, verification_id, to, order)
 
         record = self._names.idempotency(application, idempotency_key)
-        body = self._names.fingerprint("start", *astuple(replace(order, to=to.e164)))
+        body = self._names.fingerprint("start", *order.meaning(to.e164))
         claim = await self._idempotency.claim(record, body, verification_id, lease)
         if claim.word == "mismatch":
             raise refusals.key_reused()
         try:
             if claim.word == "known" and (found := await self._start_again(claim, lease)):
                 return found
-            return await self._start_new(application, policy, claim.verification_id, to.e164, order, record)
+            return await self._start_new(application, claim.verification_id, to, order, record)
         except StorageUnavailable:
             raise  # nobody knows how far it came, so the key stays with its verification
         except Refused as refusal:
@@ -156,7 +143,8 @@ class Verifications:
             errand = self._errands.resumed(claimed, channel, first=False)
         else:
             errand = self._errands.later(claimed, channel)
-        return _delivered(await self._dispatcher.deliver(errand))
+        async with self._admission.resend(claimed, channel) as admitted:
+            return _delivered(admitted.paid(await self._dispatcher.deliver(errand)))
 
     async def cancel(self, application: str, verification_id: str) -> Verification:
         """Cancel a pending verification; a final one stays what it is."""
@@ -167,12 +155,19 @@ class Verifications:
         return stored.found
 
     async def _start_new(
-        self, application: str, policy: Application, verification_id: str, to: str, order: Order, claimed: str = ""
+        self, application: str, verification_id: str, to: Phone, order: Order, claimed: str = ""
     ) -> Verification:
         """claimed: name of the record of the Idempotency-Key."""
+        async with self._admission.start(application, to, order) as admitted:
+            return await self._send_first(application, verification_id, to.e164, order, admitted, claimed)
+
+    async def _send_first(
+        self, application: str, verification_id: str, to: str, order: Order, admitted: Admitted, claimed: str
+    ) -> Verification:
+        policy = admitted.policy
         candidates = self._errands.route(application, order.channel, order.platform)
         opened = None
-        if candidates and candidates[0].makes_code:
+        if candidates and candidates[0].makes_code and not admitted.test:
             # Nothing to hash beforehand, so its message is recorded together with the verification.
             head = candidates[0]
             client_id = await self._dispatcher.draw_client_id(head)
@@ -193,11 +188,12 @@ class Verifications:
             lease_seconds=self._errands.lease_seconds(order.channel),
             first=opened,
             idempotency=claimed,
+            remembered=admitted.record,
         )
         if stored.word != "created":
             metrics.VERIFICATIONS.labels(application, stored.word).inc()
             raise refusals.by_word(stored)
-        walk = await self._dispatcher.deliver(self._errands.first(stored, candidates, opened))
+        walk = admitted.paid(await self._dispatcher.deliver(self._errands.first(stored, candidates, opened)))
         metrics.VERIFICATIONS.labels(application, "sent" if walk.sent else "failed").inc()
         return _delivered(walk)
 
@@ -219,11 +215,14 @@ class Verifications:
         return _delivered(await self._dispatcher.deliver(errand))
 
     async def _judge(self, taken: Stored, code: str, repeat: Repeat) -> Stored:
+        await self._admission.guess(taken, repeat)
         pepper = self._sends.keys_of(taken).pepper
         candidate = await self._hash_pool.digest(pepper, taken.scope, code, taken.salt, taken.cost)
-        settled = await self._store.settle(taken.found.id, codes.matches_any(candidate, taken.hashes), repeat)
+        matched = codes.matches_any(candidate, taken.hashes)
+        settled = await self._store.settle(taken.found.id, matched, repeat)
         if settled.word == "not_found":
             raise refusals.not_found()
+        await self._admission.judged(taken, settled, matched=matched)
         return settled
 
     def _phone_index(self, verification_id: str) -> str:

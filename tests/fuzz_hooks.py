@@ -45,7 +45,11 @@ def _make_real(body: dict[str, Any], code: str) -> None:
     if "to" in body:
         body["to"] = f"+7916{random.randrange(10_000, 100_000)}{random.randrange(20, 100)}"
     if isinstance(body.get("client"), dict) and "ip" in body["client"]:
-        body["client"]["ip"] = random.choice(["203.0.113.7", "2001:db8::7"])
+        body["client"]["ip"] = random.choice(
+            [f"203.0.{random.randrange(256)}.7", f"2001:db8:{random.randrange(9999)}::7"]
+        )
+    if "limits" in body:
+        body["limits"] = None
     if "code" in body and random.random() < 0.5:
         body["code"] = code
         body.pop("to", None)

@@ -39,6 +39,7 @@ stop_delay_seconds = 0
 url = "env:TEST_REDIS"
 [gateways.targetsms-password]
 kind = "targetsms-password"
+prices = {"*" = "4.50"}
 base_url = "env:TEST_SANDBOX"
 login = "demo"
 password = "demo-password"
@@ -49,6 +50,7 @@ connect_seconds = 0.5
 circuit_breaker = false
 [gateways.targetsms-xml]
 kind = "targetsms-xml"
+prices = {"*" = "3.00"}
 base_url = "env:TEST_SANDBOX"
 login = "demo"
 password = "demo-password"
@@ -59,6 +61,7 @@ connect_seconds = 0.5
 circuit_breaker = false
 [gateways.smska]
 kind = "smska"
+prices = {"*" = "2.50"}
 base_url = "env:TEST_SANDBOX"
 api_key = "demo"
 api_password = "demo-password"
@@ -70,6 +73,14 @@ circuit_breaker = false
 gateways = ["targetsms-password", "targetsms-xml", "smska"]
 deadline_seconds = 4
 reserve_seconds = 0.9
+[[testing.numbers]]
+phone = "+79990000055"
+code = "424242"
+until = 2099-12-31
+[[testing.numbers]]
+phone = "+79990000056"
+code = "424242"
+until = 2020-12-31
 [applications.web]
 brand = "Example"
 resend_pause_seconds = [0]
@@ -170,6 +181,13 @@ def running_service(
         url = f"http://127.0.0.1:{environ['OTP_PORT']}"
         wait_for(f"{url}/health/live", child, log)
         yield url, child, log
+
+
+def create_key(folder: Path, redis: str, sandbox: str, application: str, *words: str) -> str:
+    """An API key, made as an operator makes it."""
+    environ = dict(os.environ) | service_environ(folder, redis, sandbox)
+    command = [sys.executable, "-m", "otp_service", "keys", "create", "--application", application, *words]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout.split()[0]
 
 
 def code_in(text: str) -> str:

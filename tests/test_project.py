@@ -81,7 +81,12 @@ def structs_in(hint: object) -> Iterator[type[msgspec.Struct]]:
         yield from structs_in(part)
 
 
-HEADINGS = {"routes": "[routes.CHANNEL]", "applications": "[applications.NAME]", "gateways": "[gateways.NAME]"}
+HEADINGS = {
+    "routes": "[routes.CHANNEL]",
+    "applications": "[applications.NAME]",
+    "gateways": "[gateways.NAME]",
+    "limits": "[limits.NAME]",
+}
 
 
 @pytest.mark.parametrize("section", [*SECTIONS, *FAMILIES])

@@ -13,6 +13,7 @@ from litestar.params import QueryParameter
 
 from otp_service.api.problems import documented
 from otp_service.api.schemas import time_view
+from otp_service.domain import money
 from otp_service.domain.events import Event
 from otp_service.domain.scopes import KeyScope
 from otp_service.errors import Refused
@@ -76,6 +77,8 @@ def data_of(event: Event) -> dict[str, Any]:
         return {"gateway": event.subject, **_gateway(event)}
     if "factor" in event.fields:
         return _factor(event)
+    if event.type.startswith(("application.", "service.")):
+        return _abuse(event)
     fields = event.fields
     data: dict[str, Any] = {
         "verification_id": event.subject,
@@ -119,6 +122,12 @@ def _factor(event: Event) -> dict[str, Any]:
         "factor_id": event.subject or None,
         "backup_codes_left": int(left) if left else None,
     }
+
+
+def _abuse(event: Event) -> dict[str, Any]:
+    """Money in roubles; counts of wrong codes as numbers."""
+    written = money.roubles if "spent" in event.fields else int
+    return {name: written(int(value)) for name, value in event.fields.items()}
 
 
 def _gateway(event: Event) -> dict[str, Any]:

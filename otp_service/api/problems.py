@@ -28,6 +28,9 @@ STATUSES: Mapping[str, int] = {
     "insufficient_scope": 403,
     "network_not_allowed": 403,
     "country_not_allowed": 403,
+    "number_type_not_allowed": 403,
+    "on_block_list": 403,
+    "suspected_pumping": 403,
     "phone_disabled": 403,
     "factor_disabled": 403,
     "factors_refused": 403,
@@ -48,6 +51,8 @@ STATUSES: Mapping[str, int] = {
     "too_soon": 429,
     "no_sends_left": 429,
     "too_many_failures": 429,
+    "limit_exceeded": 429,
+    "budget_exhausted": 429,
     "head_too_large": 431,
     "internal_error": 500,
     "no_gateway_available": 502,
@@ -92,6 +97,9 @@ class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
     errors: list[FieldError] | None = None
     reason: str | None = None
     country: str | None = None
+    number_type: str | None = None
+    limit: str | None = None
+    reasons: list[str] | None = None
     verification_id: str | None = None
     verification_status: str | None = None
     storage: str | None = None

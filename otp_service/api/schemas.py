@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from otp_service.api.guard import GuardView, guard_view
 from otp_service.discretion import disguised
 from otp_service.domain.lifecycle import Verification
 from otp_service.domain.messages import Message
@@ -43,6 +44,15 @@ Reference = Annotated[
         examples=["order-77"],
     ),
 ]
+LimitWord = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}" + END)]
+LimitValue = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=256,
+        description="What one of your own limits counts by, under the name it has there, as in `device`.",
+    ),
+]
 
 
 SUBJECT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._~:@|+=-]{0,127}" + END
@@ -72,6 +82,7 @@ class StartVerification(Incoming):
     reference: Reference | None = None
     subject: SubjectText | None = None
     client: Client | None = None
+    limits: Annotated[dict[LimitWord, LimitValue], Meta(max_length=8)] | None = None
 
 
 class CheckCode(Incoming):
@@ -129,6 +140,8 @@ class VerificationView(msgspec.Struct, kw_only=True):
     resend_at: datetime
     messages: list[MessageView]
     timeline: list[MomentView]
+    guard: GuardView | None
+    test: bool
 
 
 class VerificationList(msgspec.Struct, kw_only=True):
@@ -147,6 +160,7 @@ class CheckResult(msgspec.Struct, kw_only=True):
     purpose: str
     reference: str | None
     subject: str | None
+    test: bool
 
 
 def view(found: Verification) -> VerificationView:
@@ -176,6 +190,8 @@ def view(found: Verification) -> VerificationView:
             )
             for moment in timeline(found)
         ],
+        guard=guard_view(found.guard),
+        test=found.test,
     )
 
 
@@ -206,6 +222,7 @@ def check_result(judgement: Judgement) -> CheckResult:
         purpose=found.purpose,
         reference=found.reference or None,
         subject=found.subject or None,
+        test=found.test,
     )
 
 

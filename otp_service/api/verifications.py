@@ -25,10 +25,11 @@ from otp_service.api.schemas import (
     view,
 )
 from otp_service.discretion import Discretion
+from otp_service.domain.orders import Order
 from otp_service.domain.phone import mask
 from otp_service.domain.scopes import KeyScope
 from otp_service.lookup import Lookup
-from otp_service.verifications import Order, Verifications
+from otp_service.verifications import Verifications
 
 Service = NamedDependency[Verifications]
 
@@ -42,8 +43,9 @@ class VerificationController(Controller):
         opt={"scope": KeyScope.SEND},
         summary="Send a code to a phone",
         responses=documented(
-            "country_not_allowed", "phone_disabled", "request_in_progress", "phone_rejected", "invalid_phone",
-            "channel_not_available", "idempotency_key_reused", "too_soon", "no_gateway_available",
+            "country_not_allowed", "number_type_not_allowed", "on_block_list", "suspected_pumping", "phone_disabled",
+            "request_in_progress", "phone_rejected", "invalid_phone", "channel_not_available",
+            "idempotency_key_reused", "too_soon", "limit_exceeded", "budget_exhausted", "no_gateway_available",
             "confirmation_pending",
         ),
     )  # fmt: skip
@@ -64,6 +66,7 @@ class VerificationController(Controller):
             subject=data.subject or "",
             client_ip=_address(client.ip) if client and client.ip is not None else "",
             platform=(client.platform or "") if client else "",
+            limits=data.limits or {},
         )
         found = await discretion.start(caller.application, order, bare(idempotency_key))
         structlog.contextvars.bind_contextvars(verification=found.id, to=mask(found.phone))
@@ -117,7 +120,7 @@ class VerificationController(Controller):
         summary="Judge a submitted code",
         responses=documented(
             "not_found", "phone_disabled", "request_in_progress", "invalid_phone", "idempotency_key_reused",
-            "too_many_failures", "busy", "confirmation_pending",
+            "too_many_failures", "limit_exceeded", "busy", "confirmation_pending",
         ),
     )  # fmt: skip
     async def check(
@@ -147,8 +150,8 @@ class VerificationController(Controller):
         summary="Send the code once more",
         responses=documented(
             "not_found", "not_pending", "request_in_progress", "phone_disabled", "phone_rejected",
-            "channel_not_available", "idempotency_key_reused", "too_soon", "no_sends_left", "no_gateway_available",
-            "confirmation_pending",
+            "channel_not_available", "idempotency_key_reused", "too_soon", "no_sends_left", "limit_exceeded",
+            "suspected_pumping", "budget_exhausted", "no_gateway_available", "confirmation_pending",
         ),
     )  # fmt: skip
     async def resend(

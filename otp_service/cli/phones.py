@@ -12,11 +12,11 @@ from otp_service.domain import phone
 from otp_service.domain.keyring import Keyring
 from otp_service.errors import SettingsError
 from otp_service.settings import Settings
-from otp_service.storage import ledger
 from otp_service.storage.audit import Action, AuditLog
 from otp_service.storage.connection import open_database
 from otp_service.storage.guards import wait_until_there
 from otp_service.storage.install import load_names
+from otp_service.storage.ledger import Ledger
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -35,6 +35,6 @@ async def _unlock(settings: Settings, application: str, e164: str) -> int:
         audit = AuditLog(database, settings.retention.audit_seconds)
         index = names.phone_index(application, e164)
         await audit.record(actor(), Action.PHONE_UNLOCKED, index, application=application)
-        cleared = await ledger.unlock(database, names, application, e164)
+        cleared = await Ledger(database, names).unlock(application, e164)
     print(f"{phone.mask(e164)}: {cleared} wrong codes in a row forgotten.")
     return 0

@@ -19,6 +19,7 @@ from otp_service.delivery.attempt import Budget
 from otp_service.delivery.circuits import Circuits
 from otp_service.delivery.counting import parts
 from otp_service.delivery.errands import Errand
+from otp_service.delivery.test_numbers import GATEWAY, TestNumbers
 from otp_service.domain import codes, failover
 from otp_service.domain.looks import FIRST_LOOK_MS
 from otp_service.domain.messages import CodeSource, Message, MessageStatus
@@ -73,6 +74,7 @@ class Dispatcher:
         circuits: Circuits,
         hash_pool: HashPool,
         pushing: Collection[str],
+        test_numbers: TestNumbers,
     ) -> None:
         self._store = store
         self._reports = reports
@@ -80,9 +82,12 @@ class Dispatcher:
         self._circuits = circuits
         self._hash_pool = hash_pool
         self._pushing = pushing
+        self._test_numbers = test_numbers
 
     async def deliver(self, errand: Errand) -> Walk:
         """Walk until a gateway accepts, the phone turns out unreachable for good, or the route ends."""
+        if errand.stored.found.test:
+            return Walk(await self._pretend(errand.stored), sent=True)
         deadline = asyncio.get_running_loop().time() + errand.route.deadline_seconds
         stored, opened, settled = errand.stored, errand.opened, errand.settled
         tried: list[_Tried] = []
@@ -126,6 +131,16 @@ class Dispatcher:
         settled = self._settling(gateway, message.number, outgoing, accepted)
         await self._store.progress(stored.found.id, settled=settled, failover_ms=self._failover_ms(errand))
         await self._remember(gateway, settled, stored)
+
+    async def _pretend(self, stored: Stored) -> Stored:
+        """A test number: its code is good, and nobody is called."""
+        number, code = len(stored.found.messages) + 1, self._test_numbers.code(stored.found.phone)
+        code_hash = await self._digest(stored, code) if code and not stored.has_local_hash else b""
+        opened = Opening(number, GATEWAY, stored.found.channel, CodeSource.LOCAL, "", code_hash)
+        await self._store.progress(stored.found.id, opened=opened)
+        return await self._store.progress(
+            stored.found.id, settled=Settling(number, MessageStatus.DELIVERED), then="done"
+        )
 
     async def draw_client_id(self, gateway: Gateway) -> str:
         """Drawn before the call and stored with the message, so that a repeat carries the same one."""

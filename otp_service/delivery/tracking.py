@@ -20,10 +20,12 @@ from otp_service.delivery.circuits import Circuits
 from otp_service.delivery.dispatch import Dispatcher
 from otp_service.delivery.errands import Errands, left_open
 from otp_service.delivery.scores import Scores
+from otp_service.delivery.spending import Spending
 from otp_service.domain import failover, looks
 from otp_service.domain.failover import Turn
 from otp_service.domain.lifecycle import Status
 from otp_service.domain.messages import Message, MessageStatus
+from otp_service.errors import Refused
 from otp_service.gateways.base import Delivery, Gateway, GatewayError, Reason
 from otp_service.settings import Settings
 from otp_service.storage.gateways import GatewayStore
@@ -57,6 +59,7 @@ class Tracking:
         circuits: Circuits,
         errands: Errands,
         dispatcher: Dispatcher,
+        spending: Spending,
     ) -> None:
         self._settings = settings
         self._gateways = gateways
@@ -68,6 +71,7 @@ class Tracking:
         self._circuits = circuits
         self._errands = errands
         self._dispatcher = dispatcher
+        self._spending = spending
 
     async def attend(self, verification_ids: Sequence[str]) -> list[str]:
         """Look at verifications whose time has come. Returns those that are gone."""
@@ -79,6 +83,7 @@ class Tracking:
         answers, unasked = await self._ask(due)
         written = await self._reports.write([self._look(stored, answers, unasked) for stored in found])
         await self._scores.observe(found, written)
+        await self._correct(found, written)
         await asyncio.gather(*(self._replace(stored) for stored in written if stored.word == "ok"))
         return [each for each, stored in zip(verification_ids, read, strict=True) if stored.word != "ok"]
 
@@ -175,7 +180,28 @@ class Tracking:
             why = "not delivered" if not due else "no report"
             metrics.FAILOVERS.labels(found.channel, why).inc()
             log.info("failed_over", verification=found.id, gateway=found.messages[-1].gateway, why=why)
-            await self._dispatcher.deliver(self._errands.instead(claimed))
+            await self._pay_for(claimed)
+
+    async def _pay_for(self, claimed: Stored) -> None:
+        """A send that nobody asked for costs money like any other; where that is spent, it is not made."""
+        found = claimed.found
+        try:
+            bill = await self._spending.again(found)
+        except Refused as refusal:
+            log.warning("failover_not_paid", verification=found.id, reason=refusal.code)
+            await self._sends.progress(found.id, then="done")
+            return
+        walk = await self._dispatcher.deliver(self._errands.instead(claimed))
+        await self._spending.settle(bill, walk.stored.found.messages[len(found.messages) :])
+
+    async def _correct(self, before: Sequence[Stored], after: Sequence[Stored]) -> None:
+        """Prices that were told for the first time."""
+        for old, new in zip(before, after, strict=True):
+            if new.word == "ok":
+                known = {message.number for message in old.found.messages if message.price}
+                for message in new.found.messages:
+                    if message.price and message.number not in known:
+                        await self._spending.reported(new.found, message)
 
 
 def _interrupted(stored: Stored) -> bool:

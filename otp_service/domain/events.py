@@ -25,6 +25,10 @@ class EventType(StrEnum):
     GATEWAY_CIRCUIT_OPENED = "gateway.circuit_opened"
     GATEWAY_CIRCUIT_CLOSED = "gateway.circuit_closed"
     GATEWAY_BALANCE_LOW = "gateway.balance_low"
+    APPLICATION_BUDGET_WARNING = "application.budget_warning"
+    APPLICATION_BUDGET_EXHAUSTED = "application.budget_exhausted"
+    APPLICATION_WRONG_CODES = "application.wrong_codes"
+    SERVICE_WRONG_CODES = "service.wrong_codes"
 
 
 @dataclass(frozen=True, slots=True)

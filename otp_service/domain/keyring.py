@@ -139,6 +139,13 @@ class Names:
         """Of a request's meaning; 12 bytes, so that two bodies never pass for the same one."""
         return self._mac(b"fingerprint", *(part.encode() for part in parts))[:12].hex()
 
+    def stand_in(self, dimension: str, value: str) -> str:
+        """Stands for a value that something is counted by, an address or a number, where the value must not stand."""
+        return self._mac(b"stand-in", dimension.encode(), value.encode())[:9].hex()
+
+    def counter(self, *parts: str) -> str:
+        return self._mac(b"counter", *(part.encode() for part in parts))[:12].hex()
+
     def new_id(self, application: str, phone: str) -> str:
         place = self.partition(phone).to_bytes(2, "big") + bytes.fromhex(self.phone_index(application, phone))
         random = secrets.token_bytes(RANDOM_BYTES)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from otp_service.domain.messages import Message
 from otp_service.domain.phone import Number
+from otp_service.domain.pumping import Decision
 
 LIFE_CAP_SECONDS = 600
 """No code is accepted later than this after its verification was made (NIST SP 800-63B-4 §3.1.3.2)."""
@@ -76,6 +77,12 @@ class Verification:
     revision: int
     messages: Sequence[Message]
     now: int
+    guard: Decision | None = None
+    """What the pumping guard thought of its first send."""
+    test: bool = False
+    """Of a test number: nothing was sent."""
+    counted_by: Mapping[str, str] = field(default_factory=dict)
+    """What limits count it by and only its start knew: dimension → keyed stand-in."""
 
     @property
     def tag(self) -> str:

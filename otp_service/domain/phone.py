@@ -13,14 +13,45 @@ from otp_service.errors import Refused
 # a number inside any text, reads letters as digits and accepts every script's digits.
 _SEPARATORS = re.compile("[ \u00a0\u2009\u202f()./\u2010\u2011\u2012\u2013\u2014-]")
 _DIGITS = re.compile(r"\+?[0-9]{5,17}")
+BLOCK_DIGITS = 4
+_TYPE = phonenumbers.PhoneNumberType
+NUMBER_TYPES = {
+    _TYPE.FIXED_LINE: "fixed_line",
+    _TYPE.MOBILE: "mobile",
+    _TYPE.FIXED_LINE_OR_MOBILE: "fixed_line_or_mobile",
+    _TYPE.TOLL_FREE: "toll_free",
+    _TYPE.PREMIUM_RATE: "premium_rate",
+    _TYPE.SHARED_COST: "shared_cost",
+    _TYPE.VOIP: "voip",
+    _TYPE.PERSONAL_NUMBER: "personal_number",
+    _TYPE.PAGER: "pager",
+    _TYPE.UAN: "uan",
+    _TYPE.VOICEMAIL: "voicemail",
+    _TYPE.UNKNOWN: "unknown",
+}
+"""Where a country does not tell them apart (as in the USA), a number is `fixed_line_or_mobile`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """e164: with plus. region: ISO 3166-1 alpha-2; +7 is Russia and Kazakhstan, so the prefix alone says nothing."""
+    """e164: with plus. region: ISO 3166-1 alpha-2; +7 is Russia and Kazakhstan, so the prefix alone says nothing.
+
+    number_type: as libphonenumber has it, one of `NUMBER_TYPES`.
+    """
 
     e164: str = field(repr=False)
     region: str
+    number_type: str = "unknown"
+
+    @property
+    def block(self) -> str:
+        """The number without its last four digits: the unit in which operators hand numbers out, and pumpers buy."""
+        return self.e164[:-BLOCK_DIGITS]
+
+    @property
+    def place_in_block(self) -> int:
+        """The last four digits."""
+        return int(self.e164[-BLOCK_DIGITS:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +77,8 @@ def normalise(text: str, region: str) -> Phone:
     if not phonenumbers.is_valid_number(number):
         raise _invalid()
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    return Phone(e164, phonenumbers.region_code_for_number(number) or "ZZ")
+    kind = NUMBER_TYPES.get(phonenumbers.number_type(number), "unknown")
+    return Phone(e164, phonenumbers.region_code_for_number(number) or "ZZ", kind)
 
 
 def is_region(code: str) -> bool:

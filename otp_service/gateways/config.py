@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from otp_service.domain.secret import Secret
 from otp_service.gateways.address import checked_address
 from otp_service.gateways.http import HttpClient
 from otp_service.settings import Section
+from otp_service.settings.values import END
 
 
 class GatewayConfig(Section, frozen=True, kw_only=True):
@@ -27,6 +29,8 @@ class GatewayConfig(Section, frozen=True, kw_only=True):
     """Below this, in money or SMS as the provider counts, `gateway.balance_low` is told; 0: never."""
     circuit_breaker: bool = True
     """Leave the gateway alone for a while after it failed; false: ask it whatever happened before."""
+    prices: Mapping[Annotated[str, Meta(pattern=r"^([A-Z]{2}|\*)" + END)], str | int] = {}
+    """Of one part in roubles, by country; read by settings.prices."""
 
     def client(self, name: str, key: str = "base_url") -> HttpClient:
         """A client for the address under `key`. name: of the gateway. Raises `SettingsError`."""

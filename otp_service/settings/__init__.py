@@ -5,14 +5,16 @@ written as underscores. Any string may be `env:NAME` or `file:/path`. What canno
 """
 
 from otp_service.settings.sources import LOOPBACK, convert, environment_named, load
-from otp_service.settings.values import Application, Hashing, Http, Redis, Route, Section, Settings
+from otp_service.settings.values import Application, Guard, Hashing, Http, Limit, Redis, Route, Section, Settings
 from otp_service.settings.wording import examined, texts_of
 
 __all__ = [
     "LOOPBACK",
     "Application",
+    "Guard",
     "Hashing",
     "Http",
+    "Limit",
     "Redis",
     "Route",
     "Section",

@@ -19,6 +19,7 @@ from otp_service.domain.networks import Network
 from otp_service.domain.secret import Secret, Secrets
 from otp_service.errors import SettingsError
 from otp_service.settings import redis_url, wording
+from otp_service.settings.limits import check_bounds, with_shipped
 from otp_service.settings.values import END, FAMILIES, SECTIONS, Section, Settings
 
 PREFIX = "OTP__"
@@ -45,6 +46,7 @@ def load(environ: Mapping[str, str], defaults: Mapping[str, Any] | None = None) 
     if unknown:
         known = ", ".join([*SECTIONS, *FAMILIES, "gateways"])
         raise SettingsError(f"{unknown[0]}: there is no such section; the sections are {known}")
+    tables["limits"] = with_shipped(_tables(tables, "limits"))
     sections: dict[str, Any] = {name: convert(kind, tables.get(name, {}), name) for name, kind in SECTIONS.items()}
     families: dict[str, Any] = {
         family: {name: convert(kind, data, f"{family}.{name}") for name, data in _tables(tables, family).items()}
@@ -227,6 +229,7 @@ def _check(settings: Settings) -> None:
                 raise SettingsError(f"routes.{name}.gateways: there is no gateway {gateway!r}; there are: {known}")
         if len(set(route.gateways)) != len(route.gateways):
             raise SettingsError(f"routes.{name}.gateways: a gateway stands twice")
+    check_bounds(settings)
     bootstrap = settings.bootstrap_api_key.reveal() if settings.bootstrap_api_key else None
     if bootstrap is not None and not re.fullmatch(r"[\x21-\x7e]{32,256}", bootstrap):
         raise SettingsError("OTP_BOOTSTRAP_API_KEY: must be 32 to 256 printable ASCII characters without spaces")

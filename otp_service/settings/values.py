@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
+from otp_service.domain import limits
 from otp_service.domain.networks import Network
 from otp_service.domain.secret import Secret, Secrets
 
@@ -60,6 +62,12 @@ class Hashing(Section, frozen=True):
     """Checks that may wait for a thread; one more hears 503."""
 
 
+NumberType = Literal[
+    "fixed_line", "mobile", "fixed_line_or_mobile", "toll_free", "premium_rate", "shared_cost", "voip",
+    "personal_number", "pager", "uan", "voicemail", "unknown",
+]  # fmt: skip
+
+
 class Route(Section, frozen=True):
     gateways: Annotated[tuple[str, ...], Meta(min_length=1)]
     deadline_seconds: Annotated[float, Meta(ge=2, le=60)] = 12.0
@@ -79,6 +87,28 @@ class Templates(Section, frozen=True):
 
     ru: Annotated[str, Meta(max_length=400)] = ""
     en: Annotated[str, Meta(max_length=400)] = ""
+
+
+GuardMode = Literal["off", "shadow", "enforce"]
+PhonesOrNetwork = Annotated[str, Meta(pattern=r"^(\+[0-9]{1,15}|[0-9a-fA-F:.]+/[0-9]{1,3})" + END)]
+"""How phones begin, as in +7916123, or a network, as in 203.0.113.0/24."""
+
+
+class Limit(Section, frozen=True):
+    """How often something may happen in a window that slides."""
+
+    per: Annotated[tuple[Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}" + END)], ...], Meta(min_length=1)]
+    """Counted apart for each combination of these. A request that does not name one of them is not counted."""
+    quota: Annotated[int, Meta(ge=0, le=10_000_000)]
+    """0 switches the limit off."""
+    window_seconds: Annotated[int, Meta(ge=1, le=2_592_000)]
+    of: Literal["sends", "unverified_sends", "wrong_codes"] = "unverified_sends"
+    sentence: Annotated[str, Meta(max_length=200)] = ""
+
+    @property
+    def told(self) -> str:
+        """What the refused caller reads."""
+        return self.sentence or limits.sentence(self.per, self.quota, self.window_seconds, self.of)
 
 
 class Application(Section, frozen=True):
@@ -103,6 +133,17 @@ class Application(Section, frozen=True):
     number_info: str = ""
     """The `targetsms-xml` gateway that is asked for operator and region of a phone; '' for none."""
     webhooks: tuple[Webhook, ...] = ()
+    refuse_number_types: tuple[NumberType, ...] = (
+        "fixed_line", "toll_free", "premium_rate", "shared_cost", "pager", "voicemail", "uan",
+    )  # fmt: skip
+    limits: tuple[str, ...] = ("*",)
+    """Names of the limits that it has; `*` for all."""
+    guard: GuardMode | None = None
+    """None: that of `[guard]`."""
+    budget_per_day: str | int = ""
+    """Roubles, as in "5000" or "4999.50"; none if it is not given."""
+    alarm_code_length: Annotated[int, Meta(ge=0, le=10)] = 0
+    """Digits of new codes while the alarm on wrong codes is raised; 0: as ever."""
 
 
 class Webhooks(Section, frozen=True):
@@ -119,6 +160,45 @@ class Tracing(Section, frozen=True):
 class Worker(Section, frozen=True):
     in_serve: bool = True
     """`serve` runs a worker beside HTTP; false where `otp-service worker` runs elsewhere."""
+
+
+class Guard(Section, frozen=True):
+    """The SMS pumping guard (domain/pumping.py has the arithmetic), and the alarm on wrong codes."""
+
+    mode: GuardMode = "shadow"
+    unverified_per_approval: Annotated[float, Meta(ge=0, le=100)] = 5.0
+    block_floor: Annotated[int, Meta(ge=0, le=100_000)] = 12
+    row_floor: Annotated[int, Meta(ge=0, le=100_000)] = 4
+    ip_floor: Annotated[int, Meta(ge=0, le=100_000)] = 20
+    country_floor: Annotated[int, Meta(ge=0, le=1_000_000)] = 100
+    memory_hours: Annotated[int, Meta(ge=1, le=720)] = 72
+    verified_days: Annotated[int, Meta(ge=0, le=3650)] = 180
+    """How long a number passes that the right code came from."""
+    allow: tuple[PhonesOrNetwork, ...] = ()
+    block: tuple[PhonesOrNetwork, ...] = ()
+    wrong_codes_floor: Annotated[int, Meta(ge=1, le=10_000_000)] = 300
+    wrong_codes_per_approval: Annotated[float, Meta(ge=0, le=100)] = 1.0
+    wrong_codes_memory_seconds: Annotated[int, Meta(ge=10, le=86_400)] = 600
+
+
+class Money(Section, frozen=True):
+    time_zone: str = "Europe/Moscow"
+    """Of the day that budgets are for; a name of the IANA list."""
+    warning_percent: Annotated[int, Meta(ge=1, le=100)] = 80
+
+
+class TestNumber(Section, frozen=True):
+    """A phone that gets no message and has a fixed code."""
+
+    phone: str
+    code: Annotated[str, Meta(pattern=r"^[0-9]{4,10}" + END)]
+    until: date
+    """Its last day, UTC."""
+
+
+class Testing(Section, frozen=True):
+    numbers: tuple[TestNumber, ...] = ()
+    in_production: bool = False
 
 
 class Retention(Section, frozen=True):
@@ -140,8 +220,12 @@ class Settings:
     tracing: Tracing
     retention: Retention
     webhooks: Webhooks
+    guard: Guard
+    money: Money
+    testing: Testing
     routes: Mapping[str, Route]
     applications: Mapping[str, Application]
+    limits: Mapping[str, Limit]
     gateways: Mapping[str, Mapping[str, Any]] = field(repr=False)
     """Raw tables; `gateways.registry` converts each to the config of its kind."""
     bootstrap_api_key: Secret | None = None
@@ -160,6 +244,9 @@ SECTIONS: Mapping[str, type[Section]] = {
     "tracing": Tracing,
     "retention": Retention,
     "webhooks": Webhooks,
+    "guard": Guard,
+    "money": Money,
+    "testing": Testing,
 }
-FAMILIES: Mapping[str, type[Section]] = {"routes": Route, "applications": Application}
+FAMILIES: Mapping[str, type[Section]] = {"routes": Route, "applications": Application, "limits": Limit}
 """Tables of named tables; `gateways` is one too, read by `gateways.registry`."""

@@ -44,7 +44,7 @@ async def erase(database: Database, names: Names, application: str, e164: str) -
         own = [event for event, subject in page if subject in ids]
         if own:
             done.events += await database.command("XDEL", keys.events(application), *own)
-    for name in (keys.pause(partition, index), keys.phone(partition, index)):
+    for name in (keys.pause(partition, index), keys.proved(partition, index), keys.phone(partition, index)):
         await database.command("DEL", name)
     async for batch in _subjects(database):
         done.subjects += sum(await database.run_many(_DROP_PHONE, [([name], [index]) for name in batch]))

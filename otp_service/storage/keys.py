@@ -40,6 +40,15 @@ CATALOGUE = (
     Kind("otp:turns:<account hash>", "sorted set", "30 s", "no", "who is asking an account about messages"),
     Kind("otp:sms:<hash>", "string", "20 min", "no", "a provider's id of a message → the verification, for callbacks"),
     Kind("otp:idem:<keyed hash>", "hash", "24 h", "no", "an Idempotency-Key: fingerprint and verification id"),
+    Kind("otp:limit:<keyed hash>", "hash", "1 window after the last event", "no", "events of a limit in 60 steps"),
+    Kind(
+        "otp:proved:{p}:<phone index>", "string", "180 days (verified_days)", "no", "the right code came from it once"
+    ),
+    Kind("otp:tally:<keyed hash>", "hash", "5 memories after the last", "no", "faded counts of sends and approvals"),
+    Kind("otp:places:<keyed hash>", "list", "1 memory after the last", "no", "last places asked for in a number block"),
+    Kind("otp:fraud:{app:<name>}", "hash", "31 days after the last", "no", "what the pumping guard found, by day"),
+    Kind("otp:alarm:{lane}", "string", "600 s (wrong_codes_memory_seconds)", "no", "there are too many wrong codes"),
+    Kind("otp:spending:{app:<name>}", "hash", "63 days after the last", "no", "micro-roubles spent, by day"),
     Kind("otp:clientid:<account hash>", "string", "for ever", "no", "the last client id drawn for a provider account"),
     Kind("otp:{apikeys}", "hash", "for ever", "no", "id of each API key → its SHA-256"),
     Kind(
@@ -131,6 +140,34 @@ def provider_id(name: str) -> str:
 
 def idempotency(name: str) -> str:
     return f"otp:idem:{name}"
+
+
+def limit(name: str) -> str:
+    return f"otp:limit:{name}"
+
+
+def proved(partition: int, phone_index: str) -> str:
+    return f"otp:proved:{{{partition}}}:{phone_index}"
+
+
+def tally(name: str) -> str:
+    return f"otp:tally:{name}"
+
+
+def places(name: str) -> str:
+    return f"otp:places:{name}"
+
+
+def fraud_report(application: str) -> str:
+    return f"otp:fraud:{{{application_lane(application)}}}"
+
+
+def alarm(lane: str) -> str:
+    return f"otp:alarm:{{{lane}}}"
+
+
+def spending(application: str) -> str:
+    return f"otp:spending:{{{application_lane(application)}}}"
 
 
 def client_id(account: str) -> str:

@@ -1,4 +1,4 @@
-"""The ledger of consecutive wrong codes of a phone; counted and cleared by scripts, unlocked by an operator here."""
+"""What is remembered of a phone: its wrong codes in a row, counted by scripts, and whether it was ever proved."""
 
 from __future__ import annotations
 
@@ -13,9 +13,29 @@ FIRST_WAIT_MS = 30_000
 LONGEST_WAIT_MS = 3_600_000
 
 
-async def unlock(database: Database, names: Names, application: str, e164: str) -> int:
-    """Forget a phone's wrong codes; returns how many there were in a row."""
-    name = keys.fails(names.partition(e164), names.phone_index(application, e164))
-    count = await database.command("HGET", name, "count")
-    await database.command("DEL", name)
-    return int(count or 0)
+class Ledger:
+    def __init__(self, database: Database, names: Names) -> None:
+        self._database = database
+        self._names = names
+
+    async def unlock(self, application: str, e164: str) -> int:
+        """Forget a phone's wrong codes; returns how many there were in a row."""
+        name = keys.fails(*self._place(application, e164))
+        count = await self._database.command("HGET", name, "count")
+        await self._database.command("DEL", name)
+        return int(count or 0)
+
+    async def now_ms(self) -> int:
+        """Redis time."""
+        seconds, micros = await self._database.command("TIME")
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    async def is_proved(self, application: str, e164: str) -> bool:
+        """Whether the right code came from it in the time that is remembered."""
+        return bool(await self._database.command("EXISTS", keys.proved(*self._place(application, e164))))
+
+    async def prove(self, application: str, e164: str, days: int) -> None:
+        await self._database.command("SET", keys.proved(*self._place(application, e164)), "1", "EX", days * 86_400)
+
+    def _place(self, application: str, e164: str) -> tuple[int, str]:
+        return self._names.partition(e164), self._names.phone_index(application, e164)

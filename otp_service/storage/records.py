@@ -13,9 +13,8 @@ from otp_service.domain.messages import CodeSource, Message, MessageStatus
 from otp_service.domain.phone import Number
 from otp_service.storage import keys
 from otp_service.storage.connection import Argument, Database, Script
+from otp_service.storage.remembered import remembered
 from otp_service.storage.subject_records import subject_in
-
-_NO_COST = Cost(0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class Stored:
     verification: Verification | None
     key_id: str = ""
     salt: bytes = field(default=b"", repr=False)
-    cost: Cost = _NO_COST
+    cost: Cost = field(default=Cost(0, 0, 0))
     code_length: int = 0
     has_local_hash: bool = False
     hashes: Sequence[bytes] = field(default=(), repr=False)
@@ -204,6 +203,7 @@ def read(reply: Any, verification_id: str, keyring: Keyring) -> Stored:
         revision=_number(record, b"revision"),
         messages=[_message(record, n) for n in range(1, _number(record, b"messages") + 1)],
         now=int(now),
+        **remembered(record),
     )
     return Stored(
         word.decode(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
 
 from otp_service.domain.codes import SALT_BYTES, Cost
@@ -28,8 +28,8 @@ UNSETTLED_MS = 5_000
 REMEMBERED = 200
 """Of one phone: its newest verifications can be listed."""
 
-_START, _TAKE_ATTEMPT, _SETTLE, _CANCEL, _READ, _REVISION = map(
-    Script.load, ("start", "take_attempt", "settle", "cancel", "read", "revision")
+_START, _TAKE_ATTEMPT, _SETTLE, _CANCEL, _READ, _REVISION, _GIVE_BACK = map(
+    Script.load, ("start", "take_attempt", "settle", "cancel", "read", "revision", "give_back_attempt")
 )
 
 
@@ -56,6 +56,7 @@ class VerificationStore:
         cost: Cost,
         lease_seconds: float,
         first: Opening | None,
+        remembered: Mapping[str, str],
         idempotency: str = "",
     ) -> Stored:
         """Make a verification and count its first send. Words: created, exists, too_soon, disabled."""
@@ -77,6 +78,7 @@ class VerificationStore:
             "operator_region": number.region,
             "max_attempts": policy.max_attempts,
             "max_sends": policy.max_sends,
+            **remembered,
         }
         if idempotency:  # so that erasure finds that record, too
             record["idempotency"] = idempotency
@@ -125,6 +127,11 @@ class VerificationStore:
         # The attempt that is under way is ours, or a twin's: settling finds one verdict for both.
         status = taken.found.status
         return replace(taken, word="judge") if status is Status.PENDING else replace(taken, word="closed", extra=status)
+
+    async def give_back_attempt(self, verification_id: str, repeat: Repeat) -> None:
+        """An attempt that was counted and is not going to be judged."""
+        place = self._records.place(verification_id)
+        await self._records.run(_GIVE_BACK, verification_id, [place.verification, place.fails], [repeat.op])
 
     async def settle(self, verification_id: str, matched: bool, repeat: Repeat) -> Stored:
         """Turn a judged attempt into its outcome, in `extra`."""

@@ -124,7 +124,7 @@ def test_bodies_are_closed_and_optional_where_they_are(document: dict[str, Any],
     assert required.pop("resendVerification") is False
     assert set(required) == {
         "startVerification", "checkVerification", "searchVerifications", "enrolTotp", "confirmTotp", "checkTotp",
-        "searchTotp", "importTotp", "issueBackupCodes", "checkSubject",
+        "searchTotp", "importTotp", "issueBackupCodes", "checkSubject", "unlockPhone",
     }  # fmt: skip
     assert all(required.values())
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.api import Api
 from tests.cli.commands import Commands, Result
-from tests.running import running_service, service_environ
+from tests.clock import faked_server
+from tests.hardening.attacked import WIDE, Attacked
+from tests.running import API_KEY, running_service, service_environ
 
 PROXY = "127.0.0.1"
 """Trusted by `guarded`; any other address of loopback is a stranger's."""
@@ -41,3 +45,22 @@ def make_key(operator: Operator, *words: str, application: str = "web") -> tuple
     made = operator("keys", "create", "--application", application, *words)
     assert made.code == 0, made
     return made.err.split()[1], made.out.strip()
+
+
+@pytest.fixture(scope="module")
+def attacked(tmp_path_factory: pytest.TempPathFactory, sandbox_process: str) -> Iterator[Attacked]:
+    """For what takes days by the clock, or would meet limits that are not looked at."""
+    folder = tmp_path_factory.mktemp("attacked")
+    with (
+        faked_server(folder / "redis") as server,
+        running_service(folder, server.url, sandbox_process, **WIDE) as (first, _, _),
+        running_service(folder, server.url, sandbox_process, **WIDE) as (second, _, _),
+    ):
+        yield Attacked(folder, [first, second], server.url, server.clock)
+
+
+@pytest.fixture
+async def apis(attacked: Attacked) -> AsyncIterator[list[Api]]:
+    """One caller for each process."""
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(Api(url, API_KEY)) for url in attacked.urls]

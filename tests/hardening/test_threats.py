@@ -14,7 +14,7 @@ from tests.test_project import ROOT, page, sections
 TESTS = ROOT / "tests"
 NAMED = re.compile(r"`((?:\w+/)*test_\w+\.py)::(test_\w+)`")
 ROW = re.compile(r"^\| (A\d+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
-WITHOUT_TEST = {"A5"}
+WITHOUT_TEST: set[str] = set()
 """Where the table itself says that nothing is there yet."""
 
 

@@ -1,0 +1,1 @@
+"""What is measured and simulated. Each module says how to run it."""

@@ -1,0 +1,70 @@
+"""The limits of the settings, applied to one request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from otp_service import metrics
+from otp_service.domain import limits
+from otp_service.domain.keyring import Names
+from otp_service.errors import Refused
+from otp_service.settings import Limit, Settings
+from otp_service.settings.limits import applying
+from otp_service.storage import keys
+from otp_service.storage.limits import Counter, LimitStore
+
+PROVED_BY_CODE = frozenset({limits.PHONE, limits.APPLICATION})
+"""What a limit counts by alone, if it is the phone's own: the right code clears it, not only takes one send back."""
+
+StandIns = Mapping[str, str]
+"""Dimension → keyed stand-in of its value."""
+
+
+class Limits:
+    def __init__(self, settings: Settings, names: Names, store: LimitStore) -> None:
+        self._names = names
+        self._store = store
+        self._limits = {
+            name: applying(application.limits, settings.limits, f"applications.{name}.limits")
+            for name, application in settings.applications.items()
+        }
+
+    def check_words(self, application: str, words: Mapping[str, str]) -> None:
+        """Refuse a caller's own dimension that no limit counts by: a misspelt one would limit nothing."""
+        known = {word for limit in self._limits[application].values() for word in limit.per}
+        for word in words:
+            if word not in known or word in limits.DIMENSIONS:
+                message = "no limit of this application counts by it"
+                raise Refused(
+                    "validation_failed",
+                    f"Not understood: limits.{word}.",
+                    extra={"errors": [{"field": f"limits.{word}", "message": message}]},
+                )
+
+    def counters(self, application: str, what: Sequence[str], stand_ins: StandIns) -> list[Counter]:
+        return [
+            self._counter(name, limit, stand_ins)
+            for name, limit in self._limits[application].items()
+            if limit.of in what and all(word in stand_ins for word in limit.per)
+        ]
+
+    async def count(self, application: str, counters: Sequence[Counter]) -> None:
+        """Raises Refused `limit_exceeded`; then nothing was counted."""
+        full = await self._store.count(counters)
+        if full:
+            metrics.LIMITED.labels(application, full.limit).inc()
+            told = self._limits[application][full.limit].told
+            raise Refused("limit_exceeded", told, retry_after=full.wait_seconds, extra={"limit": full.limit})
+
+    async def take_back(self, counters: Sequence[Counter]) -> None:
+        await self._store.take_back([(counter, 1) for counter in counters])
+
+    async def forgive(self, application: str, stand_ins: StandIns, sends: int) -> None:
+        """The right code came: its sends were no misuse. The phone's own limits begin anew."""
+        counters = self.counters(application, [limits.UNVERIFIED_SENDS], stand_ins)
+        of_phone = {name for name, limit in self._limits[application].items() if PROVED_BY_CODE.issuperset(limit.per)}
+        await self._store.take_back([(one, one.quota if one.limit in of_phone else sends) for one in counters])
+
+    def _counter(self, name: str, limit: Limit, stand_ins: StandIns) -> Counter:
+        key = keys.limit(self._names.counter(name, *(stand_ins[word] for word in limit.per)))
+        return Counter(name, key, limit.quota, limit.window_seconds)

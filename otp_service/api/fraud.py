@@ -1,0 +1,69 @@
+"""GET /v1/fraud: what the pumping guard found, and what it would have cost to believe it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from litestar import get
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+from msgspec import Meta
+
+from otp_service.admission import Admission
+from otp_service.api.problems import documented
+from otp_service.domain.scopes import KeyScope
+from otp_service.storage.api_keys import ApiKey
+
+Days = Annotated[int, Meta(ge=1, le=30), QueryParameter(description="How many days back, today (UTC) included.")]
+
+
+class Counts(msgspec.Struct, kw_only=True):
+    """refused: sends that did not go out. would_refuse: went out in mode `shadow`; of these, `converted` were answered
+    with the right code, so that they were people."""
+
+    refused: int = 0
+    would_refuse: int = 0
+    converted: int = 0
+
+
+class Found(Counts, kw_only=True):
+    reason: str
+    value: str | None
+
+
+class FraudReport(msgspec.Struct, kw_only=True):
+    mode: str
+    days: int
+    total: Counts
+    found: list[Found]
+    wrong_code_alarm: bool
+    spent_today: str
+    budget_per_day: str | None
+
+
+@get(
+    "/v1/fraud",
+    operation_id="getFraudReport",
+    summary="What the pumping guard found, or would have refused",
+    tags=["fraud"],
+    opt={"scope": KeyScope.READ},
+    responses=documented(),
+)
+async def fraud(admission: NamedDependency[Admission], caller: NamedDependency[ApiKey], days: Days = 7) -> FraudReport:
+    report = await admission.report(caller.application, days)
+    total, found = Counts(), dict[tuple[str, str], Found]()
+    for row in report.rows:
+        counts: Counts = total
+        if row.reason:
+            counts = found.setdefault((row.reason, row.value), Found(reason=row.reason, value=row.value or None))
+        setattr(counts, row.word, row.count)
+    return FraudReport(
+        mode=report.mode,
+        days=days,
+        total=total,
+        found=list(found.values()),
+        wrong_code_alarm=report.alarm,
+        spent_today=report.spent,
+        budget_per_day=report.budget,
+    )

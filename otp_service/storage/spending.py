@@ -1,0 +1,41 @@
+"""What applications have spent, by day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from otp_service.storage import keys
+from otp_service.storage.connection import Database, Script
+
+KEPT_DAYS = 62
+_SPEND = Script.load("spend")
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """today: micro-roubles. wait_seconds: until the next day, where the sum was refused, else 0.
+
+    told: warning or exhausted, where that was told just now.
+    """
+
+    today: int
+    wait_seconds: float
+    told: str
+
+
+class SpendingStore:
+    """offset_ms: of the day's time zone from UTC. warning_percent: of a budget."""
+
+    def __init__(self, database: Database, warning_percent: int) -> None:
+        self._database = database
+        self._warning_percent = warning_percent
+
+    async def add(self, application: str, amount: int, budget: int, offset_ms: int, *, must_fit: bool = False) -> Spent:
+        """Add micro-roubles, negative ones too; those that must fit into the budget of the day, only if they do."""
+        lane = keys.application_lane(application)
+        wait, today, told = await self._database.run(
+            _SPEND,
+            [keys.spending(application), keys.due(lane), keys.outbox(lane)],
+            [amount, budget, "1" if must_fit else "", self._warning_percent, offset_ms, KEPT_DAYS, application],
+        )
+        return Spent(int(today), wait / 1000, told.decode())

@@ -1,0 +1,99 @@
+"""What the pumping guard counts, and the report of what it found. Each key has a slot of its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from otp_service.domain.events import EventType
+from otp_service.domain.pumping import REMEMBERED_PLACES, Decision, Tally, Word
+from otp_service.storage import keys
+from otp_service.storage.connection import Database, Script
+
+REPORT_DAYS = 30
+REPORT_THINGS = 5_000
+DAY_MS = 86_400_000
+_TALLY, _VISIT, _NOTE, _ALARM = map(Script.load, ("tally", "visit_place", "note_finding", "raise_alarm"))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the report. reason: '' for all. value: a number block or a country; '' where there is none."""
+
+    word: str
+    reason: str
+    value: str
+    count: int
+
+
+class TallyStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, names: Sequence[str], memory_ms: int, unverified: int, approved: int) -> list[Tally]:
+        """Add the same to several tallies; returns them as they are then."""
+        if not names:
+            return []
+        replies = await self._database.run_many(
+            _TALLY, [([keys.tally(name)], [memory_ms, unverified, approved]) for name in names]
+        )
+        return [Tally(float(one), float(other)) for one, other in replies]
+
+    async def visit(self, block: str, place: int, memory_ms: int) -> list[int]:
+        """Note a place; returns the others asked for lately."""
+        reply = await self._database.run(_VISIT, [keys.places(block)], [place, REMEMBERED_PLACES, memory_ms])
+        return [int(one) for one in reply]
+
+    async def forget_place(self, block: str, place: int) -> None:
+        await self._database.command("LREM", keys.places(block), 0, place)
+
+    async def note(self, application: str, word: str, things: Sequence[tuple[str, str]]) -> None:
+        """Count for the report: the decision as a whole, and reason and value of each finding."""
+        if things:
+            texts = [f"{word}||", *(f"{word}|{reason}|{value}" for reason, value in things)]
+            await self._database.run(
+                _NOTE, [keys.fraud_report(application)], [REPORT_DAYS, REPORT_THINGS, f"{word}|other|", *texts]
+            )
+
+    async def report(self, application: str, days: int) -> list[Row]:
+        """What was found in the last days, today included (UTC), the most frequent first."""
+        seconds, _ = await self._database.command("TIME")
+        first = int(seconds) * 1000 // DAY_MS - days + 1
+        flat = await self._database.command("HGETALL", keys.fraud_report(application))
+        pairs = flat.items() if isinstance(flat, dict) else zip(flat[::2], flat[1::2], strict=True)
+        counts: Counter[tuple[str, str, str]] = Counter()
+        for name, count in pairs:
+            day, _, thing = name.decode().partition("|")
+            if thing and int(day) >= first:
+                word, reason, value = thing.split("|", 2)
+                counts[word, reason, value] += int(count)
+        return [Row(*thing, count) for thing, count in counts.most_common()]
+
+    async def raise_alarm(self, application: str, seconds: int, wrong: int, budget: int) -> bool:
+        """Raise it for a while, '' for all applications together; False if it is raised already."""
+        lane, kind = _alarm_of(application)
+        names = [keys.alarm(lane), keys.due(lane), keys.outbox(lane)]
+        return bool(await self._database.run(_ALARM, names, [seconds, kind, application, wrong, budget]))
+
+    async def is_alarmed(self, application: str) -> bool:
+        """Whether the alarm is raised for it, or for all."""
+        for each in (application, ""):
+            if await self._database.command("EXISTS", keys.alarm(_alarm_of(each)[0])):
+                return True
+        return False
+
+
+def _alarm_of(application: str) -> tuple[str, EventType]:
+    """Its lane, and what is told of it. What is in the lane of the gateways is told to every application."""
+    if application:
+        return keys.application_lane(application), EventType.APPLICATION_WRONG_CODES
+    return keys.GATEWAYS, EventType.SERVICE_WRONG_CODES
+
+
+def things(decision: Decision, block: str, country: str) -> list[tuple[str, str]]:
+    """What the report says of a decision, without anybody's address or number."""
+    values = {"number_block": block, "adjacent_numbers": block, "country": country}
+    if decision.word not in (Word.REFUSED, Word.WOULD_REFUSE):
+        return []
+    return [(str(one.reason), values.get(one.reason, "")) for one in decision.findings]

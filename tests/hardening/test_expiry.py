@@ -1,0 +1,86 @@
+"""S-07: a code is good until its end by the clock of Redis, and not a millisecond longer."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+
+import pytest
+from redis.asyncio import Redis
+
+from tests.api import Api, Gateways
+from tests.hardening.attacked import Attacked
+
+pytestmark = pytest.mark.slow
+
+VERIFICATIONS = 500
+TRIES = 20
+
+
+async def test_s07_the_last_millisecond(apis: list[Api], attacked: Attacked, gateways: Gateways) -> None:
+    """The clock stands still 5 ms before to 5 ms after the end: before it all are approved, from it on none."""
+    rng = random.Random(7)
+    async with Redis.from_url(attacked.redis, protocol=2) as redis:
+        for past in range(-5, 6):
+            phones = [f"+7908{rng.randrange(1_000):03}{n:02}{rng.randrange(20, 99)}" for n in range(10)]
+            started = [await apis[0].started(phone) for phone in phones]
+            codes = [(await gateways.codes(phone))[0] for phone in phones]
+            now = attacked.clock.stand_still()
+            end = int(now * 1000) - past  # so that `now` is `past` ms after it
+            for one in started:
+                (name,) = [key async for key in redis.scan_iter(match=f"otp:v:*{one['id']}", count=5000)]
+                await redis.hset(name, "expires_at", end)
+            seen = int(attacked.clock.now() * 1000)
+            outcomes = Counter(
+                await asyncio.gather(
+                    *(
+                        apis[n % 2].outcome(one["id"], code)
+                        for n, (one, code) in enumerate(zip(started, codes, strict=True))
+                    )
+                )
+            )
+            assert outcomes == {"approved" if seen < end else "expired": 10}, (past, seen - end)
+            attacked.clock.move(seconds=1)
+
+
+async def test_s07_the_end_races(apis: list[Api], attacked: Attacked, gateways: Gateways) -> None:
+    """10,000 tries around the end, the clock running: whatever was approved was settled before it."""
+    rng = random.Random(8)
+    approved = 0
+    async with Redis.from_url(attacked.redis, protocol=2) as redis:
+
+        async def one(n: int) -> None:
+            nonlocal approved
+            phone = f"+7909{n:03}{rng.randrange(100):02}{rng.randrange(20, 99)}"
+            started = await apis[0].started(phone)
+            (code,) = await gateways.codes(phone)
+            (name,) = [key async for key in redis.scan_iter(match=f"otp:v:*{started['id']}", count=20_000)]
+            seconds, micros = await redis.time()
+            end = seconds * 1000 + micros // 1000 + rng.randrange(5, 60)
+            await redis.hset(name, "expires_at", end)
+            outcomes = [await apis[turn % 2].outcome(started["id"], code) for turn in range(TRIES)]
+            assert set(outcomes) <= {"approved", "already_approved", "expired"}
+            assert outcomes.count("approved") <= 1
+            if "approved" in outcomes:
+                approved += 1
+                assert int(await redis.hget(name, "ended_at")) < end
+                assert "expired" not in outcomes
+            else:
+                assert set(outcomes) == {"expired"}
+
+        for start in range(0, VERIFICATIONS, 4):
+            await asyncio.gather(*(one(n) for n in range(start, start + 4)))
+    print(f"S-07: {VERIFICATIONS * TRIES} tries, {approved} of {VERIFICATIONS} approved in time")
+    assert 0 < approved < VERIFICATIONS
+
+
+async def test_s07_never_after_ten_minutes(apis: list[Api], attacked: Attacked, gateways: Gateways) -> None:
+    """Resends move the end, up to 600 s after the start."""
+    phone = "+79095551245"
+    started = (await apis[0].started(phone))["id"]
+    for _ in range(2):
+        attacked.clock.move(seconds=230)
+        assert (await apis[0].resend(started)).status_code == 200
+    attacked.clock.move(seconds=141)
+    assert await apis[1].outcome(started, (await gateways.codes(phone))[-1]) == "expired"

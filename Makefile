@@ -23,8 +23,8 @@ test: $(VENV)/.dev ## Run the quick tests (real Valkey, real HTTP, the sandbox a
 test-slow: $(VENV)/.slow ## Run the slow tests: API fuzzing, browser, long races
 	@$(BIN)/python -m pytest -q -m slow $(T)
 
-soak: $(VENV)/.dev ## Send, check and cancel for ten minutes and look for leaks (SECONDS_TO_RUN=600)
-	@$(BIN)/python -m tests.soak --seconds $(or $(SECONDS_TO_RUN),600)
+soak: $(VENV)/.dev ## Twenty minutes at half of the capacity, with faults, and look for leaks (SECONDS_TO_RUN=1200)
+	@$(BIN)/python -m tests.soak --seconds $(or $(SECONDS_TO_RUN),1200) --redis-faults $(or $(FAULTS),kill,freeze,disconnect)
 
 lint: $(VENV)/.dev ## Check style, types and the direction of imports
 	@$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from litestar.params import QueryParameter
 from otp_service.api.problems import documented
 from otp_service.domain.scopes import KeyScope
 from otp_service.service import Service
-from otp_service.settings.values import END
+from otp_service.settings.section import END
 from otp_service.storage.api_keys import ApiKey
 from otp_service.storage.audit import PAGE, Entry, told
 

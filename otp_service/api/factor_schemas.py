@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from otp_service.api.schemas import Incoming, SubjectText
-from otp_service.settings.values import END
+from otp_service.settings.section import END
 
 Text = Annotated[str, Meta(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*" + END)]
 Name = Annotated[Text, Meta(description="Tells several authenticators of a person apart.", examples=["Work phone"])]

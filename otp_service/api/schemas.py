@@ -13,7 +13,7 @@ from otp_service.discretion import disguised
 from otp_service.domain.lifecycle import Verification
 from otp_service.domain.messages import Message
 from otp_service.domain.timeline import timeline
-from otp_service.settings.values import END
+from otp_service.settings.section import END
 from otp_service.verifications import Judgement
 
 Channel = Literal["sms", "viber"]

@@ -12,7 +12,7 @@ from otp_service.domain.secret import Secret
 from otp_service.gateways.address import checked_address
 from otp_service.gateways.http import HttpClient
 from otp_service.settings import Section
-from otp_service.settings.values import END
+from otp_service.settings.section import END
 
 
 class GatewayConfig(Section, frozen=True, kw_only=True):

@@ -4,8 +4,10 @@
 written as underscores. Any string may be `env:NAME` or `file:/path`. What cannot work is refused with the key named.
 """
 
+from otp_service.settings.applications import Application, Limit
+from otp_service.settings.section import Section
 from otp_service.settings.sources import LOOPBACK, convert, environment_named, load
-from otp_service.settings.values import Application, Guard, Hashing, Http, Limit, Redis, Route, Section, Settings
+from otp_service.settings.values import Guard, Hashing, Http, Redis, Route, Settings
 from otp_service.settings.wording import examined, texts_of
 
 __all__ = [

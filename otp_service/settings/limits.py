@@ -8,8 +8,9 @@ from zoneinfo import available_timezones
 
 from otp_service.domain.limits import is_network
 from otp_service.errors import SettingsError
+from otp_service.settings.applications import Limit
 from otp_service.settings.prices import PriceList
-from otp_service.settings.values import Limit, Settings
+from otp_service.settings.values import Settings
 
 SHIPPED: Mapping[str, Mapping[str, Any]] = {
     "phone-burst": {"per": ["phone"], "quota": 5, "window_seconds": 600},

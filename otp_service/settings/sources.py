@@ -20,7 +20,8 @@ from otp_service.domain.secret import Secret, Secrets
 from otp_service.errors import SettingsError
 from otp_service.settings import redis_url, wording
 from otp_service.settings.limits import check_bounds, with_shipped
-from otp_service.settings.values import END, FAMILIES, SECTIONS, Section, Settings
+from otp_service.settings.section import END, Section
+from otp_service.settings.values import FAMILIES, SECTIONS, Settings
 
 PREFIX = "OTP__"
 DEFAULT_FILE = "otp-service.toml"

@@ -7,22 +7,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import Meta
 
-from otp_service.domain import limits
 from otp_service.domain.networks import Network
 from otp_service.domain.secret import Secret, Secrets
-
-END = r"$(?!\n)"
-"""End of a pattern; Python's `$` alone also matches before a trailing newline."""
-Region = Annotated[str, Meta(pattern=r"^[A-Z]{2}" + END)]
-"""ISO 3166-1 alpha-2."""
-Pause = Annotated[int, Meta(ge=0, le=600)]
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of the file; a misspelt key in it is refused."""
+from otp_service.settings.applications import Application, GuardMode, Limit
+from otp_service.settings.section import END, Section
 
 
 class Service(Section, frozen=True):
@@ -62,12 +52,6 @@ class Hashing(Section, frozen=True):
     """Checks that may wait for a thread; one more hears 503."""
 
 
-NumberType = Literal[
-    "fixed_line", "mobile", "fixed_line_or_mobile", "toll_free", "premium_rate", "shared_cost", "voip",
-    "personal_number", "pager", "uan", "voicemail", "unknown",
-]  # fmt: skip
-
-
 class Route(Section, frozen=True):
     gateways: Annotated[tuple[str, ...], Meta(min_length=1)]
     deadline_seconds: Annotated[float, Meta(ge=2, le=60)] = 12.0
@@ -76,74 +60,8 @@ class Route(Section, frozen=True):
     failover_after_seconds: Annotated[int, Meta(ge=0, le=600)] = 30
 
 
-class Webhook(Section, frozen=True):
-    url: str
-    secret: Secrets
-    events: tuple[str, ...] = ("*",)
-
-
-class Templates(Section, frozen=True):
-    """Own templates by locale; "" for the shipped one."""
-
-    ru: Annotated[str, Meta(max_length=400)] = ""
-    en: Annotated[str, Meta(max_length=400)] = ""
-
-
-GuardMode = Literal["off", "shadow", "enforce"]
 PhonesOrNetwork = Annotated[str, Meta(pattern=r"^(\+[0-9]{1,15}|[0-9a-fA-F:.]+/[0-9]{1,3})" + END)]
 """How phones begin, as in +7916123, or a network, as in 203.0.113.0/24."""
-
-
-class Limit(Section, frozen=True):
-    """How often something may happen in a window that slides."""
-
-    per: Annotated[tuple[Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}" + END)], ...], Meta(min_length=1)]
-    """Counted apart for each combination of these. A request that does not name one of them is not counted."""
-    quota: Annotated[int, Meta(ge=0, le=10_000_000)]
-    """0 switches the limit off."""
-    window_seconds: Annotated[int, Meta(ge=1, le=2_592_000)]
-    of: Literal["sends", "unverified_sends", "wrong_codes"] = "unverified_sends"
-    sentence: Annotated[str, Meta(max_length=200)] = ""
-
-    @property
-    def told(self) -> str:
-        """What the refused caller reads."""
-        return self.sentence or limits.sentence(self.per, self.quota, self.window_seconds, self.of)
-
-
-class Application(Section, frozen=True):
-    brand: Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f]+" + END)] = ""
-    region: Region = "RU"
-    countries: Annotated[tuple[Region, ...], Meta(min_length=1)] = ("RU",)
-    locale: Literal["ru", "en"] = "ru"
-    texts: Templates = Templates()
-    webotp_origin: str = ""
-    """An https origin, on whose pages a browser offers the code; '' for none."""
-    android_hash: str = ""
-    """By which SMS Retriever finds the app that may; '' for none."""
-    code_length: Annotated[int, Meta(ge=4, le=10)] = 6
-    ttl_seconds: Annotated[int, Meta(ge=120, le=600)] = 300
-    max_attempts: Annotated[int, Meta(ge=1, le=10)] = 5
-    max_sends: Annotated[int, Meta(ge=1, le=10)] = 5
-    resend_pause_seconds: Annotated[tuple[Pause, ...], Meta(min_length=1)] = (30, 60, 120, 240)
-    totp_window: Annotated[int, Meta(ge=0, le=4)] = 1
-    """Steps of 30 s either way that a TOTP code may be off; 0 is strict (OWASP ASVS 5.0 6.5.5)."""
-    enumeration_safe: bool = False
-    """A start answers the same whether or not the phone is refused."""
-    number_info: str = ""
-    """The `targetsms-xml` gateway that is asked for operator and region of a phone; '' for none."""
-    webhooks: tuple[Webhook, ...] = ()
-    refuse_number_types: tuple[NumberType, ...] = (
-        "fixed_line", "toll_free", "premium_rate", "shared_cost", "pager", "voicemail", "uan",
-    )  # fmt: skip
-    limits: tuple[str, ...] = ("*",)
-    """Names of the limits that it has; `*` for all."""
-    guard: GuardMode | None = None
-    """None: that of `[guard]`."""
-    budget_per_day: str | int = ""
-    """Roubles, as in "5000" or "4999.50"; none if it is not given."""
-    alarm_code_length: Annotated[int, Meta(ge=0, le=10)] = 0
-    """Digits of new codes while the alarm on wrong codes is raised; 0: as ever."""
 
 
 class Webhooks(Section, frozen=True):

@@ -9,7 +9,7 @@ from otp_service.domain import texts
 from otp_service.domain.text_lint import Examined, examine
 from otp_service.domain.texts import Texts
 from otp_service.errors import SettingsError
-from otp_service.settings.values import Application
+from otp_service.settings.applications import Application
 
 MOST_PARTS = 2
 """One more would be the price of three SMS for six digits."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -72,6 +74,20 @@ async def test_it_runs_with_nothing_else_and_keeps_its_data(image: str, ports: d
         podman("stop", "--time", "20", found)
         assert time.monotonic() - began < 15
         assert podman("inspect", "--format", "{{.State.ExitCode}}", found) == "0"
+
+
+def test_it_can_be_stopped_while_it_starts(image: str) -> None:
+    """The first process of a container hears only signals that it handles."""
+    with container(image, volume="otp-early", OTP_PORT=str(free_port()), OTP_SANDBOX_PORT=str(free_port())) as found:
+        for _ in range(400):
+            status = Path(f"/proc/{podman('inspect', '--format', '{{.State.Pid}}', found)}/status").read_text()
+            if int(re.findall(r"^SigCgt:\s*(\w+)", status, flags=re.MULTILINE)[0], 16) & 1 << signal.SIGTERM - 1:
+                break
+        began = time.monotonic()
+        podman("stop", "--time", "20", found)
+        assert time.monotonic() - began < 12
+        # 0 where it had started after all; 137 would be the SIGKILL.
+        assert podman("inspect", "--format", "{{.State.ExitCode}}", found) in ("143", "0")
 
 
 def test_production_says_what_it_misses(image: str) -> None:

@@ -55,7 +55,7 @@ ROWS: dict[str, list[Panel]] = {
         ("Second factors", "ops", "Outcomes of checks of authenticators and backup codes.", {
             "{{factor}} {{outcome}}": rate("otp_factor_checks_total", "factor, outcome", APP)}),
         ("Second factors set up", "ops", "Changes of second factors.", {
-            "{{application}} {{act}}": rate("otp_factors_total", "application, act", APP)}),
+            "{{application}} {{action}}": rate("otp_factors_total", "application, action", APP)}),
     ],
     "Gateways": [
         ("Sends", "ops", "Messages handed to gateways, by the answer.", {

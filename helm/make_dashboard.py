@@ -77,6 +77,14 @@ ROWS: dict[str, list[Panel]] = {
             "pushed: {{result}}": rate("otp_callbacks_total", "result"),
             "asked: {{gateway}} {{reason}}": rate("otp_gateway_questions_total", "gateway, reason", GATE)}),
     ],
+    "Limits and money": [
+        ("Limits", "ops", "Requests refused by a named limit.", {
+            "{{application}} {{limit}}": rate("otp_limited_total", "application, limit", APP)}),
+        ("Pumping guard", "ops", "What it thought of sends.", {
+            "{{application}} {{decision}}": rate("otp_guard_total", "application, decision", APP)}),
+        ("Money per hour", "short", "Roubles, by the prices of the settings.", {
+            "{{application}} {{gateway}}": f"3600 * {rate('otp_spent_roubles_total', 'application, gateway', APP)}"}),
+    ],
     "Service": [
         ("Requests", "reqps", "By status.", {"{{status}}": rate("otp_http_requests_total", "status")}),
         ("Time to answer", "s", "By route, 95 %.", {

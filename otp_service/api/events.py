@@ -16,7 +16,7 @@ from otp_service.domain import money
 from otp_service.domain.events import Event
 from otp_service.domain.scopes import KeyScope
 from otp_service.service import Service
-from otp_service.settings.values import END
+from otp_service.settings.section import END
 from otp_service.storage.api_keys import ApiKey
 
 LIMIT = 100

@@ -203,6 +203,7 @@ def create_app(service: Service, *, api: bool = True) -> ASGIApp:
             DefineMiddleware(ApiKeyAuthentication, exclude=[f"^{NOT_OURS}"], exclude_from_auth_key=PUBLIC),
         ],
         exception_handlers=dict(problems.HANDLERS),
+        before_send=[problems.tell_methods],
         openapi_config=documentation.CONFIG,
         logging_config=None,
         request_max_body_size=MAX_BODY_BYTES,

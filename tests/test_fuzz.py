@@ -61,6 +61,7 @@ def fuzz(url: str, known: Path) -> subprocess.CompletedProcess[str]:
         "--phases": "examples,coverage,fuzzing,stateful",
         "--max-time": str(SECONDS),
         "--workers": "2",
+        "--request-timeout": "35",  # a long poll takes up to 30 s
         "--warnings": "off",
         "--suppress-health-check": "all",
         "--header": f"Authorization: Bearer {API_KEY}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -16,12 +15,11 @@ from otp_service.api.schemas import time_view
 from otp_service.domain import money
 from otp_service.domain.events import Event
 from otp_service.domain.scopes import KeyScope
-from otp_service.errors import Refused
 from otp_service.service import Service
+from otp_service.settings.section import END
 from otp_service.storage.api_keys import ApiKey
 
 LIMIT = 100
-_ID = re.compile(r"evt_[a-z0-9_-]{1,32}_[0-9]{1,15}-[0-9]{1,10}")
 
 
 class EventView(msgspec.Struct, kw_only=True):
@@ -53,13 +51,14 @@ async def events(
     service: NamedDependency[Service],
     caller: NamedDependency[ApiKey],
     after: Annotated[
-        str | None, QueryParameter(description="The id of the last event that you know; none for the oldest kept.")
+        str | None,
+        QueryParameter(
+            pattern=r"^evt_[a-z0-9_-]{1,32}_[0-9]{1,15}-[0-9]{1,10}" + END,
+            description="The id of the last event that you know; none for the oldest kept.",
+        ),
     ] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=LIMIT, description="At most so many.")] = LIMIT,
 ) -> EventList:
-    if after and not _ID.fullmatch(after):
-        errors = [{"field": "after", "message": "not the id of an event"}]
-        raise Refused("validation_failed", "Not understood: after.", extra={"errors": errors})
     found = await service.events.after(caller.application, after or "", limit)
     return EventList(events=[event_view(event) for event in found], next=found[-1].id if found else after)
 

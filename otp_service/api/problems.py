@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 import structlog
-from litestar import Request, Response
+from litestar import Litestar, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.routes import HTTPRoute
+from litestar.types import Message, Scope
 
 from otp_service import metrics
 from otp_service.errors import Refused
@@ -175,21 +176,31 @@ def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[b
     code = _OF_FRAMEWORK.get(error.status_code, "malformed_request" if error.status_code < 500 else "internal_error")
     response = on_refused(request, Refused(code, HTTPStatus(STATUSES[code]).description or "Refused."))
     if code == "method_not_allowed":
-        response.headers["Allow"] = ", ".join(sorted(_methods(request)))
+        response.headers["Allow"] = ", ".join(sorted(_methods(request.scope)))
     return response
 
 
-def _methods(request: Request[Any, Any, Any]) -> set[str]:
+async def tell_methods(message: Message, scope: Scope) -> None:
+    """For OPTIONS, where the framework forgets some of a path that several handlers serve."""
+    if message["type"] == "http.response.start" and scope.get("method") == "OPTIONS":
+        allowed = ", ".join(sorted(_methods(scope))).encode()
+        message["headers"] = [(name, allowed if name == b"allow" else value) for name, value in message["headers"]]
+
+
+def _methods(scope: Scope) -> set[str]:
     """Those of the route that the path belongs to (RFC 9110 §10.2.1); the framework leaves them out."""
-    wanted = request.scope["path"].rstrip("/").split("/")
-    for route in request.app.routes:
+    wanted = scope["path"].rstrip("/").split("/")
+    found: list[tuple[int, set[str]]] = []
+    for route in Litestar.from_scope(scope).routes:
         parts = route.path_format.rstrip("/").split("/")
         same = len(parts) == len(wanted) and all(
             part == given or part.startswith("{") for part, given in zip(parts, wanted, strict=True)
         )
         if same and isinstance(route, HTTPRoute):
-            return {str(method) for method in route.methods}
-    return set()
+            named = sum(part.startswith("{") for part in parts)
+            found.append((named, {str(method) for method in route.methods}))
+    # A path spelt out goes before one with a placeholder, as it does in the router.
+    return min(found, key=lambda one: one[0])[1] if found else set()
 
 
 def on_crash(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

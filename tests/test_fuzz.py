@@ -23,7 +23,7 @@ pytestmark = [
         reason="schemathesis is missing: make .venv/.slow",
     ),
 ]
-SECONDS = 60
+SECONDS = 100
 
 
 ONE = "/v1/verifications/{verification_id}"

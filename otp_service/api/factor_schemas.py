@@ -74,7 +74,7 @@ class ImportRow(Incoming):
 
 
 class ImportTotp(Incoming):
-    """Rows, or a CSV with a header line; up to 500 of either."""
+    """Rows, or a CSV with a header line; up to 500, those of the CSV counted on from the rows."""
 
     rows: Annotated[list[ImportRow], Meta(max_length=500)] = msgspec.field(default_factory=list)
     csv: Annotated[str, Meta(max_length=60_000)] = ""

@@ -190,14 +190,11 @@ class TotpController(Controller):
 
 
 def _rows(data: ImportTotp) -> list[Row | ValueError]:
-    if bool(data.csv) == bool(data.rows):
-        raise not_understood("rows", "exactly one of `rows` and `csv` is needed")
-    if data.csv:
-        found = list(totp_import.rows(data.csv))
-        if len(found) > MOST_ROWS:
-            raise not_understood("csv", f"has more than {MOST_ROWS} rows; send them in parts")
-        return found
-    return [totp_import.row({name: str(value) for name, value in _given(one)}) for one in data.rows]
+    found = [totp_import.row({name: str(value) for name, value in _given(one)}) for one in data.rows]
+    found += totp_import.rows(data.csv)
+    if len(found) > MOST_ROWS:
+        raise not_understood("csv", f"has more than {MOST_ROWS} rows; send them in parts")
+    return found
 
 
 def _given(one: ImportRow) -> Iterator[tuple[str, object]]:

@@ -214,7 +214,9 @@ async def test_import_moves_people_without_a_new_enrolment(api: Api, subject: st
     text = str(answer)
     assert "short" not in text
     assert not re.search("JBSWY3", unquote(text))
-    problem(await api.post("/v1/factors/totp/import", {}), 422, "validation_failed")
+    assert (await api.post("/v1/factors/totp/import", {})).json()["rows"] == []
+    many = {"csv": "subject,secret\n" + "a,b\n" * 501}
+    problem(await api.post("/v1/factors/totp/import", many), 422, "validation_failed")
 
 
 async def test_events_tell_what_changed(api: Api, subject: str) -> None:

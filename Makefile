@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow image-test chart chart-test soak lint format lock sbom clean
+.PHONY: help run test test-slow image-test chart chart-test soak bench-delivery lint format lock sbom clean
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.base ## Run everything on this machine: service, sandbox with a phone inbox, Valkey
 	@$(BIN)/otp-service run
@@ -35,6 +35,9 @@ chart: $(VENV)/.base ## Write anew what is generated in helm/: the table of valu
 
 soak: $(VENV)/.dev ## Twenty minutes at half of the capacity, with faults, and look for leaks (SECONDS_TO_RUN=1200)
 	@$(BIN)/python -m tests.soak --seconds $(or $(SECONDS_TO_RUN),1200) --redis-faults $(or $(FAULTS),kill,freeze,disconnect)
+
+bench-delivery: $(VENV)/.dev ## Measure who gets a code in time, at what price, four ways (needs faketime; OPTIONS='--seeds 1')
+	@$(BIN)/python -m benchmarks.delivery $(OPTIONS)
 
 lint: $(VENV)/.dev ## Check style, types and the direction of imports
 	@$(BIN)/ruff check .

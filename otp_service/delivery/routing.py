@@ -27,9 +27,12 @@ def later_send(route: Sequence[Gateway], last_used: str) -> list[Gateway]:
 
 
 def other_send(route: Sequence[Gateway], last_used: str) -> list[Gateway]:
-    """The same without the gateway that had the last try; another code is made only where nobody else is left."""
+    """The same, but the gateway that had the last try comes after all others, and so does one that makes another code:
+    they are asked only where nobody else takes it.
+    """
     others = [gateway for gateway in later_send(route, last_used) if gateway.name != last_used]
-    return others or [gateway for gateway in route if gateway.name != last_used]
+    rest = [gateway for gateway in route if gateway not in others]
+    return [*others, *sorted(rest, key=lambda gateway: gateway.name == last_used)]
 
 
 def rest_of_send(route: Sequence[Gateway], last_used: str, *, first: bool) -> list[Gateway]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from otp_service import metrics
 from otp_service.domain.lifecycle import Outcome, Verification
@@ -22,9 +22,10 @@ class Scores:
         self._settings = settings
         self._store = store
 
-    async def observe(self, before: Sequence[Stored], after: Sequence[Stored]) -> None:
+    async def observe(self, before: Sequence[Stored], after: Sequence[Stored], unasked: Container[str]) -> None:
         """Count what a look has brought to light. Each message counts once: when its end became known in time, or when
-        the next gateway's turn came and nothing was known."""
+        the next gateway's turn came and nothing was known. unasked: gateways that did not answer, whose silence about
+        a message says nothing."""
         heard: defaultdict[str, list[bool]] = defaultdict(list)
         ends: defaultdict[str, list[int | None]] = defaultdict(list)
         for old, new in zip(before, after, strict=True):
@@ -35,7 +36,7 @@ class Scores:
                     ends[now_is.gateway].append(_end(now_is))
                     if new.found.now - now_is.sent_at <= self._in_time_ms(new.found):
                         heard[now_is.gateway].append(True)
-            if new.failover_due and (silent := _silent(new.found)):
+            if new.failover_due and (silent := _silent(new.found)) and silent.gateway not in unasked:
                 heard[silent.gateway].append(False)
         for name in {*heard, *ends}:
             await self._store.observe(name, heard[name], ends[name])

@@ -22,7 +22,7 @@ from otp_service.delivery.errands import Errands, left_open
 from otp_service.delivery.scores import Scores
 from otp_service.delivery.spending import Spending
 from otp_service.domain import failover, looks
-from otp_service.domain.failover import Turn
+from otp_service.domain.failover import Asked, Turn
 from otp_service.domain.lifecycle import Status
 from otp_service.domain.messages import Message, MessageStatus
 from otp_service.errors import Refused
@@ -38,6 +38,8 @@ TURNS = 2
 """Questions about messages that one provider account is asked at the same time, by all processes together."""
 TURN_SECONDS = 30.0
 NO_TURN_MS = 1000
+SILENT_SECONDS = 5.0
+"""A gateway that did not answer is asked nothing for so long: questions that wait in vain would take all turns."""
 REPEAT_LIFE_MS = 60_000
 """An unclear message is not repeated with less life than this: it must not arrive dead."""
 
@@ -72,6 +74,7 @@ class Tracking:
         self._errands = errands
         self._dispatcher = dispatcher
         self._spending = spending
+        self._silent_until: dict[str, float] = {}
 
     async def attend(self, verification_ids: Sequence[str]) -> list[str]:
         """Look at verifications whose time has come. Returns those that are gone."""
@@ -82,9 +85,9 @@ class Tracking:
         await asyncio.gather(*(self._ask_again(stored) for stored in due))
         answers, unasked = await self._ask(due)
         written = await self._reports.write([self._look(stored, answers, unasked) for stored in found])
-        await self._scores.observe(found, written)
+        await self._scores.observe(found, written, unasked)
         await self._correct(found, written)
-        await asyncio.gather(*(self._replace(stored) for stored in written if stored.word == "ok"))
+        await asyncio.gather(*(self._replace(stored, unasked) for stored in written if stored.word == "ok"))
         return [each for each, stored in zip(verification_ids, read, strict=True) if stored.word != "ok"]
 
     async def _end_interrupted(self, stored: Stored) -> None:
@@ -109,8 +112,8 @@ class Tracking:
             if message.status is MessageStatus.UNCLEAR and message.client_id and gateway and gateway.repeatable:
                 await self._dispatcher.ask_again(self._errands.repeat(stored), message, gateway)
 
-    async def _ask(self, due: Sequence[Stored]) -> tuple[Answers, frozenset[str]]:
-        """Ask gateways about the messages whose look it is; also those gateways that could not be asked."""
+    async def _ask(self, due: Sequence[Stored]) -> tuple[Answers, Mapping[str, Asked]]:
+        """Ask gateways about the messages whose look it is; also those gateways that did not answer, and why."""
         wanted: defaultdict[str, list[str]] = defaultdict(list)
         for stored in due:
             for message in looks.open_messages(stored.found):
@@ -119,28 +122,32 @@ class Tracking:
         told = await asyncio.gather(*(self._ask_one(self._gateways[name], ids) for name, ids in wanted.items()))
         answers = {
             (name, delivery.provider_id): delivery
-            for name, deliveries in zip(wanted, told, strict=True)
-            for delivery in deliveries or ()
+            for name, (deliveries, _) in zip(wanted, told, strict=True)
+            for delivery in deliveries
         }
-        return answers, frozenset(name for name, found in zip(wanted, told, strict=True) if found is None)
+        asked = {name: asked for name, (_, asked) in zip(wanted, told, strict=True)}
+        return answers, {name: how for name, how in asked.items() if how is not Asked.ANSWERED}
 
-    async def _ask_one(self, gateway: Gateway, provider_ids: Sequence[str]) -> list[Delivery] | None:
-        """None: all turns at the account are taken."""
+    async def _ask_one(self, gateway: Gateway, provider_ids: Sequence[str]) -> tuple[list[Delivery], Asked]:
+        """What was told, and whether that is all there is to tell."""
         found: list[Delivery] = []
+        if asyncio.get_running_loop().time() < self._silent_until.get(gateway.name, 0):
+            return found, Asked.SILENT
         async with self._gateway_store.turn(gateway.account, TURNS, TURN_SECONDS) as given:
             if not given:
-                return None
+                return found, Asked.BUSY
             for start in range(0, len(provider_ids), gateway.ask_batch):
                 try:
                     found += await gateway.deliveries(provider_ids[start : start + gateway.ask_batch])
                 except GatewayError as error:
                     metrics.QUESTIONS.labels(gateway.name, error.reason).inc()
                     log.info("states_not_told", gateway=gateway.name, reason=error.reason)
-                    break
+                    self._silent_until[gateway.name] = asyncio.get_running_loop().time() + SILENT_SECONDS
+                    return found, Asked.SILENT
                 metrics.QUESTIONS.labels(gateway.name, "").inc()
-        return found
+        return found, Asked.ANSWERED
 
-    def _look(self, stored: Stored, answers: Answers, unasked: frozenset[str]) -> Look:
+    def _look(self, stored: Stored, answers: Answers, unasked: Mapping[str, Asked]) -> Look:
         """What is written down about one verification, and when it is looked at next."""
         found = stored.found
         reports: list[Report] = []
@@ -157,23 +164,30 @@ class Tracking:
             if report is None or not report.status.final:
                 pause = gateway.ask_pause_seconds if gateway else 0
                 wait = looks.next_look_ms(found, message, pause)
-                waits.append(NO_TURN_MS if message.gateway in unasked else wait)
+                waits.append(NO_TURN_MS if unasked.get(message.gateway) is Asked.BUSY else wait)
         if stored.agenda.look > found.now and not reports:  # it was due for another reason
             return Look(stored, [], stored.agenda.look - found.now)
         return Look(stored, reports, min(waits, default=None))
 
-    async def _replace(self, stored: Stored) -> None:
+    async def _replace(self, stored: Stored, unasked: Mapping[str, Asked]) -> None:
         """Give the next gateway its turn, if the last message did not arrive."""
         found = stored.found
         if found.status is not Status.PENDING or not stored.agenda.failover or stored.agenda.lease:
             return
         due = stored.failover_due
-        match failover.turn(found.messages, due=due, reports_come=self._circuits.reports_come):
-            case Turn.NOT_YET:
-                return
-            case Turn.NEVER:
-                await self._reports.write([Look(stored, [], _left_ms(stored), off=True)])
-                return
+        turn = failover.turn(
+            found.messages,
+            due=due,
+            reports_come=self._circuits.reports_come,
+            asked=lambda name: unasked.get(name, Asked.ANSWERED),
+            failovers=stored.agenda.failovers,
+        )
+        if turn is Turn.NOT_YET:
+            return
+        if turn is not Turn.NOW:
+            put_off_ms = failover.PUT_OFF_MS.get(turn)
+            await self._reports.write([Look(stored, [], _left_ms(stored), turn is Turn.NEVER, put_off_ms)])
+            return
         policy = self._settings.applications[found.application]
         claimed = await self._sends.fail_over(stored, policy, self._errands.lease_seconds(found.channel))
         if claimed.word == "claimed":

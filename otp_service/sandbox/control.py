@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 from otp_service.sandbox.accounts import Account, Provider
 from otp_service.sandbox.callbacks import Callbacks
 from otp_service.sandbox.control_cabinet import decide_registry, receive_incoming
+from otp_service.sandbox.control_scenario import begin_scenario, end_scenario, list_scenarios
 from otp_service.sandbox.faults import CONTENT_FAULTS, Fault
 from otp_service.sandbox.gateways import OPERATIONS
 from otp_service.sandbox.messages import Channel, Message
@@ -43,6 +44,8 @@ class MessageView(Struct):
     created_at: datetime
     sent_at: datetime | None
     status_at: datetime | None
+    arrives_at: datetime | None
+    """When the phone has it, be it in the future; null: never, or not known yet."""
     channel: Channel
     name_delivery: str
     id_message: str
@@ -84,6 +87,7 @@ def view_message(sandbox: Sandbox, message: Message) -> MessageView:
         created_at=message.taken_at,
         sent_at=message.sent_at,
         status_at=status_at,
+        arrives_at=message.arrives_at,
         channel=message.channel,
         name_delivery=message.name_delivery,
         id_message=message.cascade,
@@ -172,7 +176,7 @@ async def advance_clock(
 
 @post("/reset", status_code=204, sync_to_thread=False)
 def reset(sandbox: NamedDependency[Sandbox]) -> None:
-    """Messages, requests, faults, accounts and the clock as at the start; ids and random numbers go on."""
+    """Messages, requests, faults, scenarios, accounts and the clock as at the start; ids and random numbers go on."""
     sandbox.reset()
 
 
@@ -186,6 +190,9 @@ control = Router(
         add_fault,
         list_faults,
         clear_faults,
+        begin_scenario,
+        list_scenarios,
+        end_scenario,
         list_requests,
         list_callbacks,
         advance_clock,

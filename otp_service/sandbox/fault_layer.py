@@ -57,6 +57,9 @@ class Exchange:
         await self.send({"type": "http.response.body", "body": piece, "more_body": more})
 
 
+LOST = Fault("processed_then_reset")
+
+
 class FaultLayer:
     def __init__(self, app: ASGIApp, sandbox: Sandbox) -> None:
         self._app = app
@@ -68,11 +71,15 @@ class FaultLayer:
         if operation is None:
             await self._app(scope, receive, send)
             return
-        fault = self._sandbox.faults.take(operation.name)
+        fault = self._sandbox.faults.take(operation.name) or self._sandbox.scenarios.outage(
+            operation.name, self._sandbox.clock.now()
+        )
         asked = Asked(self._sandbox.clock.now(), operation.name, fault.fault if fault else "")
         self._sandbox.requests.append(asked)
         scope.setdefault("state", {})["asked"] = asked
-        if fault is None:
+        if fault is None and self._sandbox.scenarios.concern(operation.name):
+            await _unless_lost(Exchange(LOST, operation, self._app, scope, receive, send), asked)
+        elif fault is None:
             await self._app(scope, receive, send)
         elif fault.fault in CONTENT_FAULTS:
             scope["state"]["fault"] = fault
@@ -89,6 +96,17 @@ async def _carry_out(exchange: Exchange) -> None:
     untouched = HttpAnswer(200, f"{exchange.operation.media_type}; charset=utf-8", b"")
     answer = await exchange.process() if name in NEED_AN_ANSWER or exchange.fault.processed else untouched
     answer = REWRITES[name](answer, exchange.fault, exchange.operation)
+    await exchange.start(answer)
+    await exchange.write(answer.body, more=False)
+
+
+async def _unless_lost(exchange: Exchange, asked: Asked) -> None:
+    """The answer, or a reset where a scenario wants that."""
+    answer = await exchange.process()
+    if exchange.scope["state"].get("lost"):
+        asked.fault = exchange.fault.fault
+        await _reset(exchange)
+        return
     await exchange.start(answer)
     await exchange.write(answer.body, more=False)
 

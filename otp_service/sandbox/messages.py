@@ -89,6 +89,8 @@ class Message:
     sent_at: datetime | None = None
     held: bool = False
     canceled_at: datetime | None = None
+    delivery_time: timedelta = DELIVERY_TIME
+    """From when it leaves until its fate is met."""
 
     @property
     def channel(self) -> Channel:
@@ -97,6 +99,12 @@ class Message:
     @property
     def cost(self) -> Decimal:
         return self.parts * self.price
+
+    @property
+    def arrives_at(self) -> datetime | None:
+        """When the phone has it, be it in the future; None where it never does, or waits to leave."""
+        events = self.events(self.sent_at) if self.sent_at and not self.canceled_at else []
+        return next((at for status, at in events if status is Status.DELIVERED), None)
 
     @property
     def waiting(self) -> bool:
@@ -115,7 +123,7 @@ class Message:
 
     def events(self, sent_at: datetime) -> list[tuple[Status, datetime]]:
         """What becomes of it after it has left, in order; nothing: no report ever comes."""
-        at = sent_at if self.phone.endswith(EARLY_ENDING) else sent_at + DELIVERY_TIME
+        at = sent_at if self.phone.endswith(EARLY_ENDING) else sent_at + self.delivery_time
         # J1: delivery by Viber is tried until its validity ends, then it is final. Of an SMS we may hear nothing.
         tried_to_the_end = self.viber is not None and self.fate in (None, Status.EXPIRED)
         if self.valid_until and (tried_to_the_end or (self.fate and self.valid_until < at)):

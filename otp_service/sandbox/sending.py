@@ -50,6 +50,7 @@ def affordable(sandbox: Sandbox, message: Message) -> bool:
 
 def take(sandbox: Sandbox, message: Message) -> None:
     """Keep the SMS; dispatch it, or let it wait: scheduled for later, or held until the money suffices."""
+    sandbox.scenarios.befall(message)
     sandbox.keep(message)
     sandbox.waiting[message.id] = message
     settle(sandbox)

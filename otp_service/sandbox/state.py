@@ -17,6 +17,7 @@ from otp_service.sandbox.faults import FaultPlan
 from otp_service.sandbox.messages import Message
 from otp_service.sandbox.repeats import Repeats
 from otp_service.sandbox.reports import Post, ReportQueue
+from otp_service.sandbox.scenario import Scenarios
 
 if TYPE_CHECKING:
     from otp_service.sandbox.cascades import Cascade
@@ -49,6 +50,7 @@ class Sandbox:
         self.clock = Clock(speed)
         self.rng = Random(seed)  # noqa: S311  # the codes are shown on a page: nothing here is secret
         self.faults = FaultPlan(self.rng)
+        self.scenarios = Scenarios()
         self.accounts: dict[AccountKey, Account] = {}
         self.cabinets: dict[AccountKey, Cabinet] = {}
         self.messages: OrderedDict[str, Message] = OrderedDict()
@@ -68,6 +70,7 @@ class Sandbox:
     def reset(self) -> None:
         self.clock.reset()
         self.faults.clear()
+        self.scenarios.clear()
         self.accounts = {account.key: account for account in DEFAULT_ACCOUNTS}
         self.cabinets = {key: Cabinet() for key in self.accounts}
         self.messages.clear()

@@ -30,13 +30,14 @@ class Report:
 class Look:
     """All that one look at a verification came to. next_ms: until the next, None for none.
 
-    off: the next gateway shall not have its turn.
+    off: the next gateway shall not have its turn. put_off_ms: it shall, but only after so long.
     """
 
     stored: Stored
     reports: Sequence[Report]
     next_ms: int | None
     off: bool = False
+    put_off_ms: int | None = None
 
 
 class ReportStore:
@@ -70,7 +71,8 @@ class ReportStore:
             verification_id,
             look.stored.agenda.look or "",
             "" if look.next_ms is None else look.next_ms,
-            "1" if look.off else "",
+            look.stored.agenda.failover or "",
+            "off" if look.off else "" if look.put_off_ms is None else look.put_off_ms,
         ]
         for report in look.reports:
             predecessors = ",".join(report.status.predecessors)

@@ -32,6 +32,8 @@ async def test_messages_newest_first_and_by_digits(sandbox: Sandbox) -> None:
     assert [message["text"] for message in messages] == ["second", "first"]
     created = messages[1].pop("created_at")
     assert created.endswith("Z")
+    arrives_at = datetime.fromisoformat(messages[1].pop("arrives_at"))
+    assert arrives_at - datetime.fromisoformat(created) == timedelta(seconds=2)
     assert messages[1] == {
         "id": messages[1]["id"],
         "gateway": "targetsms-xml",

@@ -184,6 +184,8 @@ async def test_the_silence_of_a_mute_gateway_means_nothing(world: World) -> None
     await asyncio.sleep(FAILOVER_SECONDS + 2.5)
 
     assert len((await world.api.status(started["id"])).json()["messages"]) == 1
+    turn_at = int(await world.redis.hget(await world.record(started["id"]), "failover_at") or 0)
+    assert turn_at > (time.time() + 1800) * 1000  # its word that a message failed still counts
 
 
 async def test_what_is_unclear_is_asked_again_under_its_client_id(world: World) -> None:
@@ -351,3 +353,23 @@ async def test_s15_ten_thousand_forged_pushes_change_nothing(world: World) -> No
     assert statuses <= {200, 400, 404}, f"seed {seed}"
     found = (await world.api.status(started["id"])).json()
     assert (found["status"], {m["status"] for m in found["messages"]}) == ("pending", {"accepted"})
+
+
+@pytest.mark.slow
+async def test_a_gateway_that_cannot_be_asked_costs_one_more_sms_and_no_more(world: World) -> None:
+    """The last test of this world: a gateway that did not answer is left in peace for 5 s."""
+    for _ in range(3):
+        started = await world.api.started(number())
+        await world.until(started["id"], ["delivered"])
+    await asyncio.sleep(1.1)
+    await world.gateways.fail("state", "status")
+    to = number()
+
+    started = await world.api.started(to)
+    await asyncio.sleep(2 * FAILOVER_SECONDS + 4)
+
+    found = (await world.api.status(started["id"])).json()
+    assert [(m["gateway"], m["status"]) for m in found["messages"]] == [
+        ("targetsms-password", "accepted"), ("targetsms-xml", "accepted"),
+    ]  # fmt: skip
+    assert len(await world.gateways.messages(to)) == 2

@@ -23,7 +23,9 @@ def endpoint(operation: Operation) -> HTTPRouteHandler:
     ) -> Response[bytes]:
         body = await request.body()
         call = Call(body, _parameters(request, body), request.scope["state"].get("fault"))
+        sandbox.scenarios.take_lost()  # of what left while others asked
         answered = operation.run(sandbox, call)
+        request.scope["state"]["lost"] = sandbox.scenarios.take_lost()
         request.scope["state"]["asked"].outcome = answered.outcome
         await callbacks.send_early()
         return Response(answered.body.encode(), headers={"Content-Type": f"{operation.media_type}; charset=utf-8"})

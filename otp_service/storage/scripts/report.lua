@@ -3,8 +3,8 @@
 -- the place where the end of a life that ran out is written down.
 -- KEYS[1] verification   KEYS[2] due jobs   KEYS[3] outbox
 -- ARGV[1] id   ARGV[2] the look that this one was   ARGV[3] ms until the next ('' for none)
--- ARGV[4] '1': the next gateway shall not have its turn
--- ARGV[5…] of each message: number, status, statuses it may come from, parts, price of a part, since when in ms of
+-- ARGV[4] when the next gateway was to have its turn   ARGV[5] 'off': it shall not; ms until it shall; '' for as it was
+-- ARGV[6…] of each message: number, status, statuses it may come from, parts, price of a part, since when in ms of
 --          Redis time ('' for now), reason
 -- Returns {word, extra, now, record}: ok | not_found
 local v, due, out = KEYS[1], KEYS[2], KEYS[3]
@@ -14,7 +14,7 @@ if redis.call('EXISTS', v) == 0 then
   plan(v, due, id)
   return answer('not_found', v, now)
 end
-local reports = {unpack(ARGV, 5)}
+local reports = {unpack(ARGV, 6)}
 for i = 1, #reports, 7 do
   local n, status, predecessors, parts, price, since, reason = unpack(reports, i, i + 6)
   local m = 'm' .. n .. ':'
@@ -33,7 +33,10 @@ end
 if text(v, 'look_at') == ARGV[2] then  -- else somebody asked for an earlier one meanwhile
   if ARGV[3] == '' then redis.call('HDEL', v, 'look_at') else redis.call('HSET', v, 'look_at', now + tonumber(ARGV[3])) end
 end
-if ARGV[4] == '1' then redis.call('HDEL', v, 'failover_at') end
+if ARGV[5] ~= '' and text(v, 'failover_at') == ARGV[4] then  -- else something was sent meanwhile, or need not be
+  if ARGV[5] == 'off' then redis.call('HDEL', v, 'failover_at') end
+  if ARGV[5] ~= 'off' then redis.call('HSET', v, 'failover_at', now + tonumber(ARGV[5])) end
+end
 if text(v, 'status') == 'pending' and status_at(v, now) == 'expired' then
   finish(v, due, out, id, 'expired', now)
 else

@@ -1,0 +1,45 @@
+"""The short form of `make bench-delivery`: the direction is right, and nothing is left open."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from benchmarks import world
+from benchmarks.delivery import arguments, measure, plans
+from benchmarks.plan import ROUTE
+from otp_service.settings import Application, Route, load
+from otp_service.settings.values import Worker
+
+
+@pytest.mark.slow
+def test_more_people_hold_a_code_in_time_and_nothing_is_left_open() -> None:
+    if not shutil.which("faketime"):
+        if os.environ.get("CI"):
+            pytest.fail("CI has to have faketime")
+        pytest.skip("faketime is not installed")
+    told = arguments(["--seeds", "1", "--variants", "bc", "--verifications", "120", "--speed", "10"])
+    with ThreadPoolExecutor(2) as pool:
+        errors_only, shipped = pool.map(measure, plans(told))
+
+    assert errors_only.held_60 < 0.95
+    assert shipped.held_60 > errors_only.held_60
+    assert 1 <= shipped.sms_per_approval < 1.5
+    for outcome in (errors_only, shipped):
+        assert (outcome.open_verifications, outcome.open_messages) == (0, 0)
+        assert all(speed == pytest.approx(10, rel=0.02) for speed in outcome.clocks.values())
+
+
+def test_as_shipped_means_the_shipped_defaults(tmp_path: Path) -> None:
+    for plan in plans(arguments(["--seeds", "1", "--variants", "cd"])):
+        file = tmp_path / "settings.toml"
+        file.write_text(world.settings(plan, "redis://127.0.0.1:1/0", "http://127.0.0.1:1"))
+        found = load({"OTP_CONFIG": str(file), "BENCHMARK_SECRET": "x" * 32})
+        seconds = {} if plan.variant.failover_after_seconds is None else {"failover_after_seconds": 15}
+        assert found.routes == {"sms": Route(gateways=ROUTE, **seconds)}
+        assert found.applications == {"web": Application(brand="Example")}
+        assert found.worker == Worker()

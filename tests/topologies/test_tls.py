@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from otp_service.errors import SettingsError, StorageUnavailable
 from otp_service.storage import guards
 from otp_service.storage.connection import Script, open_database
 from tests.topologies.certificates import certificate
-from tests.topologies.network import known, network
+from tests.topologies.network import known, network, real
 from tests.topologies.servers import BUS, DATA, Node, binaries, port_with_bus, until
 
 pytestmark = [
@@ -28,10 +29,15 @@ LOGIN = "otp:pa%3Ass%2Fword"
 _DRAW = Script.load("draw_client_ids")
 
 
+def listens(number: int, port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((real(number), port)) == 0
+
+
 async def works(url: str) -> None:
     config = settings.Redis(url=url, timeout_seconds=1)
     async with open_database(config) as database:
-        await guards.wait_until_there(database, patience=2)
+        await guards.wait_until_there(database, patience=0.5)
         assert await guards.inspect(database, allow_no_persistence=False) == []
         assert int(await database.run(_DRAW, ["otp:clientid:tls"], [1])) > 0
         await database.ping()
@@ -53,6 +59,7 @@ async def test_tls_and_logins(kind: str, tmp_path: Path) -> None:
         node = Node(binary, tmp_path, 1, port, *DATA, *USER, *tls, *(cluster if kind == "cluster" else ()))
         nodes = [node]
         stack.callback(lambda: [each.close() for each in nodes])
+        until(lambda: listens(1, port))  # a handshake that is refused leaves a socket of redis-py open
         direct = {"ssl": True, "ssl_ca_certs": str(cert), "port": port, "protocol": 2}
         with Redis(host=known(1), password="inner", **direct) as admin:
             until(lambda: admin.ping())
@@ -65,6 +72,7 @@ async def test_tls_and_logins(kind: str, tmp_path: Path) -> None:
         if kind == "sentinel":
             conf = f"sentinel monitor otp {known(1)} {port} 1\nsentinel auth-pass otp inner\nrequirepass watch/er\n"
             nodes.append(Node(binary, tmp_path, 11, port, *tls, conf=conf))
+            until(lambda: listens(11, port))
             with Redis(host=known(11), password="watch/er", **direct) as watcher:
                 until(lambda: watcher.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "otp"))
             url = f"rediss+sentinel://{LOGIN}@{known(11)}:{port}/0?service=otp&sentinel_password=watch%2Fer&{trust}"

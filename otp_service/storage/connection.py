@@ -87,12 +87,19 @@ class Database:
 
     @observed
     async def run_many(
-        self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[Argument]]]
+        self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[Argument]]], *, some: bool = False
     ) -> Sequence[Any]:
-        """Run one script with many sets of keys, in one round trip to each primary that has some of them."""
-        answered = await self._run(script, calls)
-        _raise_faults(script.name, [reply for (reply,) in answered])
-        return [reply for (reply,) in answered]
+        """Run one script with many sets of keys, in one round trip to each primary that has some of them.
+
+        some: None stands for what a primary did not answer, unless none of them did.
+        """
+        replies = [reply for (reply,) in await self._run(script, calls)]
+        if some and not all(map(_is_absence, replies)):
+            if away := [reply for reply in replies if _is_absence(reply)]:
+                log.warning("storage_unavailable", operation=script.name, error=type(away[0]).__name__)
+            replies = [None if _is_absence(reply) else reply for reply in replies]
+        _raise_faults(script.name, replies)
+        return replies
 
     async def names(self, pattern: str) -> AsyncIterator[str]:
         """Names of keys on all primaries, each at least once; those that come or go meanwhile may be missed."""
@@ -168,17 +175,18 @@ def _key_of(words: Sequence[Argument]) -> str:
 
 def _raise_faults(operation: str, replies: Sequence[Reply]) -> None:
     for reply in replies:
-        if isinstance(reply, Exception):
-            if _is_bug(reply):
-                raise reply
+        if _is_absence(reply):
             log.warning("storage_unavailable", operation=operation, error=type(reply).__name__)
             raise StorageUnavailable from reply
+        if isinstance(reply, Exception):
+            raise reply
 
 
-def _is_bug(error: Exception) -> bool:
-    """Whether a fault is one of ours, which must be seen as such, and not a Redis that is not there now."""
-    not_now = isinstance(error, _NOT_NOW) or str(error).startswith(_NOT_NOW_PREFIXES)
-    return isinstance(error, ResponseError) and not not_now
+def _is_absence(reply: Reply) -> bool:
+    """Whether Redis is not there now. Any other fault is a bug of ours, which must be seen as such."""
+    if isinstance(reply, ResponseError):
+        return isinstance(reply, _NOT_NOW) or str(reply).startswith(_NOT_NOW_PREFIXES)
+    return isinstance(reply, Exception)
 
 
 @asynccontextmanager

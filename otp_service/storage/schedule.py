@@ -46,13 +46,15 @@ class Schedule:
     async def claim(self, lease_seconds: float = LEASE_SECONDS) -> tuple[list[Job], float | None]:
         """Jobs that are due in any lane, and the seconds until the next one, None when none waits.
 
-        A claimed job comes back after its lease unless `done` or `later` is said by then.
+        A claimed job comes back after its lease unless `done` or `later` is said by then. Lanes whose primary is away
+        are left out, so that one shard of a cluster does not hold up the others.
         """
         args = [int(lease_seconds * 1000), BATCH]
-        replies = await self._database.run_many(_CLAIM, [([keys.due(lane)], args) for lane in self._lanes])
+        replies = await self._database.run_many(_CLAIM, [([keys.due(lane)], args) for lane in self._lanes], some=True)
         jobs = []
         waits = []
-        for lane, (wait, claim, *found) in zip(self._lanes, replies, strict=True):
+        answered = [(lane, reply) for lane, reply in zip(self._lanes, replies, strict=True) if reply is not None]
+        for lane, (wait, claim, *found) in answered:
             if wait:
                 waits.append(float(wait) / 1000)
             for member, late_ms in zip(found[::2], found[1::2], strict=True):

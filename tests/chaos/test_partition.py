@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +107,28 @@ async def test_r04_failover_after_kill_9(kind: str, tmp_path: Path, sandbox_proc
         began = time.monotonic()
         await crowd.started(SIZE)  # more at once than a pool with stuck places could serve
         assert time.monotonic() - began < 10
+
+
+async def test_a_cluster_without_one_shard(tmp_path: Path, sandbox_process: str, gateways: Gateways) -> None:
+    """Primary and replica of a third are gone: their phones hear 503, the others are served, due jobs too."""
+    async with stage("cluster", tmp_path, sandbox_process, gateways) as found:
+        crowd, servers = found.crowd, found.servers
+        for node in servers.nodes:
+            node.ask("CONFIG", "SET", "cluster-require-full-coverage", "no")
+        cases = await crowd.started(SIZE)
+        shard = [node for node in servers.nodes if node.number in (1, 4)]
+        for node in shard:
+            node.kill()
+        await asyncio.sleep(6)  # longer than a worker may be late
+        assert (await crowd.apis[0].http.get("/health/ready")).json()["worker"] == "ok"
+        for case in cases:
+            await crowd.check(case, "once", right=True)
+        heard = Counter(event.http for event in crowd.history.events)
+        print(f"A cluster without one shard: {dict(heard)}")
+        assert SIZE * 0.4 < heard[200] < SIZE
+        assert set(heard) == {200, 503}
+        for node in shard:
+            node.start()
+        await settled(servers, crowd)
+        await crowd.sweep(cases)
+        found.judged()

@@ -148,7 +148,20 @@ def test_the_life_of_a_run(tmp_path: Path) -> None:
         time.sleep(1.1)  # appendfsync everysec: what is older than a second is on the disk
         killed_leaves_no_orphan(run)
 
-    with running(home, tmp_path / "fourth.log") as run, run.http() as http:
+    with running(home, tmp_path / "fourth.log") as run:
+        survived(run, pending)
+        pending = pending_verification(run, "+79160000035")
+        time.sleep(1.1)
+        for pid in [run.process.pid, *run.children()]:  # everything at once, the store in the middle of its work
+            os.kill(pid, signal.SIGKILL)
+        run.process.wait()
+
+    with running(home, tmp_path / "fifth.log") as run:
+        survived(run, pending)
+
+
+def survived(run: Run, pending: tuple[str, str]) -> None:
+    with run.http() as http:
         assert http.get(f"/v1/verifications/{pending[0]}").json()["status"] == "pending"
         assert http.post(f"/v1/verifications/{pending[0]}/check", json={"code": pending[1]}).json()["approved"]
 

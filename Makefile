@@ -33,8 +33,8 @@ chart: $(VENV)/.base ## Write anew what is generated in helm/: the table of valu
 	@$(BIN)/python helm/document_values.py
 	@$(BIN)/python helm/make_dashboard.py
 
-soak: $(VENV)/.dev ## Send, check and cancel for ten minutes and look for leaks (SECONDS_TO_RUN=600)
-	@$(BIN)/python -m tests.soak --seconds $(or $(SECONDS_TO_RUN),600)
+soak: $(VENV)/.dev ## Twenty minutes at half of the capacity, with faults, and look for leaks (SECONDS_TO_RUN=1200)
+	@$(BIN)/python -m tests.soak --seconds $(or $(SECONDS_TO_RUN),1200) --redis-faults $(or $(FAULTS),kill,freeze,disconnect)
 
 lint: $(VENV)/.dev ## Check style, types and the direction of imports
 	@$(BIN)/ruff check .

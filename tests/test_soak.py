@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.soak import soak
+from tests.soak import REDIS_FAULTS, soak
 
 
 @pytest.mark.slow
 async def test_a_minute_of_people_and_faults_leaks_nothing() -> None:
-    assert await soak(60, seed=1) == []
+    assert await soak(60, seed=1, redis_faults=REDIS_FAULTS) == []

@@ -34,6 +34,11 @@ def cut(net: Network, number: int, seed: int) -> str:
     return "alone"
 
 
+def promoted(servers: Any, before: Any) -> bool:
+    """A replica has become a primary. Sentinels rest for 10 s after a failover, so it may take longer than the cut."""
+    return any(node.role == "master" for node in servers.nodes if node not in before)
+
+
 async def settled(servers: Any, crowd: Any) -> None:
     """Every node but the dead has its place again, and the service works."""
     alive = [node for node in servers.nodes if node.child.poll() is None]
@@ -52,10 +57,11 @@ async def test_r02_partition_and_promotion(kind: str, tmp_path: Path, sandbox_pr
         crowd, net = found.crowd, found.net
         for seed in range(max(2, SEEDS)):
             cases = await crowd.started(SIZE)
-            old = victim(found.servers)
+            old, before = victim(found.servers), found.servers.primaries
             where = cut(net, old.number, seed)
             submitting = asyncio.create_task(crowd.submit(cases, CUT_SECONDS))
             await asyncio.sleep(CUT_SECONDS)
+            await asyncio.to_thread(until, lambda before=before: promoted(found.servers, before), 30)
             net.heal()
             await submitting
             await asyncio.to_thread(until, lambda old=old: old.role == "slave", 30)
@@ -73,10 +79,11 @@ async def test_r02_without_confirmation_the_judge_sees_the_loss(
     async with stage("sentinel", tmp_path, sandbox_process, gateways, **off) as found:
         crowd = found.crowd
         cases = await crowd.started(SIZE)
-        old = victim(found.servers)
+        old, before = victim(found.servers), found.servers.primaries
         cut(found.net, old.number, seed=1)
         submitting = asyncio.create_task(crowd.submit(cases, CUT_SECONDS / 2))
         await asyncio.sleep(CUT_SECONDS)
+        await asyncio.to_thread(until, lambda: promoted(found.servers, before), 30)
         found.net.heal()
         await submitting
         await asyncio.to_thread(until, lambda: old.role == "slave", 30)

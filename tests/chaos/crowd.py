@@ -17,7 +17,7 @@ from tests.api import Answer, Api, Gateways
 from tests.chaos.history import Event, History
 from tests.running import API_KEY
 
-SIZE = int(os.environ.get("CHAOS_SIZE", "60"))
+SIZE = int(os.environ.get("CHAOS_SIZE", "40"))
 """Verifications in one round."""
 SEEDS = int(os.environ.get("CHAOS_SEEDS", "1"))
 """Rounds of each experiment. The figures in docs/operations.md come from more than CI has time for."""

@@ -43,7 +43,7 @@ class SubjectController(Controller):
 
     @route(http_method=HttpMethod.OPTIONS, include_in_schema=False, opt={"scope": KeyScope.READ}, sync_to_thread=False)
     def allowed(self) -> Response[None]:
-        """The framework's own answer would name one of the methods. It asks handlers by name, so this one comes first."""
+        """The framework's own answer would name one method. It asks handlers by name, so this one comes first."""
         return Response(None, status_code=204, headers={"Allow": "DELETE, GET, OPTIONS"}, media_type="text/plain")
 
     @post(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-STORIES = ["tests/stories/test_check.py", "tests/stories/test_fallback.py", "tests/stories/test_limits.py"]
+STORIES = ["tests/stories/test_check.py", "tests/stories/test_fallback.py"]
 
 
 @pytest.mark.slow

@@ -8,14 +8,13 @@ it to another.
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 import structlog
 
 from otp_service import metrics
+from otp_service.delivery import asking
+from otp_service.delivery.asking import Answers, Questions
 from otp_service.delivery.circuits import Circuits
 from otp_service.delivery.dispatch import Dispatcher
 from otp_service.delivery.errands import Errands, left_open
@@ -24,9 +23,9 @@ from otp_service.delivery.spending import Spending
 from otp_service.domain import failover, looks
 from otp_service.domain.failover import Asked, Turn
 from otp_service.domain.lifecycle import Status
-from otp_service.domain.messages import Message, MessageStatus
+from otp_service.domain.messages import MessageStatus
 from otp_service.errors import Refused
-from otp_service.gateways.base import Delivery, Gateway, GatewayError, Reason
+from otp_service.gateways.base import Gateway
 from otp_service.settings import Settings
 from otp_service.storage.gateways import GatewayStore
 from otp_service.storage.records import Stored
@@ -34,19 +33,11 @@ from otp_service.storage.reports import Look, Report, ReportStore
 from otp_service.storage.sends import SendStore
 from otp_service.storage.verifications import VerificationStore
 
-TURNS = 2
-"""Questions about messages that one provider account is asked at the same time, by all processes together."""
-TURN_SECONDS = 30.0
 NO_TURN_MS = 1000
-SILENT_SECONDS = 5.0
-"""A gateway that did not answer is asked nothing for so long: questions that wait in vain would take all turns."""
 REPEAT_LIFE_MS = 60_000
 """An unclear message is not repeated with less life than this: it must not arrive dead."""
 
 log = structlog.get_logger()
-
-Answers = dict[tuple[str, str], Delivery]
-"""By gateway and its id of the message."""
 
 
 class Tracking:
@@ -68,13 +59,12 @@ class Tracking:
         self._store = store
         self._sends = sends
         self._reports = reports
-        self._gateway_store = gateway_store
+        self._questions = Questions(gateways, gateway_store)
         self._scores = Scores(settings, gateway_store)
         self._circuits = circuits
         self._errands = errands
         self._dispatcher = dispatcher
         self._spending = spending
-        self._silent_until: dict[str, float] = {}
 
     async def attend(self, verification_ids: Sequence[str]) -> list[str]:
         """Look at verifications whose time has come. Returns those that are gone."""
@@ -83,7 +73,7 @@ class Tracking:
         await asyncio.gather(*(self._end_interrupted(stored) for stored in found if _interrupted(stored)))
         due = [stored for stored in found if _asks(stored)]
         await asyncio.gather(*(self._ask_again(stored) for stored in due))
-        answers, unasked = await self._ask(due)
+        answers, unasked = await self._questions.ask(due)
         written = await self._reports.write([self._look(stored, answers, unasked) for stored in found])
         await self._scores.observe(found, written, unasked)
         await self._correct(found, written)
@@ -112,41 +102,6 @@ class Tracking:
             if message.status is MessageStatus.UNCLEAR and message.client_id and gateway and gateway.repeatable:
                 await self._dispatcher.ask_again(self._errands.repeat(stored), message, gateway)
 
-    async def _ask(self, due: Sequence[Stored]) -> tuple[Answers, Mapping[str, Asked]]:
-        """Ask gateways about the messages whose look it is; also those gateways that did not answer, and why."""
-        wanted: defaultdict[str, list[str]] = defaultdict(list)
-        for stored in due:
-            for message in looks.open_messages(stored.found):
-                if message.provider_id and message.gateway in self._gateways:
-                    wanted[message.gateway].append(message.provider_id)
-        told = await asyncio.gather(*(self._ask_one(self._gateways[name], ids) for name, ids in wanted.items()))
-        answers = {
-            (name, delivery.provider_id): delivery
-            for name, (deliveries, _) in zip(wanted, told, strict=True)
-            for delivery in deliveries
-        }
-        asked = {name: asked for name, (_, asked) in zip(wanted, told, strict=True)}
-        return answers, {name: how for name, how in asked.items() if how is not Asked.ANSWERED}
-
-    async def _ask_one(self, gateway: Gateway, provider_ids: Sequence[str]) -> tuple[list[Delivery], Asked]:
-        """What was told, and whether that is all there is to tell."""
-        found: list[Delivery] = []
-        if asyncio.get_running_loop().time() < self._silent_until.get(gateway.name, 0):
-            return found, Asked.SILENT
-        async with self._gateway_store.turn(gateway.account, TURNS, TURN_SECONDS) as given:
-            if not given:
-                return found, Asked.BUSY
-            for start in range(0, len(provider_ids), gateway.ask_batch):
-                try:
-                    found += await gateway.deliveries(provider_ids[start : start + gateway.ask_batch])
-                except GatewayError as error:
-                    metrics.QUESTIONS.labels(gateway.name, error.reason).inc()
-                    log.info("states_not_told", gateway=gateway.name, reason=error.reason)
-                    self._silent_until[gateway.name] = asyncio.get_running_loop().time() + SILENT_SECONDS
-                    return found, Asked.SILENT
-                metrics.QUESTIONS.labels(gateway.name, "").inc()
-        return found, Asked.ANSWERED
-
     def _look(self, stored: Stored, answers: Answers, unasked: Mapping[str, Asked]) -> Look:
         """What is written down about one verification, and when it is looked at next."""
         found = stored.found
@@ -156,9 +111,9 @@ class Tracking:
         for message in looks.open_messages(found):
             gateway = self._gateways.get(message.gateway)
             told = answers.get((message.gateway, message.provider_id))
-            report = _report(message, told, found.now, gateway.zone if gateway else None) if told else None
+            report = asking.report(message, told, found.now, gateway.zone if gateway else None) if told else None
             if over and (report is None or not report.status.final):
-                report = _given_up(message)
+                report = asking.given_up(message)
             if report:
                 reports.append(report)
             if report is None or not report.status.final:
@@ -229,33 +184,3 @@ def _asks(stored: Stored) -> bool:
 
 def _left_ms(stored: Stored) -> int | None:
     return max(0, stored.agenda.look - stored.found.now) if stored.agenda.look else None
-
-
-def _report(message: Message, told: Delivery, now: int, zone: ZoneInfo | None) -> Report:
-    since = _milliseconds(told.changed_at, zone)
-    plausible = message.sent_at - 1000 <= since <= now + 1000
-    return Report(
-        message.number,
-        told.status,
-        told.parts,
-        str(told.price) if told.price is not None else "",
-        max(since, message.sent_at) if plausible else 0,
-    )
-
-
-def _given_up(message: Message) -> Report:
-    """Nobody told the end. What was pushed to us and not confirmed is the best that is known."""
-    if message.pushed and MessageStatus(message.pushed).final:
-        return Report(message.number, MessageStatus(message.pushed))
-    return Report(message.number, MessageStatus.UNKNOWN, reason=message.reason or Reason.NO_REPORT)
-
-
-def _milliseconds(written: str, zone: ZoneInfo | None) -> int:
-    """A gateway's `YYYY-MM-DD hh:mm:ss` as milliseconds since the epoch; 0 if it wrote none."""
-    if not written or zone is None:
-        return 0
-    try:
-        local = datetime.fromisoformat(written).replace(tzinfo=zone)
-    except ValueError:
-        return 0
-    return int(local.astimezone(UTC).timestamp() * 1000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import structlog
-from litestar import Controller, HttpMethod, Response, delete, get, post, route
+from litestar import Controller, delete, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from otp_service.api import factor_views as views
@@ -40,11 +40,6 @@ class SubjectController(Controller):
         """A subject that is not known has nothing; that is no error."""
         found = await factors.overview(caller.application, subject)
         return views.subject_view(subject, found, clear=phones == "clear")
-
-    @route(http_method=HttpMethod.OPTIONS, include_in_schema=False, opt={"scope": KeyScope.READ}, sync_to_thread=False)
-    def allowed(self) -> Response[None]:
-        """The framework's own answer would name one method. It asks handlers by name, so this one comes first."""
-        return Response(None, status_code=204, headers={"Allow": "DELETE, GET, OPTIONS"}, media_type="text/plain")
 
     @post(
         "/check",

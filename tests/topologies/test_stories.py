@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-STORIES = ["tests/stories/test_check.py", "tests/stories/test_fallback.py"]
+STORIES = [f"tests/stories/test_{name}.py" for name in ("check", "fallback", "totp", "backup_codes")]
 
 
 @pytest.mark.slow

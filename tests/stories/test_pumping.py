@@ -29,6 +29,7 @@ SETTINGS = {
     "OTP__GUARD__ALLOW": "+7958777,192.0.2.128/25",
     "OTP__GUARD__BLOCK": "+7958666,198.51.100.0/24",
     "OTP__GUARD__WRONG_CODES_FLOOR": "12",
+    "OTP__APPLICATIONS__WEB__ENUMERATION_SAFE": "true",
     "OTP__APPLICATIONS__OTHER__GUARD": "enforce",
     "OTP__APPLICATIONS__OTHER__COUNTRIES": "RU,KZ",
     "OTP__APPLICATIONS__OTHER__ALARM_CODE_LENGTH": "8",
@@ -191,6 +192,17 @@ async def test_lists(callers: dict[str, list[Api]]) -> None:
     problem(await api.start("+79586661234"), 403, "on_block_list")
     problem(await api.start("+79035550045", client={"ip": "198.51.100.200"}), 403, "on_block_list")
     problem(await api.start("+79035550045", client={"ip": "::ffff:198.51.100.200"}), 403, "on_block_list")
+
+
+async def test_decoys_meet_the_same_limits(callers: dict[str, list[Api]], gateways: Gateways) -> None:
+    """An application that does not tell whom it refuses: neither do its limits, nor what the guard is said to think."""
+    api = callers["web"][0]
+    for number in ("+79586661245", block("914") + "3145"):
+        answers = [await api.start(number) for _ in range(6)]
+        assert [answer.status_code for answer in answers] == [201] * 5 + [429]
+        assert problem(answers[-1], 429, "limit_exceeded")["limit"] == "phone-burst"
+        assert {answer.json()["guard"]["decision"] for answer in answers[:5]} == {"allowed"}
+    assert await gateways.messages("+79586661245") == []
 
 
 async def test_s05_a_spray_of_guesses(callers: dict[str, list[Api]], world: World, gateways: Gateways) -> None:

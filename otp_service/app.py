@@ -53,6 +53,7 @@ from otp_service.storage.connection import open_database
 from otp_service.storage.events import EventStore
 from otp_service.storage.factors import FactorStore
 from otp_service.storage.gateways import GatewayStore
+from otp_service.storage.hooks import HookStore
 from otp_service.storage.idempotency import IdempotencyStore
 from otp_service.storage.install import load_names
 from otp_service.storage.records import Records
@@ -65,6 +66,7 @@ from otp_service.storage.subjects import SubjectStore
 from otp_service.storage.verifications import VerificationStore
 from otp_service.verifications import Verifications
 from otp_service.waiting import Waiting
+from otp_service.webhooks.delivery import jobs_of, open_webhooks
 from otp_service.worker import Worker
 
 log = structlog.get_logger()
@@ -94,9 +96,7 @@ async def open_service(settings: Settings, *, worker: bool = True) -> AsyncItera
         sends = SendStore(records)
         reports = ReportStore(records, database)
         gateway_store = GatewayStore(database)
-        log_of_events = EventStore(
-            database, keyring, settings.retention.events_seconds, dict.fromkeys(settings.applications, ())
-        )
+        log_of_events = EventStore(database, keyring, settings.retention.events_seconds, jobs_of(settings))
         schedule = Schedule(database, names, list(settings.applications))
         recipients = Recipients(settings, known)
         test_numbers = TestNumbers(settings)
@@ -134,7 +134,9 @@ async def open_service(settings: Settings, *, worker: bool = True) -> AsyncItera
         tracking = Tracking(
             settings, known, store, sends, reports, gateway_store, circuits, errands, dispatcher, spending
         )
-        jobs = Jobs(schedule, tracking, log_of_events, circuits, gateway_store, known)
+        hooks = HookStore(database, log_of_events)
+        webhooks = await stack.enter_async_context(open_webhooks(settings, hooks, schedule))
+        jobs = Jobs(schedule, tracking, log_of_events, webhooks, circuits, gateway_store, known)
         api_keys = ApiKeyStore(database)
         if settings.bootstrap_api_key:
             await api_keys.ensure(settings.bootstrap_api_key, next(iter(settings.applications)), audit)
@@ -165,6 +167,7 @@ async def open_service(settings: Settings, *, worker: bool = True) -> AsyncItera
             "circuits": circuits.keep_fresh(),
             "stop lists": recipients.keep_stop_lists(),
             "callbacks": recipients.register_callbacks(),
+            "webhooks": webhooks.keep_counted(),
         }
         if own_worker:
             work["worker"] = own_worker.run()

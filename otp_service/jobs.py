@@ -14,6 +14,7 @@ from otp_service.storage import keys
 from otp_service.storage.events import EventStore
 from otp_service.storage.gateways import GatewayStore
 from otp_service.storage.schedule import Job, Schedule
+from otp_service.webhooks.delivery import Webhooks
 from otp_service.worker import Handler
 
 BALANCE_SECONDS = 300.0
@@ -23,13 +24,15 @@ log = structlog.get_logger()
 
 
 class Jobs:
-    """`look` at a verification, `relay` a lane's events, `probe` a gateway that was left alone, ask its `balance`."""
+    """`look` at a verification, `relay` a lane's events, `probe` a gateway that was left alone, ask its `balance`,
+    tell a `hook` of events."""
 
     def __init__(
         self,
         schedule: Schedule,
         tracking: Tracking,
         events: EventStore,
+        webhooks: Webhooks,
         circuits: Circuits,
         gateway_store: GatewayStore,
         gateways: Mapping[str, Gateway],
@@ -37,18 +40,26 @@ class Jobs:
         self._schedule = schedule
         self._tracking = tracking
         self._events = events
+        self._webhooks = webhooks
         self._circuits = circuits
         self._gateway_store = gateway_store
         self._gateways = gateways
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
-        return {"look": self._look, "relay": self._relay, "probe": self._probe, "balance": self._balance}
+        return {
+            "look": self._look,
+            "relay": self._relay,
+            "probe": self._probe,
+            "balance": self._balance,
+            "hook": self._webhooks.attend,
+        }
 
     async def plan(self) -> None:
         """What is to be done for ever, put once more at each start."""
         for name in self._gateways:
             await self._schedule.put(keys.GATEWAYS, "balance", name)
+        await self._webhooks.plan()
 
     async def _look(self, jobs: Sequence[Job]) -> None:
         """Whatever is found plans its next look itself."""

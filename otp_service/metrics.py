@@ -87,6 +87,25 @@ BALANCE = Gauge(
     ["gateway"],
     multiprocess_mode="livemostrecent",
 )
+WEBHOOKS = Counter("otp_webhook_deliveries", "Events told to receivers, by what came of it", ["application", "result"])
+WEBHOOK_BACKLOG = Gauge(
+    "otp_webhook_backlog",
+    "Events that receivers were not told of yet",
+    ["application"],
+    multiprocess_mode="livemostrecent",
+)
+WEBHOOK_PARKED = Gauge(
+    "otp_webhook_parked",
+    "Events that receivers refused, kept for a replay",
+    ["application"],
+    multiprocess_mode="livemostrecent",
+)
+WEBHOOK_DISABLED = Gauge(
+    "otp_webhook_disabled",
+    "Receivers that are told nothing until a replay",
+    ["application"],
+    multiprocess_mode="livemostrecent",
+)
 JOBS = Counter("otp_jobs", "Due jobs that were claimed", ["kind"])
 JOB_LATENESS = Gauge(
     "otp_due_oldest_seconds", "How late the latest job of the last round was", multiprocess_mode="livemax"

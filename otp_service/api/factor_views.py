@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from otp_service.api.schemas import time_view
 from otp_service.domain.backup_codes import grouped
 from otp_service.domain.factors import BackupCodes, Judgement, Overview, Totp, TotpJudgement
 from otp_service.domain.phone import mask
 from otp_service.domain.qr import QrCode
 from otp_service.domain.totp import PERIOD_SECONDS, to_base32
+from otp_service.telling import time_view
 
 
 class TotpView(msgspec.Struct, kw_only=True):

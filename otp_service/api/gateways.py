@@ -9,11 +9,11 @@ from litestar import get
 from litestar.di import NamedDependency
 
 from otp_service.api.problems import documented
-from otp_service.api.schemas import time_view
 from otp_service.domain.scopes import KeyScope
 from otp_service.gateways.base import Gateway
 from otp_service.service import Service
 from otp_service.storage.gateways import GatewayRecord
+from otp_service.telling import time_view
 
 
 class GatewayView(msgspec.Struct, kw_only=True):

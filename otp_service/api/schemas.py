@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -14,6 +14,7 @@ from otp_service.domain.lifecycle import Verification
 from otp_service.domain.messages import Message
 from otp_service.domain.timeline import timeline
 from otp_service.settings.section import END
+from otp_service.telling import time_view
 from otp_service.verifications import Judgement
 
 Channel = Literal["sms", "viber"]
@@ -224,8 +225,3 @@ def check_result(judgement: Judgement) -> CheckResult:
         subject=found.subject or None,
         test=found.test,
     )
-
-
-def time_view(milliseconds: int) -> datetime:
-    """Of milliseconds of Redis time."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -58,6 +58,19 @@ def parser() -> argparse.ArgumentParser:
     rotate = commands.add_parser("rotate-secrets", help="seal what lasts under the current root secret")
     rotate.set_defaults(module="rotate_secrets")
 
+    webhooks = commands.add_parser("webhooks", help="receivers of events: how they do, a test, telling them again")
+    webhooks.set_defaults(module="webhooks")
+    actions = webhooks.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="each endpoint with its state, backlog, and last success and failure")
+    listing.add_argument("--json", action="store_true", help="for scripts")
+    test = actions.add_parser("test", help="send it an event webhook.test now and say what came back")
+    test.add_argument("endpoint", help="as shown by `webhooks list`")
+    replay = actions.add_parser("replay", help="enable an endpoint and tell it again, or on from where it stopped")
+    replay.add_argument("endpoint", help="as shown by `webhooks list`")
+    what = replay.add_mutually_exclusive_group()
+    what.add_argument("--from", dest="start", metavar="EVENT_OR_TIME", help="from this event, or this time on")
+    what.add_argument("--parked", action="store_true", help="the events that it refused")
+
     add_families(commands)
     return parser
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from otp_service.gateways.base import GatewayError, Reason, Then
-from otp_service.gateways.transport import AiohttpTransport, Progress
+from otp_service.outbound.transport import AiohttpTransport, Progress
 
 MAX_BODY = 256 * 1024
 """Bytes. Answers are a few hundred; a longer one is not an answer."""

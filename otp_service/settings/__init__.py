@@ -5,6 +5,7 @@ written as underscores. Any string may be `env:NAME` or `file:/path`. What canno
 """
 
 from otp_service.settings.applications import Application, Limit
+from otp_service.settings.receivers import is_private_receiver, webhook_endpoints
 from otp_service.settings.section import Section
 from otp_service.settings.sources import LOOPBACK, convert, environment_named, load
 from otp_service.settings.values import Guard, Hashing, Http, Redis, Route, Settings
@@ -24,6 +25,8 @@ __all__ = [
     "convert",
     "environment_named",
     "examined",
+    "is_private_receiver",
     "load",
     "texts_of",
+    "webhook_endpoints",
 ]

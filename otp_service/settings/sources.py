@@ -18,7 +18,7 @@ from otp_service.domain import phone
 from otp_service.domain.networks import Network
 from otp_service.domain.secret import Secret, Secrets
 from otp_service.errors import SettingsError
-from otp_service.settings import redis_url, wording
+from otp_service.settings import receivers, redis_url, wording
 from otp_service.settings.limits import check_bounds, with_shipped
 from otp_service.settings.section import END, Section
 from otp_service.settings.values import FAMILIES, SECTIONS, Settings
@@ -231,6 +231,7 @@ def _check(settings: Settings) -> None:
         if len(set(route.gateways)) != len(route.gateways):
             raise SettingsError(f"routes.{name}.gateways: a gateway stands twice")
     check_bounds(settings)
+    receivers.webhook_endpoints(settings)
     bootstrap = settings.bootstrap_api_key.reveal() if settings.bootstrap_api_key else None
     if bootstrap is not None and not re.fullmatch(r"[\x21-\x7e]{32,256}", bootstrap):
         raise SettingsError("OTP_BOOTSTRAP_API_KEY: must be 32 to 256 printable ASCII characters without spaces")

@@ -65,7 +65,7 @@ PhonesOrNetwork = Annotated[str, Meta(pattern=r"^(\+[0-9]{1,15}|[0-9a-fA-F:.]+/[
 
 
 class Webhooks(Section, frozen=True):
-    allow_networks: tuple[str, ...] = ()
+    allow_networks: tuple[Network, ...] = ()
 
 
 class Tracing(Section, frozen=True):

@@ -40,6 +40,7 @@ class Action(StrEnum):
     SUBJECT_UNLOCKED = "subject.unlocked"
     SUBJECT_FORGOTTEN = "subject.forgotten"
     SECRETS_RESEALED = "secrets.resealed"
+    WEBHOOK_REPLAYED = "webhook.replayed"
     SECRET_ROTATED = "secret.rotated"
     SERVICE_STARTED = "service.started"
 

@@ -52,11 +52,11 @@ class EventStore:
 
     async def after(self, application: str, event_id: str, limit: int) -> list[Event]:
         """The events of an application that follow one, oldest first; "" for the oldest that is kept."""
-        start = f"({_position(event_id)}" if event_id else "-"
+        start = f"({position(event_id)}" if event_id else "-"
         found: list[Entry] = await self._database.command(
             "XRANGE", keys.events(application), start, "+", "COUNT", limit
         )
-        return [self._event(application, entry) for entry in found]
+        return [self.event(application, entry) for entry in found]
 
     async def newest(self, application: str) -> str:
         """The id of the newest event, "" where there is none."""
@@ -70,7 +70,8 @@ class EventStore:
         names = [keys.events(application), keys.event_state(application), keys.due(keys.application_lane(application))]
         await self._database.run(_APPEND, names, args)
 
-    def _event(self, application: str, entry: Entry) -> Event:
+    def event(self, application: str, entry: Entry) -> Event:
+        """An entry of an application's log."""
         fields = dict(entry[1])
         del fields[b"application"]  # that of the log says more: what concerns gateways is in all
         subject = fields[b"subject"].decode()
@@ -95,5 +96,6 @@ def _id(application: str, entry_id: bytes) -> str:
     return f"evt_{application}_{entry_id.decode()}"
 
 
-def _position(event_id: str) -> str:
+def position(event_id: str) -> str:
+    """The place of an event in its log."""
     return event_id.rpartition("_")[2]

@@ -34,6 +34,8 @@ CATALOGUE = (
     Kind("otp:out:{lane}", "stream", "until passed on", "phone, encrypted", "events on their way to the logs"),
     Kind("otp:events:{app:<name>}", "stream", "events_seconds", "phone, encrypted", "what happened in an application"),
     Kind("otp:eventstate:{app:<name>}", "hash", "for ever", "no", "last sequence number; how far outboxes were read"),
+    Kind("otp:hook:{app:<name>}:<id>", "hash", "for ever", "no", "how far a webhook endpoint was told, how it fails"),
+    Kind("otp:hookopen:{app:<name>}:<id>", "sorted set", "until told", "no", "events it is being told of, or refused"),
     Kind("otp:gateway:{gateways}:<name>", "hash", "for ever", "no", "a gateway's circuit and balance"),
     Kind("otp:heard:{gateways}:<name>", "list", "7 days", "no", "whether reports of the newest messages came in time"),
     Kind("otp:ends:{gateways}:<name>", "list", "7 days", "no", "how the newest messages of a gateway ended"),
@@ -116,6 +118,14 @@ def events(application: str) -> str:
 
 def event_state(application: str) -> str:
     return f"otp:eventstate:{{{application_lane(application)}}}"
+
+
+def hook(application: str, endpoint_id: str) -> str:
+    return f"otp:hook:{{{application_lane(application)}}}:{endpoint_id}"
+
+
+def hook_open(application: str, endpoint_id: str) -> str:
+    return f"otp:hookopen:{{{application_lane(application)}}}:{endpoint_id}"
 
 
 def gateway(name: str) -> str:

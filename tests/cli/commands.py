@@ -115,7 +115,8 @@ def main() -> None:
     import otp_service.cli.phones
     import otp_service.cli.run
     import otp_service.cli.sandbox
-    import otp_service.cli.serve  # noqa: F401
+    import otp_service.cli.serve
+    import otp_service.cli.webhooks  # noqa: F401
 
     for line in sys.stdin:
         sys.stdout.write(json.dumps(_fork(**json.loads(line))) + "\n")

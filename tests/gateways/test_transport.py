@@ -22,9 +22,10 @@ from cryptography.x509.oid import NameOID
 
 from otp_service.gateways.base import GatewayError, Reason, Then
 from otp_service.gateways.http import HttpClient
-from otp_service.gateways.transport import AiohttpTransport
+from otp_service.outbound.transport import AiohttpTransport
 from tests.gateways.stub import Stub, closed_port
 
+NAME = "receiver.test"
 Connect = Callable[..., HttpClient]
 
 
@@ -242,7 +243,7 @@ async def test_it_is_a_transport_for_httpx_itself(stub: Stub) -> None:
 
 
 def certificate(folder: Path) -> ssl.SSLContext:
-    """A self-signed certificate for 127.0.0.1, also left in the folder as certificate.pem."""
+    """A self-signed certificate for 127.0.0.1 and `NAME`, also left in the folder as certificate.pem."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
@@ -254,7 +255,9 @@ def certificate(folder: Path) -> ssl.SSLContext:
         .serial_number(1)
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName(NAME)]), False
+        )
         .sign(key, hashes.SHA256())
     )
     (folder / "certificate.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))

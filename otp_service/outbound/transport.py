@@ -16,6 +16,8 @@ import aiohttp
 import httpx
 from yarl import URL
 
+from otp_service.outbound.guard import Guard, RefusedAddressError
+
 KEEP_IDLE_SECONDS = 3.0
 """Below the 5 s after which common servers drop an idle connection, so that no request races with that."""
 
@@ -27,10 +29,12 @@ OURS_ALONE = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 class Progress:
     """How far one request got. Pass it as `extensions={"progress": …}` to read it after a time-out or a cancellation.
 
-    connected: a connection was handed to the request, so that bytes of it may have left.
+    connected: a connection was handed to the request, so that bytes of it may have left. obstacle: why there was none,
+    where that is known: `address` (the guard refused it), `name` (it has no address), `certificate` (TLS failed).
     """
 
     connected: bool = False
+    obstacle: str = ""
 
 
 class _ConnectionLostError(Exception):
@@ -59,12 +63,23 @@ def _tracing() -> aiohttp.TraceConfig:
 def _as_httpx(error: Exception, progress: Progress) -> httpx.TransportError:
     """Not sent is proved only where no connection was ever handed out; whatever comes later is unclear."""
     if not progress.connected:
+        progress.obstacle = _obstacle(error)
         if isinstance(error, TimeoutError):
             return httpx.ConnectTimeout("no connection in time")
         return httpx.ConnectError("no connection")
     if isinstance(error, TimeoutError):
         return httpx.ReadTimeout("no answer in time")
     return httpx.ReadError("the connection broke, or the answer was not HTTP")
+
+
+def _obstacle(error: BaseException) -> str:
+    if isinstance(error, _ConnectionLostError) and error.__cause__:
+        error = error.__cause__
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, RefusedAddressError):
+        return "address"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "name"
+    return "certificate" if isinstance(error, aiohttp.ClientSSLError) else ""
 
 
 class _Body(httpx.AsyncByteStream):
@@ -85,17 +100,21 @@ class _Body(httpx.AsyncByteStream):
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
-    """One pool for one gateway.
+    """One pool for one gateway or receiver.
 
     Raises `httpx.ConnectError` or `httpx.ConnectTimeout` if nothing can have been sent, any other
     `httpx.TransportError` if something may have been. Sends each request once, follows no redirects, keeps no
     cookies, reads no proxy from the environment, verifies TLS, does not decompress. Honours the httpx time-outs
     `connect` and `read`. max_connections: 0 for no limit. ssl_context: in place of the system's certificates.
+    guard: decides which addresses may be connected to, each time anew.
     """
 
-    def __init__(self, *, max_connections: int = 0, ssl_context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, *, max_connections: int = 0, ssl_context: ssl.SSLContext | None = None, guard: Guard | None = None
+    ) -> None:
         self._max_connections = max_connections
         self._ssl = ssl_context or True
+        self._guard = guard
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -124,7 +143,12 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    limit=self._max_connections, keepalive_timeout=KEEP_IDLE_SECONDS, ssl=self._ssl
+                    limit=self._max_connections,
+                    keepalive_timeout=KEEP_IDLE_SECONDS,
+                    ssl=self._ssl,
+                    resolver=self._guard,
+                    use_dns_cache=self._guard is None,
+                    socket_factory=self._guard.open_socket if self._guard else None,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(),

@@ -1,0 +1,1 @@
+"""Webhooks out: receivers are told what happened. Start with `delivery`."""

@@ -1,0 +1,3 @@
+from tests.gateways.conftest import stub
+
+__all__ = ["stub"]

@@ -1,0 +1,3 @@
+from tests.cli.conftest import commands
+
+__all__ = ["commands"]

@@ -77,13 +77,20 @@ ROWS: dict[str, list[Panel]] = {
             "pushed: {{result}}": rate("otp_callbacks_total", "result"),
             "asked: {{gateway}} {{reason}}": rate("otp_gateway_questions_total", "gateway, reason", GATE)}),
     ],
-    "Limits and money": [
+    "Limits, money, webhooks": [
         ("Limits", "ops", "Requests refused by a named limit.", {
             "{{application}} {{limit}}": rate("otp_limited_total", "application, limit", APP)}),
         ("Pumping guard", "ops", "What it thought of sends.", {
             "{{application}} {{decision}}": rate("otp_guard_total", "application, decision", APP)}),
         ("Money per hour", "short", "Roubles, by the prices of the settings.", {
             "{{application}} {{gateway}}": f"3600 * {rate('otp_spent_roubles_total', 'application, gateway', APP)}"}),
+        ("Webhooks", "ops", "Events told to receivers, by what came of it.", {
+            "{{application}} {{result}}": rate("otp_webhook_deliveries_total", "application, result", APP)}),
+        ("Webhook backlog", "short", "Events that receivers were not told of yet.", {
+            "{{application}}": f"max by (application) (otp_webhook_backlog{{{APP}}})"}),
+        ("Webhooks stopped", "short", "Events kept for a replay, and receivers that are told nothing.", {
+            "{{application}} events": f"max by (application) (otp_webhook_parked{{{APP}}})",
+            "{{application}} receivers": f"max by (application) (otp_webhook_disabled{{{APP}}})"}),
     ],
     "Service": [
         ("Requests", "reqps", "By status.", {"{{status}}": rate("otp_http_requests_total", "status")}),

@@ -40,7 +40,7 @@ class BackupCodeController(Controller):
         codes, state = await service.factors.issue_backup_codes(
             caller.application, data.subject, caller.actor, bare(idempotency_key)
         )
-        if request.headers.get("accept", "").split(";")[0].strip().lower() != "text/plain":
+        if _wanted(request.headers.get("accept", "")) != "text/plain":
             return Response(views.issued_view(data.subject, codes, state), media_type="application/json")
         text = backup_codes.as_text(service.settings.applications[caller.application].brand, codes)
         file = Response(
@@ -49,3 +49,8 @@ class BackupCodeController(Controller):
             headers={"Content-Disposition": 'attachment; filename="backup-codes.txt"'},
         )
         return cast("Response[IssuedView]", file)
+
+
+def _wanted(accept: str) -> str:
+    """The media type that is named first."""
+    return accept.split(",")[0].split(";")[0].strip().lower()

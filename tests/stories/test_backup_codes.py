@@ -64,7 +64,7 @@ async def test_one_code_at_once_one_is_approved(api: Api, second: Api, subject: 
 
 
 async def test_the_file_to_save(api: Api, subject: str) -> None:
-    headers = {"Accept": "text/plain", "Idempotency-Key": "file"}
+    headers = {"Accept": "text/plain;q=0.9, */*;q=0.1", "Idempotency-Key": "file"}
     answer = await api.http.post(ISSUE, json={"subject": subject}, headers=headers)
     assert answer.status_code == 201
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"

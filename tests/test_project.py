@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from prometheus_client import Gauge
 from prometheus_client.metrics import MetricWrapperBase
 
 import otp_service
@@ -228,6 +229,12 @@ def test_every_metric_is_documented_with_its_labels() -> None:
             row = re.search(rf"^\| `{name}` \| {metric._type} \|([^|]*)\|", page("operations.md"), flags=re.MULTILINE)
             assert row, f"{name}, a {metric._type}, has no row"
             assert re.findall(r"`(\w+)`", row[1]) == list(metric._labelnames), name
+
+
+def test_every_gauge_says_what_it_tells_of_several_processes() -> None:
+    """Of those that live; what the others left in their files is no longer true."""
+    modes = {name: found._multiprocess_mode for name, found in vars(metrics).items() if isinstance(found, Gauge)}
+    assert {name for name, mode in modes.items() if not mode.startswith("live")} == set()
 
 
 def test_the_key_catalogue_is_the_code_s() -> None:

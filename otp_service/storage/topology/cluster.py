@@ -46,20 +46,19 @@ class Cluster:
 
     async def send(self, calls: Sequence[Call]) -> list[list[Reply]]:
         """Each call goes to the owner of its key; calls for one owner share a round trip."""
+        if len(calls) == 1:
+            (replies,) = await self._sent(self._owner(calls[0].key), calls)
+            return [await self._redirected(calls[0], replies)]
         by_owner: dict[Address | None, list[int]] = {}
         for number, call in enumerate(calls):
             by_owner.setdefault(self._owner(call.key), []).append(number)
         shares = [[calls[number] for number in numbers] for numbers in by_owner.values()]
         answered = await asyncio.gather(*(self._sent(*share) for share in zip(by_owner, shares, strict=True)))
-        replies: list[list[Reply]] = [[] for _ in calls]
+        found: list[list[Reply]] = [[] for _ in calls]
         for numbers, share in zip(by_owner.values(), answered, strict=True):
-            for number, reply in zip(numbers, share, strict=True):
-                replies[number] = reply
-        away = [number for number, reply in enumerate(replies) if _undone(reply)]
-        again = await asyncio.gather(*(self._redirected(calls[number], replies[number]) for number in away))
-        for number, reply in zip(away, again, strict=True):
-            replies[number] = reply
-        return replies
+            for number, replies in zip(numbers, share, strict=True):
+                found[number] = replies
+        return list(await asyncio.gather(*map(self._redirected, calls, found))) if any(map(_undone, found)) else found
 
     async def send_everywhere(self, commands: Sequence[Sequence[str | bytes | int]]) -> dict[str, list[Reply]]:
         """The replies of each primary, by its address."""

@@ -16,7 +16,10 @@ from tests.running import API_KEY, code_in, running_service
 SAFE = {
     "OTP__APPLICATIONS__WEB__ENUMERATION_SAFE": "true",
     "OTP__GATEWAYS__TARGETSMS_XML__STOP_LIST_SECONDS": "3600",
+    "OTP__GUARD__BLOCK": "+79161230077",
 }
+BLOCKED = "+79161230077"
+"""On our own block list."""
 STOPPED = "+79161234500"
 """On the stop list of the sandbox: the service knows before it sends."""
 REFUSED_BY_THE_GATEWAY = "Номер телефона присутствует в стоп-листе."
@@ -67,20 +70,21 @@ async def test_s10_known_unknown_and_refused_phones_hear_the_same(
     unknown = await safe_too.start(family[1], reference="r")
     stopped = await safe.start(STOPPED, reference="r", key=f"stopped-{phone}")
     again = await safe_too.start(STOPPED, reference="r", key=f"stopped-{phone}")
+    blocked = await safe.start(BLOCKED, reference="r")
     await gateways.fail("password", "error", error=REFUSED_BY_THE_GATEWAY)
     refused = await safe.start(family[2], reference="r")
 
-    answers = [known, unknown, stopped, again, refused]
-    assert [answer.status_code for answer in answers] == [201] * 5, [answer.text for answer in answers]
+    answers = [known, unknown, stopped, again, blocked, refused]
+    assert [answer.status_code for answer in answers] == [201] * 6, [answer.text for answer in answers]
     assert len({blanked(answer) for answer in answers}) == 1, [blanked(answer) for answer in answers]
     assert len(unknown.text) == len(stopped.text) == len(refused.text)
     assert again.json()["id"] == stopped.json()["id"]
-    assert await gateways.messages(STOPPED) == []
-    assert await gateways.messages(family[2]) == []
+    for nobody in (STOPPED, BLOCKED, family[2]):
+        assert await gateways.messages(nobody) == []
 
     # Further questions tell no more: guesses, resends and the status.
     followed = []
-    for answer in (unknown, stopped, refused):
+    for answer in (unknown, stopped, blocked, refused):
         verification = answer.json()["id"]
         code = next(iter(await gateways.codes(answer.json()["to"])), "123456")
         wrong = f"{(int(code) + 1) % 1_000_000:06}"
@@ -95,8 +99,9 @@ async def test_s10_known_unknown_and_refused_phones_hear_the_same(
         ]
         assert [step.status_code for step in steps] == [200] * 10 + [409]
         followed.append([blanked(step) for step in steps])
-    assert followed[0] == followed[1] == followed[2]
-    assert await gateways.messages(STOPPED) == []
+    assert all(steps == followed[0] for steps in followed)
+    for nobody in (STOPPED, BLOCKED, family[2]):
+        assert await gateways.messages(nobody) == []
 
 
 async def test_others_are_told(api: Api, gateways: Gateways, phone: str) -> None:

@@ -27,7 +27,7 @@ from otp_service.domain.keyring import Names
 from otp_service.domain.lifecycle import Verification
 from otp_service.domain.orders import Order
 from otp_service.domain.phone import Phone
-from otp_service.domain.pumping import Word
+from otp_service.domain.pumping import Decision, Word
 from otp_service.errors import Refused, StorageUnavailable
 from otp_service.gateways.base import Reason
 from otp_service.settings import Settings
@@ -104,7 +104,7 @@ class Admission:
             yield admitted
             return
         async with self._put_right(admitted):
-            await self._ask(admitted, stand_ins, order.channel, order.locale, order.platform)
+            await self._ask(admitted, stand_ins, order.channel, order.locale, order.platform, None)
             if admitted.decision:
                 admitted.record["guard"] = admitted.decision.encode()
             if policy.alarm_code_length and await self._spray.is_alarmed(application):
@@ -128,9 +128,10 @@ class Admission:
         if found.test or claimed.word != "claimed":  # else it was counted by the process that died
             yield admitted
             return
+        passed = found.guard if found.guard and found.guard.word is Word.PASSED else None
         async with self._put_right(admitted):
             try:
-                await self._ask(admitted, self._stand_ins_of(found), channel, found.locale, found.platform)
+                await self._ask(admitted, self._stand_ins_of(found), channel, found.locale, found.platform, passed)
             except Refused:
                 await self._sends.progress(found.id, then="fail")
                 raise
@@ -151,22 +152,12 @@ class Admission:
 
         Whatever fails here makes limits stricter than they need be, and nothing else.
         """
-        found = taken.found
-        if found.test:
+        if taken.found.test:
             return
-        approved = settled.extra == "approved"
-        steps = []
-        if matched:
-            steps.append(self._limits.take_back(self._guesses(found)))
-        if approved:
-            steps.append(self._limits.forgive(found.application, self._stand_ins_of(found), found.sends))
-            steps.append(self._guard.proved(self._send_of(found), found.guard, found.sends))
-        if approved or not matched:
-            steps.append(self._spray.judged(found.application, right=approved))
         try:
-            await asyncio.gather(*steps)
-        except StorageUnavailable:
-            log.warning("verdict_not_counted", verification=found.id)
+            await self._after(taken, approved=settled.extra == "approved", matched=matched)
+        except Refused:
+            log.warning("verdict_not_counted", verification=taken.found.id)
 
     def named(self, application: str, written: str) -> tuple[str, str]:
         """A phone as E.164, and its index in the application. Raises Refused."""
@@ -185,14 +176,23 @@ class Admission:
         return Report(self._guard.mode(application), rows, alarm, spent, budget)
 
     async def _ask(
-        self, admitted: Admitted, stand_ins: dict[str, str], channel: str, locale: str, platform: str
+        self,
+        admitted: Admitted,
+        stand_ins: dict[str, str],
+        channel: str,
+        locale: str,
+        platform: str,
+        passed: Decision | None,
     ) -> None:
-        """Limits, guard, money. What was counted is noted one by one, so that it can be taken back."""
+        """Limits, guard, money. What was counted is noted one by one, so that it can be taken back.
+
+        passed: why the guard let the first send of the same verification pass.
+        """
         send = admitted.send
         counters = self._limits.counters(send.application, SENDS, stand_ins)
         await self._limits.count(send.application, counters)
         admitted.counted = counters
-        admitted.decision = await self._guard.judge(send)
+        admitted.decision = passed or await self._guard.judge(send)
         admitted.bill = await self._spending.reserve(send.application, send.to.region, channel, locale, platform)
 
     @asynccontextmanager
@@ -208,7 +208,23 @@ class Admission:
                 await self._spending.settle(admitted.bill, admitted.messages)
             raise
         if admitted.bill:
-            await self._spending.settle(admitted.bill, admitted.messages)
+            try:
+                await self._spending.settle(admitted.bill, admitted.messages)
+            except StorageUnavailable:
+                log.warning("cost_not_settled", application=admitted.send.application)
+
+    async def _after(self, taken: Stored, *, approved: bool, matched: bool) -> None:
+        found = taken.found
+        sends = found.sends - taken.agenda.failovers  # nobody asked for those, so nobody counted them
+        steps = []
+        if matched:
+            steps.append(self._limits.take_back(self._guesses(found)))
+        if approved:
+            steps.append(self._limits.forgive(found.application, self._stand_ins_of(found), sends))
+            steps.append(self._guard.proved(self._send_of(found), found.guard, sends))
+        if approved or not matched:
+            steps.append(self._spray.judged(found.application, right=approved))
+        await asyncio.gather(*steps)
 
     def _guesses(self, found: Verification) -> list[Counter]:
         return self._limits.counters(found.application, [limits.WRONG_CODES], self._stand_ins_of(found))

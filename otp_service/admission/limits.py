@@ -13,8 +13,8 @@ from otp_service.settings.limits import applying
 from otp_service.storage import keys
 from otp_service.storage.limits import Counter, LimitStore
 
-PROVED_BY_CODE = frozenset({limits.PHONE, limits.APPLICATION})
-"""What a limit counts by alone, if it is the phone's own: the right code clears it, not only takes one send back."""
+OF_A_PHONE = ({limits.PHONE}, {limits.PHONE, limits.APPLICATION})
+"""What a limit counts by that is the phone's own: the right code clears it, and not only takes its sends back."""
 
 StandIns = Mapping[str, str]
 """Dimension → keyed stand-in of its value."""
@@ -62,7 +62,7 @@ class Limits:
     async def forgive(self, application: str, stand_ins: StandIns, sends: int) -> None:
         """The right code came: its sends were no misuse. The phone's own limits begin anew."""
         counters = self.counters(application, [limits.UNVERIFIED_SENDS], stand_ins)
-        of_phone = {name for name, limit in self._limits[application].items() if PROVED_BY_CODE.issuperset(limit.per)}
+        of_phone = {name for name, limit in self._limits[application].items() if set(limit.per) in OF_A_PHONE}
         await self._store.take_back([(one, one.quota if one.limit in of_phone else sends) for one in counters])
 
     def _counter(self, name: str, limit: Limit, stand_ins: StandIns) -> Counter:

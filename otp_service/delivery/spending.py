@@ -47,7 +47,7 @@ class Spending:
 
     async def reserve(self, application: str, country: str, channel: str, locale: str, platform: str) -> Bill:
         """Set aside what the dearest gateway of the route takes. Raises Refused `budget_exhausted`."""
-        parts = self._parts(application, locale, platform) if channel == "sms" else 1
+        parts = self._parts(application, locale, platform)
         amount = self._prices.dearest(channel, country) * parts if self._prices.budgets[application] else 0
         if amount:
             spent = await self._add(application, amount, must_fit=True)
@@ -61,7 +61,8 @@ class Spending:
         cost = 0
         for message in messages:
             if message.status not in FREE:
-                price = (self._prices.of_part(message.gateway, bill.country) or 0) * (message.parts or bill.parts)
+                parts = message.parts or (bill.parts if message.channel == "sms" else 1)
+                price = (self._prices.of_part(message.gateway, bill.country) or 0) * parts
                 metrics.SPENT.labels(bill.application, message.gateway).inc(price / money.MICROS)
                 cost += price
         if cost != bill.reserved:

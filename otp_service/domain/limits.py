@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection
+from functools import cache
 
 from otp_service.domain.networks import Address, address
 from otp_service.domain.orders import Order
@@ -42,13 +42,17 @@ def is_network(text: str) -> bool:
     return True
 
 
-def on_list(entries: Collection[str], e164: str, client_ip: str) -> bool:
+def on_list(entries: tuple[str, ...], e164: str, client_ip: str) -> bool:
     """Whether a list of beginnings of phones and of networks holds the phone or the address."""
     if any(entry.startswith("+") and e164.startswith(entry) for entry in entries):
         return True
-    networks = [ipaddress.ip_network(entry) for entry in entries if not entry.startswith("+")]
     found = address(client_ip)
-    return found is not None and any(found in network for network in networks)
+    return found is not None and any(found in one for one in _networks(entries))
+
+
+@cache
+def _networks(entries: tuple[str, ...]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    return [ipaddress.ip_network(entry) for entry in entries if not entry.startswith("+")]
 
 
 def sentence(per: tuple[str, ...], quota: int, window_seconds: int, what: str) -> str:

@@ -356,6 +356,27 @@ async def test_s15_ten_thousand_forged_pushes_change_nothing(world: World) -> No
 
 
 @pytest.mark.slow
+async def test_a_message_that_is_sent_during_a_look_is_looked_at_too(world: World) -> None:
+    """The gateway takes its time to tell of the first message; meanwhile another goes out by one that cannot push."""
+    await world.gateways.fail("state", "latency", times=1, seconds=0.8)
+    await world.gateways.fail("xml", "error", times=1, error="Неверный логин или пароль")
+    before = await world.gateways.asked("state")
+    started = await world.api.started(number())
+    while await world.gateways.asked("state") == before:
+        await asyncio.sleep(0.05)
+    assert (await world.api.resend(started["id"])).status_code == 200
+
+    deadline = time.monotonic() + 12
+    while True:
+        found = (await world.api.status(started["id"])).json()["messages"]
+        assert found[-1]["gateway"] == "smska"
+        if (found[0]["status"], found[-1]["status"]) == ("delivered", "delivered"):
+            return
+        assert time.monotonic() < deadline, [message["status"] for message in found]
+        await asyncio.sleep(0.2)
+
+
+@pytest.mark.slow
 async def test_a_gateway_that_cannot_be_asked_costs_one_more_sms_and_no_more(world: World) -> None:
     """The last test of this world: a gateway that did not answer is left in peace for 5 s."""
     for _ in range(3):

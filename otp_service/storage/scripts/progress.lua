@@ -34,9 +34,11 @@ if ARGV[2] ~= '' then
     redis.call('HSET', v, 'hash:gateway', ARGV[8])
   end
   if ARGV[9] ~= '' then
-    local look_at = now + tonumber(ARGV[9])
     local planned = number(v, 'look_at')
-    if planned == 0 or planned > look_at then redis.call('HSET', v, 'look_at', look_at) end
+    -- Never the very moment that was planned: who is at that look may not know of this message, and would end with none.
+    local look_at = now + tonumber(ARGV[9])
+    if planned > 0 then look_at = math.min(look_at, planned - 1) end
+    redis.call('HSET', v, 'look_at', look_at)
   end
 end
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import random
 import sys
 import tempfile
@@ -100,10 +101,16 @@ class Soak:
         people: set[asyncio.Task[None]] = set()
         while time.monotonic() < until:
             await asyncio.sleep(self.rng.expovariate(rate))
-            task = asyncio.create_task(self.sign_up())
+            task = asyncio.create_task(self.arrived())
             people.add(task)
             task.add_done_callback(people.discard)
         await asyncio.gather(*people)
+
+    async def arrived(self) -> None:
+        try:
+            await self.sign_up()
+        except httpx.HTTPError as error:
+            self.wrong.append(f"a request had no answer: {error!r}")
 
     async def trouble(self, until: float, redis_faults: Sequence[str]) -> None:
         """Gateways fail all the time, Redis each 20 s if it is to."""
@@ -117,7 +124,8 @@ class Soak:
 
     async def break_redis(self, fault: str) -> None:
         if fault == "disconnect":
-            await self.redis.execute_command("CLIENT", "KILL", "TYPE", "normal")
+            with contextlib.suppress(RedisError):  # our own connection may be among those of the last time
+                await self.redis.execute_command("CLIENT", "KILL", "TYPE", "normal")
         elif fault == "freeze":
             self.server.freeze()
             await asyncio.sleep(2)

@@ -53,7 +53,7 @@ class Crowd:
         self.rng = random.Random(self.seed)
         self.apis = [Api(url, API_KEY) for url in self.urls]
         for api in self.apis:
-            api.http.timeout = httpx.Timeout(5)
+            api.http.timeout = httpx.Timeout(20)
 
     async def close(self) -> None:
         for api in self.apis:

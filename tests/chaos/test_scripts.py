@@ -58,6 +58,6 @@ async def test_r06_all_slots_move_under_load(tmp_path: Path, sandbox_process: st
             f"{len(crowd.history.events)} requests, the slowest took {slowest:.2f} s"
         )
         assert keys > SIZE
-        assert slowest < 2  # 1 s on a machine that does nothing else
+        assert slowest < 3  # 1 s on a machine that does nothing else
         found.undisturbed()
         found.judged()

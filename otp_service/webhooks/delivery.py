@@ -46,6 +46,8 @@ RUN_SECONDS = 5.0
 BUSY_SECONDS = 1.0
 IDLE_SECONDS = 30.0
 """New events wake an endpoint at once, unless a process passed them on whose settings do not know it yet."""
+FOREIGN_SECONDS = 300.0
+"""For an endpoint that our settings do not have: another process may, whose settings are newer."""
 
 log = structlog.get_logger()
 
@@ -104,7 +106,7 @@ class Webhooks:
     async def _attend(self, job: Job) -> None:
         endpoint = self._endpoints.get(job.subject)
         if endpoint is None:
-            await self._schedule.done(job)
+            await self._schedule.later(job, FOREIGN_SECONDS)
             return
         holder = secrets.token_hex(8)
         try:

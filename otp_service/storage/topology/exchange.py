@@ -11,6 +11,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
@@ -19,7 +20,7 @@ from otp_service import settings
 IDLE_SECONDS = 15.0
 """A connection that was not used for so long may be dead without anybody having told us, so it is opened anew."""
 SHARE_OF_WAITING = 0.25
-"""Of the timeout, for a free connection: with a server that hangs, a call hears so within 1.25 timeouts."""
+"""Of the timeout, for a free connection of a server that has just failed: who comes now need not wait for two."""
 
 Reply = Any
 """What the server answered, or an exception: its error, or the fault that kept us from hearing an answer."""
@@ -37,10 +38,18 @@ class Pool(BlockingConnectionPool):
     """A bounded pool that trusts no connection which was idle for long, or is older than a fault."""
 
     _distrusted_at = 0.0
+    _patience = 0.0
 
     def distrust(self) -> None:
         """Whatever is idle now is opened anew before its next use."""
         self._distrusted_at = time.monotonic()
+        if not self._patience and self.timeout:
+            self._patience, self.timeout = self.timeout, self.timeout * SHARE_OF_WAITING
+
+    def trust(self) -> None:
+        """The server answers."""
+        if self._patience:
+            self.timeout, self._patience = self._patience, 0.0
 
     async def ensure_connection(self, connection: AbstractConnection) -> None:
         used = getattr(connection, "used_at", 0.0)
@@ -58,7 +67,7 @@ def client(config: settings.Redis, url: str, *, connections: int = 0) -> Redis:
     pool = Pool.from_url(
         url,
         max_connections=connections or config.max_connections,
-        timeout=config.timeout_seconds * SHARE_OF_WAITING,
+        timeout=config.timeout_seconds,
         socket_timeout=config.timeout_seconds,
         socket_connect_timeout=config.timeout_seconds,
         retry=Retry(NoBackoff(), 0),
@@ -93,13 +102,22 @@ async def exchange(server: Redis, calls: Sequence[Call]) -> list[list[Reply]]:
         if isinstance(fault, RuntimeError) and "handler is closed" not in str(fault):
             raise  # that is how uvloop calls a connection which was reset a moment ago; any other is a bug
         replies += [fault] * (len(commands) - len(replies))
-        _distrust(pool)
-    if any(isinstance(reply, ReadOnlyError) for reply in replies):
-        _distrust(pool)  # demoted: behind the same address there may be another server by now
+    if isinstance(pool, Pool):
+        _learn(pool, replies)
     rest = iter(replies)
     return [[next(rest) for _ in call.commands] for call in calls]
 
 
-def _distrust(pool: Any) -> None:
-    if isinstance(pool, Pool):
+def _learn(pool: Pool, replies: Sequence[Reply]) -> None:
+    """A demoted server is as good as a dead one: behind the same address there may be another by now."""
+    last = replies[-1]
+    demoted = any(isinstance(reply, ReadOnlyError) for reply in replies)
+    if demoted or (isinstance(last, Exception) and not isinstance(last, ResponseError) and not _busy(last)):
         pool.distrust()
+    elif not isinstance(last, Exception):
+        pool.trust()
+
+
+def _busy(fault: Exception) -> bool:
+    """All connections are in use; that says nothing about the server."""
+    return isinstance(fault, RedisConnectionError) and isinstance(fault.__cause__, TimeoutError)

@@ -145,9 +145,10 @@ FILES = [
     ('brand = "Example"', 'brand = "E"\ntexts = "x"', "applications.web.texts"),
     ('brand = "Example"', 'brand = "E"\ntexts.ru = 5', "applications.web.texts.ru"),
     (
-        ', "targetsms-xml", "smska"]\ndeadline_seconds = 4\nreserve_seconds = 0.9\n[applications.web]',
-        ']\n[applications.web]\nwebotp_origin = "https://example.ru"',
-        "applications.web.webotp_origin: its line repeats the code, so routes.sms",
+        '[routes.sms]\ngateways = ["targetsms-password", "targetsms-xml", "smska"]',
+        '[applications.b]\nbrand = "B"\nwebotp_origin = "https://example.ru"\n'
+        '[routes.sms]\ngateways = ["targetsms-password"]',
+        "applications.b.webotp_origin: its line repeats the code, so routes.sms",
     ),
     ("[routes.sms]", "[routes.smss]", "routes.sms"),
     ('kind = "smska"', "", "gateways.smska.kind"),

@@ -26,6 +26,8 @@ import msgspec
 from benchmarks.plan import ROUTE, Outcome, Plan, Variant
 
 ROOT = Path(__file__).parents[1]
+LATE_JOBS_SECONDS, LATE_START_SECONDS = 2.0, 1.0
+"""Beyond these a run tells more of the machine than of the service: 95 % of jobs, and half of the starts."""
 FIGURES: Mapping[str, tuple[Callable[[Outcome], float], str]] = {
     "a code that works within 30 s": (lambda found: found.held_30, ".1%"),
     "a code that works within 60 s": (lambda found: found.held_60, ".1%"),
@@ -47,9 +49,14 @@ MEASURE: Mapping[str, tuple[Callable[[Outcome], float], str]] = {
     "jobs late, s (most)": (lambda found: found.lateness_seconds.most, ".2f"),
     "people's timers late, s (95 %)": (lambda found: found.loop_seconds.p95, ".2f"),
     "second SMS after silence, s (median)": (lambda found: found.turn_seconds.median, ".2f"),
+    "1: the machine was too slow": (lambda found: distorted(found), ".0f"),
     "CPU busy, cores": (lambda found: found.busy, ".2f"),
     "real seconds": (lambda found: found.real_seconds, ".0f"),
 }
+
+
+def distorted(found: Outcome) -> bool:
+    return found.lateness_seconds.p95 > LATE_JOBS_SECONDS or found.start_seconds.median > LATE_START_SECONDS
 
 
 def variants(alone: str, tuned_seconds: int) -> dict[str, Variant]:
@@ -170,7 +177,8 @@ def main() -> int:
             outcomes.append(outcome)
             print(
                 f"seed {plan.seed}, {plan.variant.name}: {outcome.held_60:.1%} within 60 s,"
-                f" {outcome.sms_per_approval:.2f} SMS, {outcome.real_seconds:.0f} s",
+                f" {outcome.sms_per_approval:.2f} SMS, {outcome.real_seconds:.0f} s"
+                f"{', the machine was too slow for this clock' * distorted(outcome)}",
                 file=sys.stderr,
                 flush=True,
             )

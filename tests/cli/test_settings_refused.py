@@ -146,8 +146,10 @@ FILES = [
     ('brand = "Example"', 'brand = "E"\ntexts.ru = 5', "applications.web.texts.ru"),
     (
         '[routes.sms]\ngateways = ["targetsms-password", "targetsms-xml", "smska"]',
-        '[applications.b]\nbrand = "B"\nwebotp_origin = "https://example.ru"\n'
-        '[routes.sms]\ngateways = ["targetsms-password"]',
+        (
+            '[applications.b]\nbrand = "B"\nwebotp_origin = "https://example.ru"\n'
+            '[routes.sms]\ngateways = ["targetsms-password"]'
+        ),
         "applications.b.webotp_origin: its line repeats the code, so routes.sms",
     ),
     ("[routes.sms]", "[routes.smss]", "routes.sms"),

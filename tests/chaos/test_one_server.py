@@ -6,11 +6,12 @@ import asyncio
 import random
 import signal
 import time
+from collections.abc import Awaitable
 from pathlib import Path
 
 import pytest
 
-from tests.api import Gateways, problem
+from tests.api import Answer, Gateways, problem
 from tests.chaos.conftest import stage
 from tests.chaos.crowd import SEEDS, SIZE
 
@@ -56,33 +57,43 @@ async def test_r03_replies_are_lost(kind: str, tmp_path: Path, sandbox_process: 
         assert net.lost > SIZE
 
 
+async def timed(ask: Awaitable[Answer]) -> tuple[float, Answer]:
+    began = time.monotonic()
+    answer = await ask
+    return time.monotonic() - began, answer
+
+
 async def test_r14_redis_is_down(tmp_path: Path, sandbox_process: str, gateways: Gateways) -> None:
-    """Killed or frozen: everybody hears 503 soon, and work goes on within two of its return."""
+    """Killed or frozen: everybody hears 503 within a second, and work goes on within two of its return."""
     async with stage("single", tmp_path, sandbox_process, gateways) as found:
         crowd, server = found.crowd, found.servers.nodes[0]
         cases = await crowd.started(40)
         for fault in ("freeze", "kill"):
+            # What 80 at once take on this machine, however busy it is, while nothing is wrong.
+            well = await asyncio.gather(
+                *(timed(crowd.apis[n % 2].status(cases[n % 40].verification)) for n in range(80))
+            )
+            assert {answer.status_code for _, answer in well} == {200}
             server.signal(signal.SIGSTOP) if fault == "freeze" else server.kill()
             took = []
-
-            async def one(number: int, took: list[float] = took) -> None:
-                api, case = crowd.apis[number % 2], cases[number % len(cases)]
-                asks = (lambda: api.start(f"+7916700{number:04}"), lambda: api.check(case.verification, case.code))
-                began = time.monotonic()
-                answer = await asks[number % 2]()
-                took.append(time.monotonic() - began)
-                problem(answer, 503, "storage_unavailable")
-
             for _ in range(3):
-                await asyncio.gather(*(one(number) for number in range(80)))
+                starts = [timed(crowd.apis[n % 2].start(f"+7916700{n:04}")) for n in range(40)]
+                checks = [timed(crowd.apis[n % 2].check(case.verification, case.code)) for n, case in enumerate(cases)]
+                for seconds, answer in await asyncio.gather(*starts, *checks):
+                    took.append(seconds)
+                    problem(answer, 503, "storage_unavailable")
             server.signal(signal.SIGCONT) if fault == "freeze" else server.start()
             back = time.monotonic()
             while (await crowd.apis[0].status(cases[0].verification)).status_code != 200:
                 await asyncio.sleep(0.02)
             recovered = time.monotonic() - back
-            slowest = sorted(took)[int(len(took) * 0.99)]
-            print(f"R-14 {fault}: p99 {slowest:.2f} s until the 503, recovered after {recovered:.2f} s")
-            assert slowest < 3  # 1 s on a machine that does nothing else
+            slowest, usual = (
+                sorted(times)[int(len(times) * 0.99)] for times in (took, [seconds for seconds, _ in well])
+            )
+            print(
+                f"R-14 {fault}: p99 {slowest:.2f} s until the 503 ({usual:.2f} s when well), back in {recovered:.2f} s"
+            )
+            assert slowest < 1 + 3 * usual
             assert recovered < 2
 
 

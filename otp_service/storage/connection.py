@@ -93,6 +93,8 @@ class Database:
 
         some: None stands for what a primary did not answer, unless none of them did.
         """
+        if not calls:
+            return []
         replies = [reply for (reply,) in await self._run(script, calls)]
         if some and not all(map(_is_absence, replies)):
             if away := [reply for reply in replies if _is_absence(reply)]:

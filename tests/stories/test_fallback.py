@@ -85,8 +85,9 @@ async def test_all_fail(api: Api, gateways: Gateways, phone: str) -> None:
 
 
 async def test_all_fail_and_the_send_is_given_back(strict: Api, gateways: Gateways, phone: str) -> None:
-    await gateways.fail("*", "status", status=404, times=3)
+    await gateways.fail("*", "status", status=404)
     problem(await strict.start(phone), 502, "no_gateway_available")
+    await gateways.reset()
 
     again = await strict.started(phone)  # no pause: nothing was sent
 
@@ -228,4 +229,4 @@ async def test_many_at_once_do_not_wait_for_each_other(api: Api, gateways: Gatew
 
     assert {answer.status_code for answer in answers} == {201}
     assert {a.json()["messages"][0]["gateway"] for a in answers} == {"targetsms-password"}
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 10  # one after another would be 20

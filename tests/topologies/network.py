@@ -49,6 +49,10 @@ class Wire:
         """Seconds since anything came through."""
         return time.monotonic() - self.used
 
+    def hold(self, opening: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> None:
+        if not opening.cancelled() and not opening.exception():
+            self.writers.append(opening.result()[1])
+
     def reset(self) -> None:
         """Both ends see a connection reset, not an end of file."""
         for writer in self.writers:
@@ -127,6 +131,7 @@ class Network:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0.1)  # transports are closed a moment after they were told to
 
     async def _carry(self, number: int, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         source = caller(writer.get_extra_info("peername")[0])
@@ -134,8 +139,10 @@ class Network:
         self._wires.add(wire)
         try:
             await self._passable(wire)
-            back, forth = await asyncio.open_connection(real(number), port)
-            wire.writers.append(forth)
+            # Not given up half-way: a connection that was made and that nobody holds would never be closed.
+            opening = asyncio.ensure_future(asyncio.open_connection(real(number), port))
+            opening.add_done_callback(wire.hold)
+            back, forth = await asyncio.shield(opening)
             await asyncio.gather(
                 self._pump(wire, reader, forth, lossy=False), self._pump(wire, back, writer, lossy=source == APP)
             )

@@ -83,7 +83,7 @@ class StartVerification(Incoming):
     reference: Reference | None = None
     subject: SubjectText | None = None
     client: Client | None = None
-    limits: Annotated[dict[LimitWord, LimitValue], Meta(max_length=8)] | None = None
+    limits: Annotated[dict[LimitWord, LimitValue], Meta(max_length=8, examples=[{}])] | None = None
 
 
 class CheckCode(Incoming):

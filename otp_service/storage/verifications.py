@@ -9,6 +9,7 @@ from dataclasses import replace
 from otp_service.domain.codes import SALT_BYTES, Cost
 from otp_service.domain.keyring import Names
 from otp_service.domain.lifecycle import Status
+from otp_service.domain.orders import Order
 from otp_service.domain.phone import Number
 from otp_service.settings import Application
 from otp_service.storage import keys
@@ -45,13 +46,8 @@ class VerificationStore:
         application: str,
         policy: Application,
         phone: str,
+        order: Order,
         *,
-        purpose: str,
-        channel: str,
-        locale: str,
-        platform: str,
-        reference: str,
-        subject: str,
         number: Number,
         cost: Cost,
         lease_seconds: float,
@@ -68,12 +64,12 @@ class VerificationStore:
             "salt": secrets.token_bytes(SALT_BYTES),
             "cost": str(cost),
             "code_length": policy.code_length,
-            "purpose": purpose,
-            "channel": channel,
-            "locale": locale,
-            "platform": platform,
-            "reference": reference,
-            "subject": seal_subject(sealed_under, subject, verification_id),
+            "purpose": order.purpose,
+            "channel": order.channel,
+            "locale": order.locale or policy.locale,
+            "platform": order.platform,
+            "reference": order.reference,
+            "subject": seal_subject(sealed_under, order.subject, verification_id),
             "operator": number.operator,
             "operator_region": number.region,
             "max_attempts": policy.max_attempts,

@@ -1,8 +1,19 @@
-"""Who runs a command, for the audit log."""
+"""What commands about people have in common: who runs them, whose phone is meant, and what they work on."""
 
 from __future__ import annotations
 
 import getpass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from otp_service.domain import phone
+from otp_service.domain.keyring import Keyring, Names
+from otp_service.errors import SettingsError
+from otp_service.settings import Settings
+from otp_service.storage.audit import AuditLog
+from otp_service.storage.connection import Database, open_database
+from otp_service.storage.guards import wait_until_there
+from otp_service.storage.install import load_names
 
 
 def actor() -> str:
@@ -11,3 +22,19 @@ def actor() -> str:
         return f"cli:{getpass.getuser()}"
     except (KeyError, OSError, ImportError):  # a container may run under a number that has no name
         return "cli:unknown"
+
+
+def phone_in(settings: Settings, application: str, number: str) -> str:
+    """A phone as E.164, read as the application reads it. Raises SettingsError where there is no such application."""
+    policy = settings.applications.get(application)
+    if policy is None:
+        raise SettingsError(f"--application: there is no application {application!r}")
+    return phone.normalise(number, policy.region).e164
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[tuple[Database, Names, AuditLog]]:
+    async with open_database(settings.redis) as database:
+        await wait_until_there(database)
+        names = await load_names(database, Keyring(settings.service.secret.reveal()))
+        yield database, names, AuditLog(database, settings.retention.audit_seconds)

@@ -229,4 +229,4 @@ async def test_many_at_once_do_not_wait_for_each_other(api: Api, gateways: Gatew
 
     assert {answer.status_code for answer in answers} == {201}
     assert {a.json()["messages"][0]["gateway"] for a in answers} == {"targetsms-password"}
-    assert time.monotonic() - began < 10  # one after another would be 20
+    assert time.monotonic() - began < 4

@@ -62,6 +62,7 @@ def fuzz(url: str, known: Path) -> subprocess.CompletedProcess[str]:
         "--max-time": str(SECONDS),
         "--workers": "2",
         "--request-timeout": "35",  # a long poll takes up to 30 s
+        "--max-response-time": "35",
         "--warnings": "off",
         "--suppress-health-check": "all",
         "--header": f"Authorization: Bearer {API_KEY}",

@@ -16,7 +16,7 @@ from litestar.types import ASGIApp
 from otp_service import __version__, tracing
 from otp_service.admission import open_admission
 from otp_service.api import audit, callbacks, documentation, events, gateways, problems, system
-from otp_service.api.auth import NOT_OURS, PUBLIC, ApiKeyAuthentication, caller, refuse_open_doors
+from otp_service.api.auth import NOT_OURS, PUBLIC, ApiKeyAuthentication, refuse_open_doors
 from otp_service.api.backup_codes import BackupCodeController
 from otp_service.api.edge import MAX_BODY_BYTES, Edge
 from otp_service.api.factors import TotpController
@@ -168,6 +168,7 @@ async def open_service(settings: Settings, *, worker: bool = True) -> AsyncItera
             "stop lists": recipients.keep_stop_lists(),
             "callbacks": recipients.register_callbacks(),
             "webhooks": webhooks.keep_counted(),
+            "judged codes": admission.keep_told(),
         }
         if own_worker:
             work["worker"] = own_worker.run()
@@ -200,7 +201,6 @@ def create_app(service: Service, *, api: bool = True) -> ASGIApp:
             "discretion": Provide(lambda: service.discretion, sync_to_thread=False),
             "factors": Provide(lambda: service.factors, sync_to_thread=False),
             "lookup": Provide(lambda: service.lookup, sync_to_thread=False),
-            "caller": Provide(caller, sync_to_thread=False),
         },
         middleware=[
             DefineMiddleware(ApiKeyAuthentication, exclude=[f"^{NOT_OURS}"], exclude_from_auth_key=PUBLIC),

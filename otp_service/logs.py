@@ -12,6 +12,7 @@ import sys
 from collections.abc import Collection, MutableMapping
 from typing import Any
 
+import msgspec
 import structlog
 
 _PHONE = re.compile(r"(?<![0-9A-Za-z])\+?[0-9]{11,15}(?![0-9A-Za-z])")
@@ -29,7 +30,9 @@ def configure(*, readable: bool, level: str, credentials: Collection[str] = ()) 
         Redaction(credentials),
     ]
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty()) if readable else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+        if readable
+        else structlog.processors.JSONRenderer(_json)
     )
     structlog.configure(
         processors=[*shared, renderer],
@@ -48,6 +51,10 @@ def configure(*, readable: bool, level: str, credentials: Collection[str] = ()) 
     logging.root.setLevel(number)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
+
+
+def _json(event: Any, **_: Any) -> str:
+    return msgspec.json.encode(event, enc_hook=repr).decode()
 
 
 class Redaction:

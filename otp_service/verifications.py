@@ -214,7 +214,7 @@ class Verifications:
         pepper = self._sends.keys_of(taken).pepper
         candidate = await self._hash_pool.digest(pepper, taken.scope, code, taken.salt, taken.cost)
         matched = codes.matches_any(candidate, taken.hashes)
-        settled = await self._store.settle(taken.found.id, matched, repeat)
+        settled = await self._store.settle(taken, matched, repeat, self._admission.proved_seconds(taken))
         if settled.word == "not_found":
             raise refusals.not_found()
         await self._admission.judged(taken, settled, matched=matched)

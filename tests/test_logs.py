@@ -427,7 +427,7 @@ def requests_of(evidence: Evidence) -> list[str]:
     return [
         line
         for line in evidence.output.splitlines()
-        if '"event": "request"' in line or re.match(r"\S+ \[info +\] request ", line)
+        if '"event":"request"' in line or re.match(r"\S+ \[info +\] request ", line)
     ]
 
 

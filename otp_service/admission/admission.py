@@ -72,6 +72,7 @@ class Admission:
         self._guard = guard
         self._spray = spray
         self._spending = spending
+        self.keep_told = spray.keep_told
 
     def allow(self, application: str, to: Phone, order: Order) -> None:
         """What needs no memory: country, type of number, lists, the caller's own words. Raises Refused."""
@@ -147,6 +148,10 @@ class Admission:
             await self._store.give_back_attempt(taken.found.id, repeat)
             raise
 
+    def proved_seconds(self, taken: Stored) -> int:
+        """For how long it is remembered that the right code came from the phone."""
+        return self._guard.proved_seconds(taken.found.guard)
+
     async def judged(self, taken: Stored, settled: Stored, *, matched: bool) -> None:
         """After the verdict: a right code was no guess, and the sends of an approved verification no misuse.
 
@@ -190,9 +195,11 @@ class Admission:
         """
         send = admitted.send
         counters = self._limits.counters(send.application, SENDS, stand_ins)
-        await self._limits.count(send.application, counters)
+        found, _ = await asyncio.gather(  # one round trip for both
+            self._guard.passes(send), self._limits.count(send.application, counters)
+        )
         admitted.counted = counters
-        admitted.decision = passed or await self._guard.judge(send)
+        admitted.decision = passed or found or await self._guard.judge(send)
         admitted.bill = await self._spending.reserve(send.application, send.to.region, channel, locale, platform)
 
     @asynccontextmanager
@@ -216,15 +223,15 @@ class Admission:
     async def _after(self, taken: Stored, *, approved: bool, matched: bool) -> None:
         found = taken.found
         sends = found.sends - taken.agenda.failovers  # nobody asked for those, so nobody counted them
-        steps = []
-        if matched:
-            steps.append(self._limits.take_back(self._guesses(found)))
-        if approved:
-            steps.append(self._limits.forgive(found.application, self._stand_ins_of(found), sends))
-            steps.append(self._guard.proved(self._send_of(found), found.guard, sends))
         if approved or not matched:
-            steps.append(self._spray.judged(found.application, right=approved))
-        await asyncio.gather(*steps)
+            self._spray.judged(found.application, right=approved)
+        if approved:
+            await asyncio.gather(
+                self._limits.proved(found.application, self._stand_ins_of(found), sends),
+                self._guard.proved(self._send_of(found), found.guard, sends),
+            )
+        elif matched:
+            await self._limits.take_back(self._guesses(found))
 
     def _guesses(self, found: Verification) -> list[Counter]:
         return self._limits.counters(found.application, [limits.WRONG_CODES], self._stand_ins_of(found))

@@ -42,15 +42,25 @@ class Guard:
     def is_blocked(self, to: Phone, client_ip: str) -> bool:
         return limits.on_list(self._config.block, to.e164, client_ip)
 
-    async def judge(self, send: Send) -> Decision | None:
-        """Count one more send and say what is to be thought of it; None in mode `off`. Raises Refused."""
-        mode = self.mode(send.application)
-        if mode == "off":
+    def proved_seconds(self, decision: Decision | None) -> int:
+        """For how long a number passes that the right code came from; 0 where the guard is off."""
+        return self._config.verified_days * 86_400 if decision else 0
+
+    async def passes(self, send: Send) -> Decision | None:
+        """Why nothing is counted against it, if there is a reason; there is none in mode `off`."""
+        if self.mode(send.application) == "off":
             return None
         if limits.on_list(self._config.allow, send.to.e164, send.client_ip):
             return Decision(Word.PASSED, [Finding(Reason.ALLOW_LIST)])
         if self._config.verified_days and await self._ledger.is_proved(send.application, send.to.e164):
             return Decision(Word.PASSED, [Finding(Reason.VERIFIED_NUMBER)])
+        return None
+
+    async def judge(self, send: Send) -> Decision | None:
+        """Count one more send and say what is to be thought of it; None in mode `off`. Raises Refused."""
+        mode = self.mode(send.application)
+        if mode == "off":
+            return None
         block, place = self._place(send)
         row = pumping.in_row(place, await self._store.visit(block, place, self._memory_ms))
         findings = self._over(await self._count(send, 1, row=row))
@@ -75,19 +85,15 @@ class Guard:
             await self._count(send, -1, row=decision.row)
 
     async def proved(self, send: Send, decision: Decision | None, sends: int) -> None:
-        """The right code came: what was sent for it was not pumping, and the number passes from now on."""
-        if decision is None:
+        """The right code came: what was sent for it was not pumping."""
+        if decision is None or decision.word is Word.PASSED:
             return
-        steps = []
-        if self._config.verified_days:
-            steps.append(self._ledger.prove(send.application, send.to.e164, self._config.verified_days))
-        if decision.word is not Word.PASSED:
-            steps.append(self._store.forget_place(*self._place(send)))
-            found = things(decision, send.to.block, send.to.region)
-            steps.append(self._store.note(send.application, "converted", found))
-        if decision.counted:
-            await self._count(send, -sends, 1, row=decision.row)
-        await asyncio.gather(*steps)
+        found = things(decision, send.to.block, send.to.region)
+        tallies = self._tallies(send, row=decision.row).values() if decision.counted else ()
+        await asyncio.gather(
+            self._store.converted(*self._place(send), list(tallies), self._memory_ms, sends),
+            self._store.note(send.application, "converted", found),
+        )
 
     async def report(self, application: str, days: int) -> list[Row]:
         return await self._store.report(application, days)
@@ -103,16 +109,22 @@ class Guard:
         judged = [pumping.over_budget(reason, one, floors[reason], per_approval) for reason, one in tallies.items()]
         return [finding for finding in judged if finding]
 
-    async def _count(self, send: Send, unverified: int, approved: int = 0, *, row: bool) -> dict[Reason, Tally]:
+    async def _count(self, send: Send, unverified: int, *, row: bool) -> dict[Reason, Tally]:
+        tallies = self._tallies(send, row=row)
+        counts = await self._store.add(list(tallies.values()), self._memory_ms, unverified, 0)
+        return dict(zip(tallies, counts, strict=True))
+
+    def _tallies(self, send: Send, *, row: bool) -> dict[Reason, str]:
         """The application's own region is not judged: it would be one bucket for everybody."""
         block = Reason.ADJACENT_NUMBERS if row else Reason.NUMBER_BLOCK
         wanted = {block: send.to.block, Reason.CLIENT_IP: send.address}
         if send.to.region != self._settings.applications[send.application].region:
             wanted[Reason.COUNTRY] = send.to.region
-        values = {reason: value for reason, value in wanted.items() if value}
-        names = [self._names.counter("guard", send.application, reason, value) for reason, value in values.items()]
-        tallies = await self._store.add(names, self._memory_ms, unverified, approved)
-        return dict(zip(values, tallies, strict=True))
+        return {
+            reason: self._names.counter("guard", send.application, reason, value)
+            for reason, value in wanted.items()
+            if value
+        }
 
     def _place(self, send: Send) -> tuple[str, int]:
         """A stand-in of the block, and the place in it, shifted so that nobody reads digits of a phone there."""

@@ -59,11 +59,13 @@ class Limits:
     async def take_back(self, counters: Sequence[Counter]) -> None:
         await self._store.take_back([(counter, 1) for counter in counters])
 
-    async def forgive(self, application: str, stand_ins: StandIns, sends: int) -> None:
-        """The right code came: its sends were no misuse. The phone's own limits begin anew."""
+    async def proved(self, application: str, stand_ins: StandIns, sends: int) -> None:
+        """The right code came: it was no guess, and its sends were no misuse. The phone's own limits begin anew."""
+        guesses = self.counters(application, [limits.WRONG_CODES], stand_ins)
         counters = self.counters(application, [limits.UNVERIFIED_SENDS], stand_ins)
         of_phone = {name for name, limit in self._limits[application].items() if set(limit.per) in OF_A_PHONE}
-        await self._store.take_back([(one, one.quota if one.limit in of_phone else sends) for one in counters])
+        forgiven = [(one, one.quota if one.limit in of_phone else sends) for one in counters]
+        await self._store.take_back([*((one, 1) for one in guesses), *forgiven])
 
     def _counter(self, name: str, limit: Limit, stand_ins: StandIns) -> Counter:
         key = keys.limit(self._names.counter(name, *(stand_ins[word] for word in limit.per)))

@@ -9,11 +9,11 @@ from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
+from otp_service.api.inputs import Called
 from otp_service.api.problems import documented
 from otp_service.domain.scopes import KeyScope
 from otp_service.service import Service
 from otp_service.settings.section import END
-from otp_service.storage.api_keys import ApiKey
 from otp_service.storage.audit import PAGE, Entry, told
 
 After = Annotated[
@@ -52,11 +52,11 @@ class AuditPage(msgspec.Struct, kw_only=True):
     opt={"scope": KeyScope.ADMIN},
     responses=documented(),
 )
-async def entries(service: NamedDependency[Service], caller: NamedDependency[ApiKey], after: After = None) -> AuditPage:
+async def entries(service: NamedDependency[Service], request: Called, after: After = None) -> AuditPage:
     """Entries about the key's own application and about the service as a whole."""
     found = await service.audit.page(after or "")
     return AuditPage(
-        entries=[_view(entry) for entry in found if entry.application in ("", caller.application)],
+        entries=[_view(entry) for entry in found if entry.application in ("", request.user.application)],
         next=found[-1].id if len(found) == PAGE else None,
     )
 

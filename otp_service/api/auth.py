@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import structlog
-from litestar import Litestar, Request
+from litestar import Litestar
 from litestar.connection import ASGIConnection
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
 from litestar.types import Scope
@@ -36,11 +34,6 @@ class ApiKeyAuthentication(AbstractAuthenticationMiddleware):
         structlog.contextvars.bind_contextvars(application=caller.application, api_key=caller.id)
         _refuse_unfit(caller, connection.scope, connection.route_handler.opt[SCOPE])
         return AuthenticationResult(user=caller, auth=None)
-
-
-def caller(request: Request[ApiKey, Any, Any]) -> ApiKey:
-    """The dependency of that name: the key that the request came with."""
-    return request.user
 
 
 def refuse_open_doors(app: Litestar) -> None:

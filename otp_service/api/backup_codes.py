@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
-from litestar import Controller, Request, Response, post
+from litestar import Controller, Response, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from otp_service.api import factor_views as views
 from otp_service.api.factor_schemas import OfSubject
 from otp_service.api.factor_views import IssuedView
-from otp_service.api.inputs import Caller, IdempotencyKey, bare
+from otp_service.api.inputs import Called, IdempotencyKey, bare
 from otp_service.api.problems import documented
 from otp_service.domain import backup_codes
 from otp_service.domain.scopes import KeyScope
@@ -31,18 +31,17 @@ class BackupCodeController(Controller):
     )
     async def issue(
         self,
-        request: Request[Any, Any, Any],
+        request: Called,
         service: NamedDependency[Service],
-        caller: Caller,
         data: JSONBody[OfSubject],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[IssuedView]:
         codes, state = await service.factors.issue_backup_codes(
-            caller.application, data.subject, caller.actor, bare(idempotency_key)
+            request.user.application, data.subject, request.user.actor, bare(idempotency_key)
         )
         if _wanted(request.headers.get("accept", "")) != "text/plain":
             return Response(views.issued_view(data.subject, codes, state), media_type="application/json")
-        text = backup_codes.as_text(service.settings.applications[caller.application].brand, codes)
+        text = backup_codes.as_text(service.settings.applications[request.user.application].brand, codes)
         file = Response(
             text,
             media_type="text/plain",

@@ -9,11 +9,11 @@ from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
+from otp_service.api.inputs import Called
 from otp_service.api.problems import documented
 from otp_service.domain.scopes import KeyScope
 from otp_service.service import Service
 from otp_service.settings.section import END
-from otp_service.storage.api_keys import ApiKey
 from otp_service.telling import EventView, event_view
 
 LIMIT = 100
@@ -36,7 +36,7 @@ class EventList(msgspec.Struct, kw_only=True):
 )
 async def events(
     service: NamedDependency[Service],
-    caller: NamedDependency[ApiKey],
+    request: Called,
     after: Annotated[
         str | None,
         QueryParameter(
@@ -46,5 +46,5 @@ async def events(
     ] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=LIMIT, description="At most so many.")] = LIMIT,
 ) -> EventList:
-    found = await service.events.after(caller.application, after or "", limit)
+    found = await service.events.after(request.user.application, after or "", limit)
     return EventList(events=[event_view(event) for event in found], next=found[-1].id if found else after)

@@ -21,7 +21,7 @@ from otp_service.api.factor_views import (
     TotpResult,
     TotpView,
 )
-from otp_service.api.inputs import Caller, IdempotencyKey, bare, not_understood
+from otp_service.api.inputs import Called, IdempotencyKey, bare, not_understood
 from otp_service.api.problems import documented
 from otp_service.domain import totp_import
 from otp_service.domain.factors import FactorStatus
@@ -55,7 +55,7 @@ class TotpController(Controller):
     async def enrol(
         self,
         factors: FactorService,
-        caller: Caller,
+        request: Called,
         data: JSONBody[EnrolTotp],
         idempotency_key: IdempotencyKey = None,
     ) -> EnrolmentView:
@@ -67,7 +67,7 @@ class TotpController(Controller):
             digits=data.digits,
             algorithm=Algorithm(data.algorithm),
         )
-        found = await factors.enrol(caller.application, order, caller.actor, bare(idempotency_key))
+        found = await factors.enrol(request.user.application, order, request.user.actor, bare(idempotency_key))
         structlog.contextvars.bind_contextvars(factor=found.id)
         shown = None
         if found.status is FactorStatus.UNCONFIRMED:
@@ -85,16 +85,16 @@ class TotpController(Controller):
     async def confirm(
         self,
         factors: FactorService,
-        caller: Caller,
+        request: Called,
         factor_id: FromPath[str],
         data: JSONBody[TotpCheck],
         idempotency_key: IdempotencyKey = None,
     ) -> TotpResult:
         judgement = await factors.confirm(
-            caller.application,
+            request.user.application,
             factor_id,
             data.code,
-            caller.actor,
+            request.user.actor,
             subject=data.subject or "",
             idempotency_key=bare(idempotency_key),
         )
@@ -112,13 +112,13 @@ class TotpController(Controller):
     async def check(
         self,
         factors: FactorService,
-        caller: Caller,
+        request: Called,
         factor_id: FromPath[str],
         data: JSONBody[TotpCheck],
         idempotency_key: IdempotencyKey = None,
     ) -> TotpResult:
         judgement = await factors.check(
-            caller.application,
+            request.user.application,
             factor_id,
             data.code,
             subject=data.subject or "",
@@ -138,13 +138,13 @@ class TotpController(Controller):
     async def search(
         self,
         factors: FactorService,
-        caller: Caller,
+        request: Called,
         data: JSONBody[OfSubject],
         idempotency_key: IdempotencyKey = None,
     ) -> FactorsView:
         """Changes nothing, with or without an Idempotency-Key."""
         bare(idempotency_key)
-        found = await factors.overview(caller.application, data.subject)
+        found = await factors.overview(request.user.application, data.subject)
         return FactorsView(factors=[views.totp_view(one) for one in found.totp])
 
     @post(
@@ -158,16 +158,16 @@ class TotpController(Controller):
     async def take_over(
         self,
         factors: FactorService,
-        caller: Caller,
+        request: Called,
         data: JSONBody[ImportTotp],
         idempotency_key: IdempotencyKey = None,
     ) -> ImportResult:
         """What is here already is left alone, so a repeat does no harm, with or without an Idempotency-Key."""
         bare(idempotency_key)
         rows = _rows(data)
-        told = [await _taken_over(factors, caller.application, n, row) for n, row in enumerate(rows, start=1)]
+        told = [await _taken_over(factors, request.user.application, n, row) for n, row in enumerate(rows, start=1)]
         results = [one.result for one in told]
-        await factors.record_import(caller.application, caller.actor, results.count("imported"))
+        await factors.record_import(request.user.application, request.user.actor, results.count("imported"))
         return ImportResult(
             imported=results.count("imported"),
             already_there=results.count("already_there"),
@@ -183,10 +183,10 @@ class TotpController(Controller):
         summary="Remove an authenticator",
         responses=documented("not_found", "confirmation_pending"),
     )
-    async def remove(self, factors: FactorService, caller: Caller, factor_id: FromPath[str]) -> TotpView:
+    async def remove(self, factors: FactorService, request: Called, factor_id: FromPath[str]) -> TotpView:
         """Answers it as it was. A repeat is 404."""
         structlog.contextvars.bind_contextvars(factor=factor_id)
-        return views.totp_view(await factors.remove(caller.application, factor_id, caller.actor))
+        return views.totp_view(await factors.remove(request.user.application, factor_id, request.user.actor))
 
 
 def _rows(data: ImportTotp) -> list[Row | ValueError]:

@@ -11,9 +11,9 @@ from litestar.params import QueryParameter
 from msgspec import Meta
 
 from otp_service.admission import Admission
+from otp_service.api.inputs import Called
 from otp_service.api.problems import documented
 from otp_service.domain.scopes import KeyScope
-from otp_service.storage.api_keys import ApiKey
 
 Days = Annotated[int, Meta(ge=1, le=30), QueryParameter(description="How many days back, today (UTC) included.")]
 
@@ -50,8 +50,8 @@ class FraudReport(msgspec.Struct, kw_only=True):
     opt={"scope": KeyScope.READ},
     responses=documented(),
 )
-async def fraud(admission: NamedDependency[Admission], caller: NamedDependency[ApiKey], days: Days = 7) -> FraudReport:
-    report = await admission.report(caller.application, days)
+async def fraud(admission: NamedDependency[Admission], request: Called, days: Days = 7) -> FraudReport:
+    report = await admission.report(request.user.application, days)
     total, found = Counts(), dict[tuple[str, str], Found]()
     for row in report.rows:
         counts: Counts = total

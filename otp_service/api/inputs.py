@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
-from litestar.di import NamedDependency
+from litestar import Request
 from litestar.params import HeaderParameter
 
 from otp_service.errors import Refused
@@ -18,7 +18,8 @@ IdempotencyKey = Annotated[
         description="1 to 255 printable ASCII characters. The same key and body: the same answer, no second SMS.",
     ),
 ]
-Caller = NamedDependency[ApiKey]
+Called = Request[ApiKey, Any, Any]
+"""The request, with the key that it came with as `user`. A second dependency would cost a handler a group of tasks."""
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 

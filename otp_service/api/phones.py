@@ -8,8 +8,7 @@ from litestar import Controller, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from otp_service.admission import Admission
-from otp_service.api.inputs import Caller, IdempotencyKey, bare
+from otp_service.api.inputs import Called, IdempotencyKey, bare
 from otp_service.api.problems import documented
 from otp_service.api.schemas import Incoming, PhoneText
 from otp_service.domain.phone import mask
@@ -44,15 +43,15 @@ class PhoneController(Controller):
     async def unlock(
         self,
         service: NamedDependency[Service],
-        admission: NamedDependency[Admission],
-        caller: Caller,
+        request: Called,
         data: JSONBody[UnlockPhone],
         idempotency_key: IdempotencyKey = None,
     ) -> Unlocked:
         """It counts as binding the phone anew (NIST SP 800-63B-4 §3.2.2). Repeating it changes nothing."""
         bare(idempotency_key)
+        caller, admission = request.user, service.admission
         e164, index = admission.named(caller.application, data.to)
-        await service.audit.record(f"key:{caller.id}", Action.PHONE_UNLOCKED, index, application=caller.application)
+        await service.audit.record(caller.actor, Action.PHONE_UNLOCKED, index, application=caller.application)
         forgotten = await admission.unlock(caller.application, e164)
         structlog.contextvars.bind_contextvars(to=mask(e164), forgotten=forgotten)
         return Unlocked(to=e164, forgotten=forgotten)

@@ -12,7 +12,7 @@ from otp_service.api import factor_views as views
 from otp_service.api.factor_schemas import SubjectCheck
 from otp_service.api.factor_views import SubjectResult, SubjectView, UnlockResult
 from otp_service.api.factors import FactorService
-from otp_service.api.inputs import Caller, IdempotencyKey, bare
+from otp_service.api.inputs import Called, IdempotencyKey, bare
 from otp_service.api.problems import documented
 from otp_service.api.schemas import SUBJECT_PATTERN, SUBJECT_WORDS
 from otp_service.domain.backup_codes import plain
@@ -35,10 +35,10 @@ class SubjectController(Controller):
         responses=documented("not_found"),
     )
     async def overview(
-        self, factors: FactorService, caller: Caller, subject: Subject, phones: Phones = "masked"
+        self, factors: FactorService, request: Called, subject: Subject, phones: Phones = "masked"
     ) -> SubjectView:
         """A subject that is not known has nothing; that is no error."""
-        found = await factors.overview(caller.application, subject)
+        found = await factors.overview(request.user.application, subject)
         return views.subject_view(subject, found, clear=phones == "clear")
 
     @post(
@@ -55,12 +55,14 @@ class SubjectController(Controller):
     async def check(
         self,
         factors: FactorService,
-        caller: Caller,
+        request: Called,
         subject: Subject,
         data: JSONBody[SubjectCheck],
         idempotency_key: IdempotencyKey = None,
     ) -> SubjectResult:
-        judgement = await factors.check_subject(caller.application, subject, plain(data.code), bare(idempotency_key))
+        judgement = await factors.check_subject(
+            request.user.application, subject, plain(data.code), bare(idempotency_key)
+        )
         structlog.contextvars.bind_contextvars(factor=str(judgement.kind), outcome=str(judgement.outcome))
         return views.subject_result(subject, judgement)
 
@@ -73,11 +75,13 @@ class SubjectController(Controller):
         responses=documented("not_found", "confirmation_pending"),
     )
     async def unlock(
-        self, factors: FactorService, caller: Caller, subject: Subject, idempotency_key: IdempotencyKey = None
+        self, factors: FactorService, request: Called, subject: Subject, idempotency_key: IdempotencyKey = None
     ) -> UnlockResult:
         """Repeating it changes nothing, with or without an Idempotency-Key."""
         bare(idempotency_key)
-        return UnlockResult(subject=subject, forgotten=await factors.unlock(caller.application, subject, caller.actor))
+        return UnlockResult(
+            subject=subject, forgotten=await factors.unlock(request.user.application, subject, request.user.actor)
+        )
 
     @delete(
         status_code=200,
@@ -86,6 +90,8 @@ class SubjectController(Controller):
         summary="Remove every factor and verified phone of a person",
         responses=documented("not_found", "confirmation_pending"),
     )
-    async def forget(self, factors: FactorService, caller: Caller, subject: Subject) -> SubjectView:
+    async def forget(self, factors: FactorService, request: Called, subject: Subject) -> SubjectView:
         """Answers what there was. A repeat answers that there is nothing."""
-        return views.subject_view(subject, await factors.forget(caller.application, subject, caller.actor), clear=False)
+        return views.subject_view(
+            subject, await factors.forget(request.user.application, subject, request.user.actor), clear=False
+        )

@@ -11,7 +11,7 @@ from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 
-from otp_service.api.inputs import Caller, IdempotencyKey, bare, not_understood
+from otp_service.api.inputs import Called, IdempotencyKey, bare, not_understood
 from otp_service.api.problems import documented
 from otp_service.api.schemas import (
     CheckCode,
@@ -52,7 +52,7 @@ class VerificationController(Controller):
     async def start(
         self,
         discretion: NamedDependency[Discretion],
-        caller: Caller,
+        request: Called,
         data: JSONBody[StartVerification],
         idempotency_key: IdempotencyKey = None,
     ) -> VerificationView:
@@ -68,7 +68,7 @@ class VerificationController(Controller):
             platform=(client.platform or "") if client else "",
             limits=data.limits or {},
         )
-        found = await discretion.start(caller.application, order, bare(idempotency_key))
+        found = await discretion.start(request.user.application, order, bare(idempotency_key))
         structlog.contextvars.bind_contextvars(verification=found.id, to=mask(found.phone))
         return view(found)
 
@@ -82,14 +82,14 @@ class VerificationController(Controller):
     async def status(
         self,
         lookup: NamedDependency[Lookup],
-        caller: Caller,
+        request: Called,
         verification_id: FromPath[str],
         wait: Annotated[int, QueryParameter(ge=0, le=30, description="Wait up to so many seconds for a change.")] = 0,
         if_none_match: Annotated[
             str | None, HeaderParameter(name="If-None-Match", description="The ETag of the state that you know.")
         ] = None,
     ) -> Response[VerificationView]:
-        found = await lookup.status(caller.application, verification_id, wait, if_none_match or "")
+        found = await lookup.status(request.user.application, verification_id, wait, if_none_match or "")
         return Response(view(found), headers={"ETag": found.tag})
 
     @post(
@@ -103,13 +103,13 @@ class VerificationController(Controller):
     async def search(
         self,
         lookup: NamedDependency[Lookup],
-        caller: Caller,
+        request: Called,
         data: JSONBody[Search],
         idempotency_key: IdempotencyKey = None,
     ) -> VerificationList:
         """By POST, because a phone has no place in a URL. Changes nothing, so an Idempotency-Key has nothing to do."""
         bare(idempotency_key)
-        found = await lookup.of_phone(caller.application, data.to)
+        found = await lookup.of_phone(request.user.application, data.to)
         return VerificationList(verifications=[view(each) for each in found])
 
     @post(
@@ -126,13 +126,13 @@ class VerificationController(Controller):
     async def check(
         self,
         verifications: Service,
-        caller: Caller,
+        request: Called,
         verification_id: FromPath[str],
         data: JSONBody[CheckCode],
         idempotency_key: IdempotencyKey = None,
     ) -> CheckResult:
         judgement = await verifications.check(
-            caller.application,
+            request.user.application,
             verification_id,
             data.code,
             to=data.to or "",
@@ -157,14 +157,14 @@ class VerificationController(Controller):
     async def resend(
         self,
         discretion: NamedDependency[Discretion],
-        caller: Caller,
+        request: Called,
         verification_id: FromPath[str],
         data: JSONBody[Resend | None] = None,
         idempotency_key: IdempotencyKey = None,
     ) -> VerificationView:
         channel = (data.channel or "") if data else ""
         structlog.contextvars.bind_contextvars(verification=verification_id)
-        return view(await discretion.resend(caller.application, verification_id, channel, bare(idempotency_key)))
+        return view(await discretion.resend(request.user.application, verification_id, channel, bare(idempotency_key)))
 
     @post(
         "/{verification_id:str}/cancel",
@@ -177,14 +177,14 @@ class VerificationController(Controller):
     async def cancel(
         self,
         verifications: Service,
-        caller: Caller,
+        request: Called,
         verification_id: FromPath[str],
         idempotency_key: IdempotencyKey = None,
     ) -> VerificationView:
         """Repeating it changes nothing, with or without an Idempotency-Key."""
         bare(idempotency_key)
         structlog.contextvars.bind_contextvars(verification=verification_id)
-        return view(await verifications.cancel(caller.application, verification_id))
+        return view(await verifications.cancel(request.user.application, verification_id))
 
 
 def _address(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import phonenumbers
 
@@ -70,6 +71,11 @@ def normalise(text: str, region: str) -> Phone:
     bare = _SEPARATORS.sub("", text.strip())
     if not _DIGITS.fullmatch(bare):
         raise _invalid()
+    return _read(bare, region)
+
+
+@lru_cache(maxsize=8192)  # a phone that was written to is soon checked
+def _read(bare: str, region: str) -> Phone:
     try:
         number = phonenumbers.parse(bare, region)
     except phonenumbers.NumberParseException:

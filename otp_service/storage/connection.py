@@ -32,7 +32,7 @@ from redis.exceptions import (
 from otp_service import settings
 from otp_service.errors import StorageUnavailable
 from otp_service.storage.observing import observed
-from otp_service.storage.topology import Call, Reply, Single, Topology, open_topology
+from otp_service.storage.topology import Call, Reply, Server, Single, Topology, open_topology
 
 log = structlog.get_logger()
 
@@ -66,11 +66,20 @@ class Script:
         return cls(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One script with its keys, which have one hash tag, and its arguments."""
+
+    script: Script
+    keys: Sequence[str]
+    args: Sequence[Argument]
+
+
 class Database:
     """Runs scripts and plain commands. Raises StorageUnavailable when Redis did not do it or nobody can tell."""
 
     def __init__(self, servers: Redis | Topology, confirm_replicas: int = 0, timeout_seconds: float = 0.8) -> None:
-        self.topology = Single(servers) if isinstance(servers, Redis) else servers
+        self.topology = Single(Server(servers)) if isinstance(servers, Redis) else servers
         self.confirm_replicas = confirm_replicas
         self._wait = ("WAIT", confirm_replicas, min(_WAIT_MS, int(timeout_seconds * _WAIT_SHARE * 1000)))
 
@@ -78,7 +87,7 @@ class Database:
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument], *, confirm: bool = False) -> Any:
         """Run one script. `confirm`: it is the request's last write, so replicas must have it before we answer."""
         waits = bool(confirm and self.confirm_replicas)
-        (replies,) = await self._run(script, [(keys, args)], waits=waits)
+        (replies,) = await self._run([Step(script, keys, args)], waits=waits)
         _raise_faults(script.name, replies)
         if waits and replies[1] < self.confirm_replicas:
             log.warning("replicas_short", script=script.name, confirmed=replies[1], wanted=self.confirm_replicas)
@@ -95,12 +104,22 @@ class Database:
         """
         if not calls:
             return []
-        replies = [reply for (reply,) in await self._run(script, calls)]
+        replies = [reply for (reply,) in await self._run([Step(script, *call) for call in calls])]
         if some and not all(map(_is_absence, replies)):
             if away := [reply for reply in replies if _is_absence(reply)]:
                 log.warning("storage_unavailable", operation=script.name, error=type(away[0]).__name__)
             replies = [None if _is_absence(reply) else reply for reply in replies]
         _raise_faults(script.name, replies)
+        return replies
+
+    async def run_all(self, steps: Sequence[Step]) -> Sequence[Any]:
+        """Run several scripts in one round trip, each by itself: one may be done and another not."""
+        return await self._run_all("+".join(sorted({step.script.name for step in steps})), steps)
+
+    @observed
+    async def _run_all(self, operation: str, steps: Sequence[Step]) -> Sequence[Any]:
+        replies = [reply for (reply,) in await self._run(steps)]
+        _raise_faults(operation, replies)
         return replies
 
     async def names(self, pattern: str) -> AsyncIterator[str]:
@@ -142,20 +161,19 @@ class Database:
         if not any(reply for (reply,) in found if not isinstance(reply, Exception)):
             _raise_faults("PING", [reply for (reply,) in found] or [MasterDownError("no primary is known")])
 
-    async def _run(
-        self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[Argument]]], *, waits: bool = False
-    ) -> list[list[Reply]]:
+    async def _run(self, steps: Sequence[Step], *, waits: bool = False) -> list[list[Reply]]:
         """WAIT speaks of the writes of its own connection only, so both go over one."""
         after = [self._wait] if waits else []
 
-        def written(number: int, word: str, text: str) -> Call:
-            keys, args = calls[number]
-            return Call(keys[0] if keys else "", [(word, text, len(keys), *keys, *args), *after])
+        def call(word: str, text: str, step: Step) -> Call:
+            keys = step.keys
+            return Call(keys[0] if keys else "", [(word, text, len(keys), *keys, *step.args), *after])
 
-        replies = await self.topology.send([written(number, "EVALSHA", script.sha) for number in range(len(calls))])
+        replies = await self.topology.send([call("EVALSHA", step.script.sha, step) for step in steps])
         missing = [number for number, (reply, *_) in enumerate(replies) if isinstance(reply, NoScriptError)]
         if missing:
-            again = await self.topology.send([written(number, "EVAL", script.text) for number in missing])
+            unknown = [steps[number] for number in missing]
+            again = await self.topology.send([call("EVAL", step.script.text, step) for step in unknown])
             for number, reply in zip(missing, again, strict=True):
                 replies[number] = reply
         return replies

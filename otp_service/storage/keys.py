@@ -186,3 +186,28 @@ def client_id(account: str) -> str:
 
 def api_key(digest: str) -> str:
     return f"otp:{{apikeys}}:{digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The keys of one verification and its phone, all in one slot."""
+
+    verification: str
+    pause: str
+    fails: str
+    phone: str
+    due: str
+    outbox: str
+    proved: str
+
+    @classmethod
+    def of(cls, verification_id: str, partition: int, phone_index: str) -> Place:
+        return cls(
+            verification(partition, verification_id),
+            pause(partition, phone_index),
+            fails(partition, phone_index),
+            phone(partition, phone_index),
+            due(str(partition)),
+            outbox(str(partition)),
+            proved(partition, phone_index),
+        )

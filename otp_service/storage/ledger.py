@@ -34,8 +34,5 @@ class Ledger:
         """Whether the right code came from it in the time that is remembered."""
         return bool(await self._database.command("EXISTS", keys.proved(*self._place(application, e164))))
 
-    async def prove(self, application: str, e164: str, days: int) -> None:
-        await self._database.command("SET", keys.proved(*self._place(application, e164)), "1", "EX", days * 86_400)
-
     def _place(self, application: str, e164: str) -> tuple[int, str]:
         return self._names.partition(e164), self._names.phone_index(application, e164)

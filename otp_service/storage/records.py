@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from otp_service.domain.codes import Cost, Scope
@@ -102,18 +103,6 @@ class Repeat:
     fingerprint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The keys of one verification and its phone, all in one slot."""
-
-    verification: str
-    pause: str
-    fails: str
-    phone: str
-    due: str
-    outbox: str
-
-
 class Records:
     """Runs scripts over verifications and reads what they answer."""
 
@@ -121,20 +110,13 @@ class Records:
         self.database = database
         self.keyring = keyring
         self._names = names
+        self.place = lru_cache(maxsize=4096)(self._place)
 
-    def place(self, verification_id: str) -> Place:
+    def _place(self, verification_id: str) -> keys.Place:
         located = self._names.locate(verification_id)
         if located is None:
             raise ValueError("not an id of ours; look with Names.locate first")
-        partition, phone_index = located
-        return Place(
-            keys.verification(partition, verification_id),
-            keys.pause(partition, phone_index),
-            keys.fails(partition, phone_index),
-            keys.phone(partition, phone_index),
-            keys.due(str(partition)),
-            keys.outbox(str(partition)),
-        )
+        return keys.Place.of(verification_id, *located)
 
     async def run(
         self,

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from otp_service.domain.events import EventType
 from otp_service.domain.pumping import REMEMBERED_PLACES, Decision, Tally, Word
 from otp_service.storage import keys
-from otp_service.storage.connection import Database, Script
+from otp_service.storage.connection import Database, Script, Step
 
 REPORT_DAYS = 30
 REPORT_THINGS = 5_000
 DAY_MS = 86_400_000
-_TALLY, _VISIT, _NOTE, _ALARM = map(Script.load, ("tally", "visit_place", "note_finding", "raise_alarm"))
+_TALLY, _VISIT, _LEAVE, _NOTE, _ALARM = map(
+    Script.load, ("tally", "visit_place", "leave_place", "note_finding", "raise_alarm")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,10 @@ class TallyStore:
         reply = await self._database.run(_VISIT, [keys.places(block)], [place, REMEMBERED_PLACES, memory_ms])
         return [int(one) for one in reply]
 
-    async def forget_place(self, block: str, place: int) -> None:
-        await self._database.command("LREM", keys.places(block), 0, place)
+    async def converted(self, block: str, place: int, names: Sequence[str], memory_ms: int, sends: int) -> None:
+        """The right code came from a place: it is forgotten, and its sends in these tallies were answered."""
+        tallied = [Step(_TALLY, [keys.tally(name)], [memory_ms, -sends, 1]) for name in names]
+        await self._database.run_all([Step(_LEAVE, [keys.places(block)], [place]), *tallied])
 
     async def note(self, application: str, word: str, things: Sequence[tuple[str, str]]) -> None:
         """Count for the report: the decision as a whole, and reason and value of each finding."""

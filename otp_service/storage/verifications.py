@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from otp_service.domain.codes import SALT_BYTES, Cost
 from otp_service.domain.keyring import Names
@@ -129,16 +130,33 @@ class VerificationStore:
         place = self._records.place(verification_id)
         await self._records.run(_GIVE_BACK, verification_id, [place.verification, place.fails], [repeat.op])
 
-    async def settle(self, verification_id: str, matched: bool, repeat: Repeat) -> Stored:
-        """Turn a judged attempt into its outcome, in `extra`."""
-        place = self._records.place(verification_id)
-        names = [place.verification, place.fails, place.pause, place.due, place.outbox]
-        args = [verification_id, "1" if matched else "0", repeat.op, repeat.fingerprint]
+    async def settle(self, taken: Stored, matched: bool, repeat: Repeat, proved_seconds: int) -> Stored:
+        """Turn a judged attempt into its outcome, in `extra`. Words: settled, not_found.
 
-        def ask() -> Awaitable[Stored]:
-            return self._records.run(_SETTLE, verification_id, names, args, confirm=True)
+        proved_seconds: for how long it is remembered that the right code came from the phone, 0 for not at all.
+        """
+        place = self._records.place(taken.found.id)
+        names = [place.verification, place.fails, place.pause, place.due, place.outbox, place.proved]
+        args = [taken.found.id, "1" if matched else "0", repeat.op, repeat.fingerprint, proved_seconds]
 
-        return (await again(ask))[0] if repeat.op else await ask()
+        def ask() -> Awaitable[Any]:
+            return self._records.database.run(_SETTLE, names, args, confirm=True)
+
+        word, *said = (await again(ask))[0] if repeat.op else await ask()
+        if word != b"settled":
+            return replace(taken, word=word.decode())
+        outcome, now, status, *numbers = said
+        ended_at, attempts, sends, revision = (int(number or 0) for number in numbers)
+        found = replace(
+            taken.found,
+            status=Status(status.decode()),
+            ended_at=ended_at,
+            attempts=attempts,
+            sends=sends,
+            revision=revision,
+            now=now,
+        )
+        return replace(taken, word="settled", extra=outcome.decode(), verification=found)
 
     async def cancel(self, verification_id: str, application: str) -> Stored:
         place = self._records.place(verification_id)

@@ -50,6 +50,6 @@ async def test_the_right_code_clears_the_phone_s_limits_and_takes_back_in_the_ot
         for _ in range(6):
             await limits.count("web", limits.counters("web", [UNVERIFIED_SENDS], stand_ins))
 
-        await limits.forgive("web", stand_ins, sends=2)
+        await limits.proved("web", stand_ins, sends=2)
 
         assert await room(limits, stand_ins, ["own", "all"]) == {"own": 8, "all": 4}

@@ -1,82 +1,137 @@
-"""The pool of connections to one server: whom it trusts, and how long it lets callers wait."""
+"""The connections to one server: whom the pool trusts, how long callers wait, and what many of them share."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
 from otp_service import settings
-from otp_service.storage.topology import exchange
-from otp_service.storage.topology.exchange import Call, Pool, client
+from otp_service.storage.topology import Call, Server, pool, server
 from tests.topologies.network import Network
 from tests.topologies.servers import Single, binary, running
 
 PING = [Call("", [("PING",)])]
+ALONE = [Call("", [("PING",), ("PING",)])]
+"""Several commands in one call, as with WAIT: it has a connection for itself."""
 CONFIG = settings.Redis(max_connections=4, timeout_seconds=0.6)
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[tuple[Single, Network, Redis]]:
+async def place(tmp_path: Path) -> AsyncIterator[tuple[Single, Network, Server]]:
     with running("single", binary(), tmp_path) as (servers, net):
-        server = client(CONFIG, servers.url)
-        yield servers, net, server
-        await server.aclose()
-        await server.connection_pool.disconnect()
+        found = Server.at(CONFIG, servers.url)
+        yield servers, net, found
+        await found.aclose()
 
 
-async def asked(server: Redis, times: int = 1) -> list[Any]:
-    found = await asyncio.gather(*(exchange.exchange(server, PING) for _ in range(times)))
-    return [reply for ((reply,),) in found]
+async def asked(found: Server, times: int = 1, calls: Sequence[Call] = ALONE) -> list[Any]:
+    replies = await asyncio.gather(*(found.exchange(calls) for _ in range(times)))
+    return [reply for ((reply, *_), *_) in replies]
+
+
+async def connections(found: Server) -> int:
+    ((clients,),) = await found.exchange([Call("", [("INFO", "clients")])])
+    return int(clients["connected_clients"]) - 1  # the fixture's own
 
 
 async def test_more_callers_than_connections_wait_and_nothing_is_distrusted(
-    place: tuple[Single, Network, Redis],
+    place: tuple[Single, Network, Server],
 ) -> None:
-    servers, _, server = place
-    assert await asked(server, 40) == [True] * 40
+    servers, _, found = place
+    assert await asked(found, 40) == [True] * 40
     servers.nodes[0].signal(signal.SIGSTOP)
-    replies = await asked(server, 8)
+    replies = await asked(found, 8)
     assert all(isinstance(reply, Exception) for reply in replies)
     servers.nodes[0].signal(signal.SIGCONT)
-    assert await asked(server) == [True]
-    assert await asked(server, 40) == [True] * 40
-    assert not any(exchange._busy(reply) for reply in replies[:4])
-    assert int((await server.info("clients"))["connected_clients"]) <= 4 + 1  # and the fixture's own
+    assert await asked(found) == [True]
+    assert await asked(found, 40) == [True] * 40
+    assert not any(server._busy(reply) for reply in replies[:4])
+    assert await connections(found) <= 4
 
 
-async def test_a_server_that_hangs_is_not_waited_for_twice(place: tuple[Single, Network, Redis]) -> None:
-    servers, _, server = place
-    servers.nodes[0].signal(signal.SIGSTOP)
-    await asked(server, 4)
-    began = time.monotonic()
-    await asked(server, 12)
-    assert time.monotonic() - began < CONFIG.timeout_seconds * (1 + exchange.SHARE_OF_WAITING) + 0.4
-    servers.nodes[0].signal(signal.SIGCONT)
-    assert await asked(server) == [True]
-    assert isinstance(server.connection_pool, Pool)
-    assert server.connection_pool.timeout == CONFIG.timeout_seconds
-
-
-async def test_one_fault_and_all_idle_connections_are_opened_anew(place: tuple[Single, Network, Redis]) -> None:
-    _, net, server = place
-    await asked(server, 4)
-    assert net.freeze_wires(lambda wire: 0 in wire.ends and wire.idle < 1) >= 4
-    assert [type(reply).__name__ for reply in await asked(server)] == ["TimeoutError"]
-    assert await asked(server, 4) == [True] * 4
-
-
-async def test_connections_idle_for_long_are_opened_anew(
-    place: tuple[Single, Network, Redis], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("calls", [ALONE, PING], ids=["alone", "shared"])
+async def test_a_server_that_hangs_is_not_waited_for_twice(
+    place: tuple[Single, Network, Server], calls: Sequence[Call]
 ) -> None:
-    _, net, server = place
-    await asked(server, 4)
+    servers, _, found = place
+    servers.nodes[0].signal(signal.SIGSTOP)
+    await asked(found, 4, calls)
+    began = time.monotonic()
+    await asked(found, 12, calls)
+    assert time.monotonic() - began < CONFIG.timeout_seconds * (1 + pool.SHARE_OF_WAITING) + 0.4
+    servers.nodes[0].signal(signal.SIGCONT)
+    assert await asked(found, calls=calls) == [True]
+    assert isinstance(found.redis.connection_pool, pool.Pool)
+    assert found.redis.connection_pool.timeout == CONFIG.timeout_seconds
+
+
+async def test_one_fault_and_all_idle_connections_are_opened_anew(place: tuple[Single, Network, Server]) -> None:
+    _, net, found = place
+    await asked(found, 4)
+    assert net.freeze_wires(lambda wire: 0 in wire.ends and wire.idle < 1) >= 4
+    assert [type(reply).__name__ for reply in await asked(found)] == ["TimeoutError"]
+    assert await asked(found, 4) == [True] * 4
+    assert await asked(found, 4, PING) == [True] * 4
+
+
+@pytest.mark.parametrize("calls", [ALONE, PING], ids=["alone", "shared"])
+async def test_connections_idle_for_long_are_opened_anew(
+    place: tuple[Single, Network, Server], calls: Sequence[Call], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, net, found = place
+    await asked(found, 4, calls)
     net.freeze_wires()
-    monkeypatch.setattr(exchange, "IDLE_SECONDS", 0.0)
-    assert await asked(server, 4) == [True] * 4
+    monkeypatch.setattr(pool, "IDLE_SECONDS", 0.0)
+    assert await asked(found, 4, calls) == [True] * 4
+
+
+async def test_short_calls_share_one_connection_and_each_hears_its_own_answers(
+    place: tuple[Single, Network, Server],
+) -> None:
+    _, _, found = place
+    calls = [[Call("", [("ECHO", f"{caller}-{number}")]) for number in range(1 + caller % 3)] for caller in range(200)]
+    replies = await asyncio.gather(*map(found.exchange, calls))
+    for caller, answered in enumerate(replies):
+        assert answered == [[f"{caller}-{number}".encode()] for number in range(1 + caller % 3)]
+    assert await connections(found) == 1
+
+
+async def test_a_caller_that_leaves_takes_nothing_from_the_others(place: tuple[Single, Network, Server]) -> None:
+    """What it asked for is done, and everybody else's answer is its own."""
+    _, _, found = place
+    leaving = [asyncio.create_task(found.exchange([Call("", [("INCR", "left")])])) for _ in range(20)]
+    staying = [asyncio.create_task(found.exchange([Call("", [("ECHO", str(n))])])) for n in range(20)]
+    await asyncio.sleep(0)
+    for task in leaving:
+        task.cancel()
+    assert await asyncio.gather(*staying) == [[[str(n).encode()]] for n in range(20)]
+    assert await asyncio.gather(*leaving, return_exceptions=True)
+    assert await found.exchange([Call("", [("GET", "left")])]) == [[b"20"]]
+
+
+async def test_an_error_is_the_answer_of_its_own_call_only(place: tuple[Single, Network, Server]) -> None:
+    _, _, found = place
+    wrong = [Call("", [("HGET", "nothing")])]
+    replies = await asyncio.gather(found.exchange(PING), found.exchange(wrong), found.exchange(PING))
+    assert [type(reply[0][0]).__name__ for reply in replies] == ["bool", "ResponseError", "bool"]
+
+
+async def test_a_lost_connection_fails_those_under_way_and_nobody_else(place: tuple[Single, Network, Server]) -> None:
+    servers, _, found = place
+    assert await asked(found, calls=PING) == [True]
+    servers.nodes[0].signal(signal.SIGSTOP)
+    under_way = asyncio.create_task(asked(found, 5, PING))
+    await asyncio.sleep(0.05)
+    servers.nodes[0].kill()
+    assert all(isinstance(reply, Exception) for reply in await under_way)
+    servers.nodes[0].start()
+    async with asyncio.timeout(5):
+        while await asked(found, calls=PING) != [True]:
+            await asyncio.sleep(0.05)
+    assert await asked(found, 5, PING) == [True] * 5

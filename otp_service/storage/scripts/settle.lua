@@ -1,11 +1,19 @@
 #!lua
 -- Turn a judged attempt into its outcome. Exactly one call moves `pending` to `approved`; the others hear what was.
 -- KEYS[1] verification   KEYS[2] fails of the phone   KEYS[3] pause of the phone   KEYS[4] due jobs   KEYS[5] outbox
+-- KEYS[6] that the phone was proved
 -- ARGV[1] id   ARGV[2] '1' if the code matched   ARGV[3] op ('' for none)   ARGV[4] fingerprint
--- Returns {word, extra, now, record}: settled (extra: outcome) | not_found
+-- ARGV[5] seconds for which a proved phone is remembered (0: it is not)
+-- Returns {settled, outcome, now, status, ended_at, attempts, sends, revision}, for who has the rest of the record
+--   | {not_found}
 local v, fails, pause, due, out = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local now = now_ms()
-if redis.call('EXISTS', v) == 0 then return answer('not_found', v, now) end
+if redis.call('EXISTS', v) == 0 then return {'not_found'} end
+
+local function settled(outcome)
+  local changed = redis.call('HMGET', v, 'ended_at', 'attempts', 'sends', 'revision')
+  return {'settled', outcome, now, status_at(v, now), unpack(changed, 1, 4)}
+end
 
 local op = 'op:' .. ARGV[3]
 local outcome = status_at(v, now)
@@ -13,7 +21,7 @@ if ARGV[3] ~= '' then
   local verdict = string.match(text(v, op), '^.-:(%l.*)$')
   if verdict then  -- a twin of this request was faster; WAIT speaks of this connection's writes, so it needs one
     redis.call('HSET', v, 'touched', now)
-    return answer('settled', v, now, verdict)
+    return settled(verdict)
   end
 end
 
@@ -23,6 +31,7 @@ if outcome == 'pending' then
   if ARGV[2] == '1' then
     outcome = 'approved'
     redis.call('DEL', fails, pause)
+    if ARGV[5] ~= '0' then redis.call('SET', KEYS[6], '1', 'EX', ARGV[5]) end
   elseif settled >= number(v, 'max_attempts') then
     outcome = 'exhausted'
   else
@@ -36,4 +45,4 @@ elseif outcome == 'expired' and text(v, 'status') == 'pending' then
 end
 if ARGV[3] ~= '' then redis.call('HSET', v, op, ARGV[4] .. ':' .. outcome) end
 redis.call('HSET', v, 'touched', now)
-return answer('settled', v, now, outcome)
+return settled(outcome)

@@ -5,9 +5,9 @@ them sends anything twice, unless a server has said that it did not do it (MOVED
 """
 
 from otp_service.storage.topology.cluster import SLOTS, Cluster
-from otp_service.storage.topology.exchange import Call, Reply
 from otp_service.storage.topology.opening import Topology, open_topology
 from otp_service.storage.topology.sentinel import Sentinels
+from otp_service.storage.topology.server import Call, Reply, Server
 from otp_service.storage.topology.single import Single
 
-__all__ = ["SLOTS", "Call", "Cluster", "Reply", "Sentinels", "Single", "Topology", "open_topology"]
+__all__ = ["SLOTS", "Call", "Cluster", "Reply", "Sentinels", "Server", "Single", "Topology", "open_topology"]

@@ -20,7 +20,7 @@ from redis.exceptions import AskError, ClusterDownError, MovedError, ResponseErr
 from otp_service import settings
 from otp_service.errors import SettingsError
 from otp_service.settings.redis_url import Address, RedisUrl
-from otp_service.storage.topology.exchange import Call, Reply, exchange
+from otp_service.storage.topology.server import Call, Reply
 from otp_service.storage.topology.servers import Servers
 from otp_service.storage.topology.watch import Watch
 
@@ -69,7 +69,7 @@ class Cluster:
     async def ask_all(self, *words: str) -> dict[str, Reply]:
         """What each server answers, replicas too."""
         members = sorted(self._members)
-        replies = await asyncio.gather(*(exchange(self._servers.at(each), [Call("", [words])]) for each in members))
+        replies = await asyncio.gather(*(self._servers.at(each).exchange([Call("", [words])]) for each in members))
         return {f"{host}:{port}": reply for (host, port), ((reply,),) in zip(members, replies, strict=True)}
 
     def uncovered(self) -> int:
@@ -93,7 +93,7 @@ class Cluster:
     async def refuse_strangers(self) -> None:
         """Raises SettingsError if what answers is no member of a cluster."""
         for seed in self._seeds:
-            ((reply,),) = await exchange(self._servers.at(seed), [Call("", [("CLUSTER", "SLOTS")])])
+            ((reply,),) = await self._servers.at(seed).exchange([Call("", [("CLUSTER", "SLOTS")])])
             if isinstance(reply, ResponseError) and "cluster support disabled" in str(reply):
                 raise SettingsError("redis.url: the servers of redis+cluster:// have no cluster; write redis://")
 
@@ -114,7 +114,7 @@ class Cluster:
             self.watch.doubt()
             unknown = ClusterDownError("CLUSTERDOWN no primary is known for the slot")
             return [[unknown] * len(call.commands) for call in calls]
-        replies = await exchange(self._servers.at(owner), calls)
+        replies = await self._servers.at(owner).exchange(calls)
         for answered in replies:
             for reply in answered:
                 if isinstance(reply, ClusterDownError) or (
@@ -143,7 +143,7 @@ class Cluster:
         return replies
 
     async def _ask(self, member: Address) -> tuple[tuple[Range, ...], frozenset[Address]] | None:
-        ((reply,),) = await exchange(self._servers.at(member), [Call("", [("CLUSTER", "SLOTS")])])
+        ((reply,),) = await self._servers.at(member).exchange([Call("", [("CLUSTER", "SLOTS")])])
         return None if isinstance(reply, Exception) or not reply else _read(reply, member)
 
 

@@ -11,9 +11,8 @@ from otp_service import settings
 from otp_service.errors import SettingsError
 from otp_service.settings import redis_url
 from otp_service.storage.topology.cluster import Cluster
-from otp_service.storage.topology.exchange import client
 from otp_service.storage.topology.sentinel import Sentinels
-from otp_service.storage.topology.servers import close
+from otp_service.storage.topology.server import Server
 from otp_service.storage.topology.single import Single
 
 Topology = Single | Sentinels | Cluster
@@ -25,7 +24,7 @@ async def open_topology(config: settings.Redis, text: str) -> AsyncIterator[Topo
     try:
         url = redis_url.parse(text)
         if url.kind == "single":
-            server = client(config, url.of_server())
+            server = Server.at(config, url.of_server())
         else:
             several = Sentinels(config, url) if url.kind == "sentinel" else Cluster(config, url)
     except ValueError as error:  # an option of the URL that redis-py cannot read
@@ -34,7 +33,7 @@ async def open_topology(config: settings.Redis, text: str) -> AsyncIterator[Topo
         try:
             yield Single(server)
         finally:
-            await close(server)
+            await server.aclose()
         return
     watching: asyncio.Task[None] | None = None
     try:

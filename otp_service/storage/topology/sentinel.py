@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Sequence
 
 import structlog
-from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import MasterDownError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -18,8 +17,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from otp_service import settings
 from otp_service.errors import SettingsError
 from otp_service.settings.redis_url import Address, RedisUrl
-from otp_service.storage.topology.exchange import Call, Reply, client, exchange
-from otp_service.storage.topology.servers import Servers, close
+from otp_service.storage.topology.server import Call, Reply, Server
+from otp_service.storage.topology.servers import Servers
 from otp_service.storage.topology.watch import Watch
 
 LOOK_SECONDS = 1.0
@@ -32,7 +31,7 @@ log = structlog.get_logger()
 class Sentinels:
     def __init__(self, config: settings.Redis, url: RedisUrl) -> None:
         self._url = url
-        self._sentinels = [client(config, url.of_sentinel(address), connections=2) for address in url.hosts]
+        self._sentinels = [Server.at(config, url.of_sentinel(address), connections=2) for address in url.hosts]
         self._servers = Servers(config, url)
         self._primary: Address | None = None
         self.watch = Watch(self.look, LOOK_SECONDS)
@@ -42,7 +41,7 @@ class Sentinels:
             self.watch.doubt()
             unknown = MasterDownError("MASTERDOWN no sentinel names a primary")
             return [[unknown] * len(call.commands) for call in calls]
-        replies = await exchange(self._servers.at(self._primary), calls)
+        replies = await self._servers.at(self._primary).exchange(calls)
         if any(isinstance(reply, _DOUBTFUL) for answered in replies for reply in answered):
             self.watch.doubt()
         return replies
@@ -56,13 +55,13 @@ class Sentinels:
         """What each server answers, replicas too."""
         members = {self._primary} if self._primary else set()
         for sentinel in self._sentinels:
-            ((reply,),) = await exchange(sentinel, [Call("", [("SENTINEL", "REPLICAS", self._url.service)])])
+            ((reply,),) = await sentinel.exchange([Call("", [("SENTINEL", "REPLICAS", self._url.service)])])
             if not isinstance(reply, Exception):
                 replicas = [dict(_pairs(fields)) for fields in reply]
                 members |= {(replica["ip"], int(replica["port"])) for replica in replicas}
                 break
         servers = {member: self._servers.at(member) for member in members}
-        replies = await asyncio.gather(*(exchange(server, [Call("", [words])]) for server in servers.values()))
+        replies = await asyncio.gather(*(server.exchange([Call("", [words])]) for server in servers.values()))
         return {_shown(member): reply for member, ((reply,),) in zip(servers, replies, strict=True)}
 
     async def look(self) -> None:
@@ -78,7 +77,7 @@ class Sentinels:
     async def refuse_strangers(self) -> None:
         """Raises SettingsError if what answers is no Sentinel, or knows another primary only."""
         for sentinel in self._sentinels:
-            ((reply,),) = await exchange(sentinel, [Call("", [("SENTINEL", "MASTERS")])])
+            ((reply,),) = await sentinel.exchange([Call("", [("SENTINEL", "MASTERS")])])
             if isinstance(reply, ResponseError):
                 raise SettingsError("redis.url: the servers of redis+sentinel:// are no Sentinels; mind their port")
             if not isinstance(reply, Exception):
@@ -90,13 +89,13 @@ class Sentinels:
 
     async def aclose(self) -> None:
         for sentinel in self._sentinels:
-            await close(sentinel)
+            await sentinel.aclose()
         await self._servers.aclose()
 
-    async def _ask(self, sentinel: Redis) -> tuple[int, Address] | None:
+    async def _ask(self, sentinel: Server) -> tuple[int, Address] | None:
         """Epoch and address. In the middle of a failover MASTER still has the old address beside the new epoch."""
         questions = [("SENTINEL", word, self._url.service) for word in ("MASTER", "GET-MASTER-ADDR-BY-NAME")]
-        ((state, named),) = await exchange(sentinel, [Call("", questions)])
+        ((state, named),) = await sentinel.exchange([Call("", questions)])
         if isinstance(state, Exception) or isinstance(named, Exception) or named is None:
             return None
         return int(dict(_pairs(state))["config-epoch"]), (named[0].decode(), int(named[1]))

@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from redis.asyncio import Redis
-
 from otp_service import settings
 from otp_service.settings.redis_url import Address, RedisUrl
-from otp_service.storage.topology.exchange import client
+from otp_service.storage.topology.server import Server
 
 RETIRED_SECONDS = 5.0
 """What is under way on a server that has left the map may end; a call takes less than this."""
@@ -19,13 +17,13 @@ class Servers:
     def __init__(self, config: settings.Redis, url: RedisUrl) -> None:
         self._config = config
         self._url = url
-        self._clients: dict[Address, Redis] = {}
-        self._retired: list[tuple[float, Redis]] = []
+        self._clients: dict[Address, Server] = {}
+        self._retired: list[tuple[float, Server]] = []
 
-    def at(self, address: Address) -> Redis:
+    def at(self, address: Address) -> Server:
         found = self._clients.get(address)
         if found is None:
-            found = self._clients[address] = client(self._config, self._url.of_server(address))
+            found = self._clients[address] = Server.at(self._config, self._url.of_server(address))
         return found
 
     async def keep(self, addresses: Iterable[Address]) -> None:
@@ -35,13 +33,8 @@ class Servers:
         due = [server for end, server in self._retired if end <= time.monotonic()]
         self._retired = [(end, server) for end, server in self._retired if end > time.monotonic()]
         for server in due:
-            await close(server)
+            await server.aclose()
 
     async def aclose(self) -> None:
         for server in [*self._clients.values(), *(server for _, server in self._retired)]:
-            await close(server)
-
-
-async def close(server: Redis) -> None:
-    await server.aclose()
-    await server.connection_pool.disconnect()
+            await server.aclose()

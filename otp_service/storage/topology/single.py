@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from redis.asyncio import Redis
-
-from otp_service.storage.topology.exchange import Call, Reply, exchange
+from otp_service.storage.topology.server import Call, Reply, Server
 
 
 class Single:
-    def __init__(self, server: Redis) -> None:
+    def __init__(self, server: Server) -> None:
         self._server = server
 
     async def send(self, calls: Sequence[Call]) -> list[list[Reply]]:
-        return await exchange(self._server, calls)
+        return await self._server.exchange(calls)
 
     async def send_everywhere(self, commands: Sequence[Sequence[str | bytes | int]]) -> dict[str, list[Reply]]:
         """The replies of each primary, by its address."""
-        (replies,) = await exchange(self._server, [Call("", commands)])
+        (replies,) = await self._server.exchange([Call("", commands)])
         return {"": replies}
 
     async def ask_all(self, *words: str) -> dict[str, Reply]:

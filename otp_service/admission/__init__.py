@@ -36,6 +36,7 @@ def open_admission(
     ledger, tallies = Ledger(database, names), TallyStore(database)
     return Admission(
         settings,
+        database,
         names,
         recipients,
         test_numbers,

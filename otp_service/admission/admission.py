@@ -31,6 +31,7 @@ from otp_service.domain.pumping import Decision, Word
 from otp_service.errors import Refused, StorageUnavailable
 from otp_service.gateways.base import Reason
 from otp_service.settings import Settings
+from otp_service.storage.connection import Database
 from otp_service.storage.ledger import Ledger
 from otp_service.storage.limits import Counter
 from otp_service.storage.records import Repeat, Stored
@@ -50,6 +51,7 @@ class Admission:
     def __init__(
         self,
         settings: Settings,
+        database: Database,
         names: Names,
         recipients: Recipients,
         test_numbers: TestNumbers,
@@ -62,6 +64,7 @@ class Admission:
         spending: Spending,
     ) -> None:
         self._settings = settings
+        self._database = database
         self._names = names
         self._recipients = recipients
         self._test_numbers = test_numbers
@@ -226,10 +229,8 @@ class Admission:
         if approved or not matched:
             self._spray.judged(found.application, right=approved)
         if approved:
-            await asyncio.gather(
-                self._limits.proved(found.application, self._stand_ins_of(found), sends),
-                self._guard.proved(self._send_of(found), found.guard, sends),
-            )
+            steps = self._limits.proved(found.application, self._stand_ins_of(found), sends)
+            await self._database.run_all(steps + self._guard.proved(self._send_of(found), found.guard, sends))
         elif matched:
             await self._limits.take_back(self._guesses(found))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,8 +12,9 @@ from otp_service.domain.phone import Phone
 from otp_service.domain.pumping import Decision, Finding, Reason, Tally, Word
 from otp_service.errors import Refused
 from otp_service.settings import Settings
+from otp_service.storage.connection import Step
 from otp_service.storage.ledger import Ledger
-from otp_service.storage.tallies import Row, TallyStore, things
+from otp_service.storage.tallies import Row, TallyStore, converting, noting, things
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +84,14 @@ class Guard:
         if decision and decision.counted:
             await self._count(send, -1, row=decision.row)
 
-    async def proved(self, send: Send, decision: Decision | None, sends: int) -> None:
-        """The right code came: what was sent for it was not pumping."""
+    def proved(self, send: Send, decision: Decision | None, sends: int) -> list[Step]:
+        """What is to be written when the right code came: what was sent for it was not pumping."""
         if decision is None or decision.word is Word.PASSED:
-            return
+            return []
         found = things(decision, send.to.block, send.to.region)
         tallies = self._tallies(send, row=decision.row).values() if decision.counted else ()
-        await asyncio.gather(
-            self._store.converted(*self._place(send), list(tallies), self._memory_ms, sends),
-            self._store.note(send.application, "converted", found),
-        )
+        steps = converting(*self._place(send), list(tallies), self._memory_ms, sends)
+        return [*steps, noting(send.application, "converted", found)] if found else steps
 
     async def report(self, application: str, days: int) -> list[Row]:
         return await self._store.report(application, days)

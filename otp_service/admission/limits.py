@@ -11,7 +11,8 @@ from otp_service.errors import Refused
 from otp_service.settings import Limit, Settings
 from otp_service.settings.limits import applying
 from otp_service.storage import keys
-from otp_service.storage.limits import Counter, LimitStore
+from otp_service.storage.connection import Step
+from otp_service.storage.limits import Counter, LimitStore, taking_back
 
 OF_A_PHONE = ({limits.PHONE}, {limits.PHONE, limits.APPLICATION})
 """What a limit counts by that is the phone's own: the right code clears it, and not only takes its sends back."""
@@ -59,13 +60,16 @@ class Limits:
     async def take_back(self, counters: Sequence[Counter]) -> None:
         await self._store.take_back([(counter, 1) for counter in counters])
 
-    async def proved(self, application: str, stand_ins: StandIns, sends: int) -> None:
-        """The right code came: it was no guess, and its sends were no misuse. The phone's own limits begin anew."""
+    def proved(self, application: str, stand_ins: StandIns, sends: int) -> list[Step]:
+        """What is to be written when the right code came: it was no guess, and its sends were no misuse.
+
+        The phone's own limits begin anew.
+        """
         guesses = self.counters(application, [limits.WRONG_CODES], stand_ins)
         counters = self.counters(application, [limits.UNVERIFIED_SENDS], stand_ins)
         of_phone = {name for name, limit in self._limits[application].items() if set(limit.per) in OF_A_PHONE}
         forgiven = [(one, one.quota if one.limit in of_phone else sends) for one in counters]
-        await self._store.take_back([*((one, 1) for one in guesses), *forgiven])
+        return taking_back([*((one, 1) for one in guesses), *forgiven])
 
     def _counter(self, name: str, limit: Limit, stand_ins: StandIns) -> Counter:
         key = keys.limit(self._names.counter(name, *(stand_ins[word] for word in limit.per)))

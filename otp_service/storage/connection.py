@@ -114,6 +114,8 @@ class Database:
 
     async def run_all(self, steps: Sequence[Step]) -> Sequence[Any]:
         """Run several scripts in one round trip, each by itself: one may be done and another not."""
+        if not steps:
+            return []
         return await self._run_all("+".join(sorted({step.script.name for step in steps})), steps)
 
     @observed

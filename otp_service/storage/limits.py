@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from otp_service.storage.connection import Database, Script
+from otp_service.storage.connection import Database, Script, Step
 
 _COUNT, _UNCOUNT = Script.load("count"), Script.load("uncount")
 
@@ -48,4 +48,8 @@ class LimitStore:
     async def take_back(self, events: Sequence[tuple[Counter, int]]) -> None:
         """Counters with how many of their events, the latest first."""
         if events:
-            await self._database.run_many(_UNCOUNT, [([counter.key], [times]) for counter, times in events])
+            await self._database.run_all(taking_back(events))
+
+
+def taking_back(events: Sequence[tuple[Counter, int]]) -> list[Step]:
+    return [Step(_UNCOUNT, [counter.key], [times]) for counter, times in events]

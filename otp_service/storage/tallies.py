@@ -47,18 +47,10 @@ class TallyStore:
         reply = await self._database.run(_VISIT, [keys.places(block)], [place, REMEMBERED_PLACES, memory_ms])
         return [int(one) for one in reply]
 
-    async def converted(self, block: str, place: int, names: Sequence[str], memory_ms: int, sends: int) -> None:
-        """The right code came from a place: it is forgotten, and its sends in these tallies were answered."""
-        tallied = [Step(_TALLY, [keys.tally(name)], [memory_ms, -sends, 1]) for name in names]
-        await self._database.run_all([Step(_LEAVE, [keys.places(block)], [place]), *tallied])
-
     async def note(self, application: str, word: str, things: Sequence[tuple[str, str]]) -> None:
         """Count for the report: the decision as a whole, and reason and value of each finding."""
         if things:
-            texts = [f"{word}||", *(f"{word}|{reason}|{value}" for reason, value in things)]
-            await self._database.run(
-                _NOTE, [keys.fraud_report(application)], [REPORT_DAYS, REPORT_THINGS, f"{word}|other|", *texts]
-            )
+            await self._database.run_all([noting(application, word, things)])
 
     async def report(self, application: str, days: int) -> list[Row]:
         """What was found in the last days, today included (UTC), the most frequent first."""
@@ -86,6 +78,18 @@ class TallyStore:
             if await self._database.command("EXISTS", keys.alarm(_alarm_of(each)[0])):
                 return True
         return False
+
+
+def converting(block: str, place: int, names: Sequence[str], memory_ms: int, sends: int) -> list[Step]:
+    """The right code came from a place: it is forgotten, and its sends in these tallies were answered."""
+    tallied = [Step(_TALLY, [keys.tally(name)], [memory_ms, -sends, 1]) for name in names]
+    return [Step(_LEAVE, [keys.places(block)], [place]), *tallied]
+
+
+def noting(application: str, word: str, things: Sequence[tuple[str, str]]) -> Step:
+    """See TallyStore.note."""
+    texts = [f"{word}||", *(f"{word}|{reason}|{value}" for reason, value in things)]
+    return Step(_NOTE, [keys.fraud_report(application)], [REPORT_DAYS, REPORT_THINGS, f"{word}|other|", *texts])
 
 
 def _alarm_of(application: str) -> tuple[str, EventType]:

@@ -123,7 +123,7 @@ async def test_several_processes_on_one_port(tmp_path: Path, sandbox_process: st
                 assert await counted(fresh) == answers.count(201)
         assert set(answers) == {200, 201}
         assert store in children_of(parent.pid)
-        assert re.search(r'"place": \d, "exit_status": -9', log.read_text())
+        assert re.search(r'"place":\d,"exit_status":-9', log.read_text())
         everybody = children_of(parent.pid)
         parent.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(parent.wait, 15) == 0

@@ -68,7 +68,7 @@ def data_of(event: Event) -> dict[str, Any]:
         "attempts_left": max(0, int(fields["max_attempts"]) - int(fields["attempts"])),
         "sends_left": max(0, int(fields["max_sends"]) - int(fields["sends"])),
     }
-    if "message" in fields:
+    if fields["message"]:
         data["message"] = _message(event)
     return data
 

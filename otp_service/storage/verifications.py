@@ -95,7 +95,7 @@ class VerificationStore:
                 first.gateway if first else "",
                 first.channel if first else "",
                 first.client_id if first else "",
-                *(part for pair in record.items() if pair[1] != "" for part in pair),
+                *(part for pair in record.items() if pair[1] not in ("", b"") for part in pair),
             ],
         )
 

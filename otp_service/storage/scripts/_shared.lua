@@ -24,8 +24,7 @@ local function status_at(v, now)
 end
 
 -- Something that a caller can see is different now.
-local function changed(v, now)
-  redis.call('HSET', v, 'updated_at', now)
+local function changed(v)
   redis.call('HINCRBY', v, 'revision', 1)
 end
 
@@ -55,15 +54,14 @@ local TOLD = {'key_id', 'phone', 'purpose', 'channel', 'reference', 'status', 'c
 local TOLD_OF_MESSAGE = {'gateway', 'channel', 'status', 'updated_at', 'sent_at', 'parts', 'price', 'reason'}
 
 -- An event of a verification, with what it is like at that moment; n: the message that it is about, nil for none.
+-- All have the same fields, in the same order: of those a stream keeps the names only once.
 local function emit_of(v, due, out, id, kind, now, n)
-  changed(v, now)
+  changed(v)
   local fields = {}
   local function add(name, value) fields[#fields + 1] = name; fields[#fields + 1] = value or '' end
   for i, value in ipairs(redis.call('HMGET', v, unpack(TOLD))) do add(TOLD[i], value) end
-  if n then
-    add('message', n)
-    for _, name in ipairs(TOLD_OF_MESSAGE) do add('message:' .. name, text(v, 'm' .. n .. ':' .. name)) end
-  end
+  add('message', n)
+  for _, name in ipairs(TOLD_OF_MESSAGE) do add('message:' .. name, n and text(v, 'm' .. n .. ':' .. name)) end
   emit(out, due, now, kind, text(v, 'application'), id, unpack(fields))
 end
 
@@ -74,8 +72,9 @@ local function finish(v, due, out, id, status, now)
   -- A walk that is under way may die before it has written what became of its message.
   if number(v, 'lease') > 0 then redis.call('HSETNX', v, 'look_at', number(v, 'lease') + 20000) end
   redis.call('HDEL', v, 'salt', 'cost', 'hash:gateway', 'hash:earlier', 'hash:local', 'settled', 'attempted_at',
-    'code_length', 'lease', 'lease_op', 'failover_at', 'failovers')
+    'code_length', 'lease', 'lease_op', 'failover_at', 'failovers', 'touched')
   redis.call('PEXPIRE', v, number(v, 'retention'))
+  redis.call('HDEL', v, 'retention')
   emit_of(v, due, out, id, 'verification.' .. status, now)
   plan(v, due, id)
 end
@@ -106,7 +105,7 @@ local function claim_send(v, due, id, op, expires_at, lease, now)
   redis.call('HSET', v, 'expires_at', expires_at, 'lease', now + lease, 'lease_op', op)
   redis.call('HDEL', v, 'failover_at')
   redis.call('PEXPIRE', v, expires_at - now + number(v, 'retention'))
-  changed(v, now)
+  changed(v)
   plan(v, due, id)
 end
 

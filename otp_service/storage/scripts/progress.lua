@@ -50,7 +50,7 @@ end
 if ARGV[10] ~= '' then
   open_message(v, ARGV[10], ARGV[11], ARGV[12], ARGV[14], ARGV[13], now)
   if ARGV[15] ~= '' then redis.call('HSET', v, 'hash:local', ARGV[15]) end
-  changed(v, now)
+  changed(v)
 end
 if ARGV[16] == 'fail' then
   local op = text(v, 'lease_op')

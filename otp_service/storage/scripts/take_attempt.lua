@@ -45,7 +45,7 @@ end
 
 local attempts = redis.call('HINCRBY', v, 'attempts', 1)
 redis.call('HSET', v, 'attempted_at', now, 'a' .. attempts, now)
-changed(v, now)
+changed(v)
 redis.call('HSET', fails, 'count', count + 1)
 if count + 1 >= tonumber(ARGV[6]) then
   local longest = tonumber(ARGV[8])

@@ -132,7 +132,8 @@ async def test_a_cluster_without_one_shard(tmp_path: Path, sandbox_process: str,
             await crowd.check(case, "once", right=True)
         heard = Counter(event.http for event in crowd.history.events)
         print(f"A cluster without one shard: {dict(heard)}")
-        assert SIZE * 0.25 < heard[200] < SIZE  # the limits of a phone lie in a slot of their own, so 4 of 9 can be served
+        # A limit lies in a slot of its own, so 4 of 9 can be served.
+        assert SIZE * 0.25 < heard[200] < SIZE
         assert set(heard) == {200, 503}
         for node in shard:
             node.start()

@@ -31,6 +31,9 @@ GATEWAY_SECONDS = Histogram(
     ["gateway"],
     buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 10),
 )
+GATEWAY_RUNNING = Gauge(
+    "otp_gateway_running", "Sends that a gateway has not answered yet", ["gateway"], multiprocess_mode="livesum"
+)
 REFUSALS = Counter("otp_refusals", "Requests refused, by the code of the problem", ["code"])
 LIMITED = Counter("otp_limited", "Requests refused by a limit", ["application", "limit"])
 GUARDED = Counter("otp_guard", "Sends by what the pumping guard thought of them", ["application", "decision"])

@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import contextlib
 import random
+import re
 import sys
 import tempfile
 import time
@@ -63,9 +64,9 @@ class Soak:
         """One person, with another phone each time, who behaves as people do."""
         rng, api, answers = self.rng, self.api, self.answers
         phone = f"+7916{rng.randrange(10_000, 100_000)}{rng.randrange(20, 100)}"
-        if rng.random() < 0.02:  # closes the page at once
+        if rng.random() < 0.05:  # closes the page, before or while a gateway is asked
             try:
-                await asyncio.wait_for(api.start(phone), 0.005)
+                await asyncio.wait_for(api.start(phone), rng.uniform(0.001, 0.3))
             except (TimeoutError, httpx.HTTPError):
                 answers[0] += 1
             return
@@ -185,6 +186,19 @@ def usage(pid: int) -> tuple[int, int]:
     return resident, len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
+async def held(api: Api) -> list[str]:
+    """Sends that nobody waits for any more, and those that found no slot in the pool of their gateway (R-08)."""
+    async with asyncio.timeout(30):
+        while busy := re.findall(
+            r"^otp_gateway_running.* [1-9]\S*$", page := (await api.http.get("/metrics")).text, re.M
+        ):
+            await asyncio.sleep(0.5)
+    throttled = re.findall(r'^otp_sends_total.*reason="throttled".*$', page, re.MULTILINE)
+    asked = sum(map(float, re.findall(r"^otp_gateway_seconds_count\S* (\S+)$", page, re.MULTILINE)))
+    print(f"{asked:.0f} sends, {len(busy)} gateways still busy, {len(throttled)} without a slot")
+    return [f"still busy: {one}" for one in busy] + [f"no slot in the pool: {one}" for one in throttled]
+
+
 async def soak(seconds: float, seed: int, redis_faults: Sequence[str] = ()) -> list[str]:
     """What went wrong, one sentence each."""
     with tempfile.TemporaryDirectory() as name, running_sandbox(Path(name)) as sandbox:
@@ -202,6 +216,7 @@ async def soak(seconds: float, seed: int, redis_faults: Sequence[str] = ()) -> l
                     found.watch(until, min(10.0, seconds / 10)),
                 )
                 await found.gateways.reset()
+                found.wrong += await held(api)
                 done = await api.start("+79165550188")
                 if done.status_code != 201 or done.json()["messages"][0]["gateway"] != "targetsms-password":
                     found.wrong.append(f"it no longer works: {done.text}")

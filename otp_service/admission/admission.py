@@ -239,12 +239,12 @@ class Admission:
 
     def _stand_ins_of(self, found: Verification) -> dict[str, str]:
         """As its start knew them: those of the phone anew, the others from memory."""
-        return {**found.counted_by, **self._stand_ins(found.application, self._send_of(found).to, Order(found.phone))}
+        order = Order(found.phone)
+        return {**found.counted_by, **self._stand_ins(found.application, phone.known(found.phone), order)}
 
     def _stand_ins(self, application: str, to: Phone, order: Order) -> dict[str, str]:
         known = limits.dimensions(application, to, order)
         return {word: self._names.stand_in(word, value) for word, value in known.items()}
 
     def _send_of(self, found: Verification) -> Send:
-        to = phone.normalise(found.phone, self._settings.applications[found.application].region)
-        return Send(found.application, to, address=found.counted_by.get(limits.CLIENT_IP, ""))
+        return Send(found.application, phone.known(found.phone), address=found.counted_by.get(limits.CLIENT_IP, ""))

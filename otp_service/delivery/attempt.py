@@ -63,6 +63,7 @@ async def send(gateway: Gateway, outgoing: Outgoing, seconds: Callable[[], float
 async def _ask(gateway: Gateway, outgoing: Outgoing, seconds: float) -> Accepted:
     with (
         metrics.GATEWAY_SECONDS.labels(gateway.name).time(),
+        metrics.GATEWAY_RUNNING.labels(gateway.name).track_inprogress(),
         tracing.span(f"send {gateway.name}", {"otp.gateway": gateway.name, "otp.channel": gateway.channel}),
     ):
         try:

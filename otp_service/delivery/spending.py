@@ -14,7 +14,7 @@ from otp_service import metrics
 from otp_service.domain import money
 from otp_service.domain.lifecycle import LIFE_CAP_SECONDS, Verification
 from otp_service.domain.messages import Message, MessageStatus
-from otp_service.domain.phone import normalise
+from otp_service.domain.phone import known
 from otp_service.domain.segments import measure
 from otp_service.errors import Refused
 from otp_service.settings import Settings, texts_of
@@ -118,4 +118,4 @@ class Spending:
         return measure(self._texts[application].render(locale or policy.locale, code, LIFE_CAP_SECONDS, platform)).parts
 
     def _country(self, found: Verification) -> str:
-        return normalise(found.phone, self._settings.applications[found.application].region).region
+        return known(found.phone).region

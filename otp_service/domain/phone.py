@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import phonenumbers
 
@@ -71,11 +70,6 @@ def normalise(text: str, region: str) -> Phone:
     bare = _SEPARATORS.sub("", text.strip())
     if not _DIGITS.fullmatch(bare):
         raise _invalid()
-    return _read(bare, region)
-
-
-@lru_cache(maxsize=8192)  # a phone that was written to is soon checked
-def _read(bare: str, region: str) -> Phone:
     try:
         number = phonenumbers.parse(bare, region)
     except phonenumbers.NumberParseException:
@@ -85,6 +79,12 @@ def _read(bare: str, region: str) -> Phone:
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     kind = NUMBER_TYPES.get(phonenumbers.number_type(number), "unknown")
     return Phone(e164, phonenumbers.region_code_for_number(number) or "ZZ", kind)
+
+
+def known(e164: str) -> Phone:
+    """A phone that `normalise` has read before; of what type it is was judged then."""
+    number = phonenumbers.parse(e164)
+    return Phone(e164, phonenumbers.region_code_for_number(number) or "ZZ")
 
 
 def is_region(code: str) -> bool:

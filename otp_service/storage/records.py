@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 from otp_service.domain.codes import Cost, Scope
@@ -110,9 +109,8 @@ class Records:
         self.database = database
         self.keyring = keyring
         self._names = names
-        self.place = lru_cache(maxsize=4096)(self._place)
 
-    def _place(self, verification_id: str) -> keys.Place:
+    def place(self, verification_id: str) -> keys.Place:
         located = self._names.locate(verification_id)
         if located is None:
             raise ValueError("not an id of ours; look with Names.locate first")

@@ -5,7 +5,7 @@
 -- Returns {word, extra, now, record}: ok | not_found
 local v, due, out = KEYS[1], KEYS[2], KEYS[3]
 local now = now_ms()
-if redis.call('EXISTS', v) == 0 or text(v, 'application') ~= ARGV[2] then return {'not_found', '', tostring(now), {}} end
+if not belongs(v, ARGV[2]) then return {'not_found', '', tostring(now), {}} end
 local status = status_at(v, now)
 if status == 'pending' then
   finish(v, due, out, ARGV[1], 'canceled', now)

@@ -5,7 +5,7 @@
 -- Returns {word, extra, now, record}: ok | not_found
 local v = KEYS[1]
 local now = now_ms()
-if redis.call('EXISTS', v) == 0 or (ARGV[1] ~= '' and text(v, 'application') ~= ARGV[1]) then
+if not belongs(v, ARGV[1]) then
   return {'not_found', '', tostring(now), {}}
 end
 return answer('ok', v, now)

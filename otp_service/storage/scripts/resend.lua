@@ -8,7 +8,7 @@
 --   | mismatch | not_found | final | disabled | no_sends_left (extra: ms to expiry) | too_soon (extra: ms)
 local v, pause, fails, due = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local now = now_ms()
-if redis.call('EXISTS', v) == 0 or text(v, 'application') ~= ARGV[2] then return {'not_found', '', tostring(now), {}} end
+if not belongs(v, ARGV[2]) then return {'not_found', '', tostring(now), {}} end
 
 local op = 'op:' .. ARGV[3]
 local lease = number(v, 'lease')

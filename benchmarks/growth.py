@@ -44,6 +44,8 @@ ATTEMPTS = 10
 ENDED = 2_000
 """So many at most are canceled to see what an ended one takes."""
 CLAIMS = 20
+REHASH_SECONDS = 60.0
+"""A table of keys that has become too small is moved bit by bit, and both take memory meanwhile."""
 CONCURRENCY = 16
 
 
@@ -182,7 +184,10 @@ def _rewriting(found: dict[str, int]) -> bool:
 
 
 def _used(redis: Redis) -> float:
-    """Bytes of data: without the buffers of connections and of the file."""
+    """Bytes of data: without the buffers of connections and of the file, and with no second table of keys."""
+    deadline = time.monotonic() + REHASH_SECONDS
+    while redis.memory_stats().get("overhead.db.hashtable.rehashing") and time.monotonic() < deadline:
+        time.sleep(0.1)
     found = redis.info("memory")
     return float(found["used_memory"] - found["mem_clients_normal"] - found["mem_aof_buffer"])
 

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,15 @@ class Load:
     @property
     def rate(self) -> float:
         return self.requests / self.seconds
+
+
+@dataclass(frozen=True)
+class Metered:
+    """All clocks at one moment. busy: of the whole machine."""
+
+    at: float
+    busy: float
+    parts: Mapping[str, meter.Used]
 
 
 def place(segment: int) -> int:
@@ -89,9 +99,14 @@ def wrk(
     return Load(requests, lasted / 1e6, p50 / 1e3, p95 / 1e3, p99 / 1e3, refused + wrong, people, spent)
 
 
-def measured(world: World, run: Load, before: Mapping[str, meter.Used]) -> dict[str, float]:
-    """The figures of a row: rate, times in ms, and processor time in ms for each request."""
-    spent = {part: meter.since(before[part], meter.used(pid)) for part, pid in world.pids.items()}
+def measured(world: World, run: Load, before: Metered) -> dict[str, float]:
+    """The figures of a row: rate, times in ms, and processor time in ms for each request.
+
+    elsewhere: cores that were busy meanwhile with what is no part of this.
+    """
+    lasted, busy = time.monotonic() - before.at, meter.busy() - before.busy
+    spent = {part: meter.since(before.parts[part], meter.used(pid)) for part, pid in world.pids.items()}
+    others = busy - sum(spent.values()) - run.generator_seconds
     each = {f"cpu_{part}": 1000 * seconds / max(1, run.requests) for part, seconds in spent.items()}
     return {
         "rate": run.rate,
@@ -100,10 +115,11 @@ def measured(world: World, run: Load, before: Mapping[str, meter.Used]) -> dict[
         "p99": run.p99,
         **each,
         "cpu_generator": 1000 * run.generator_seconds / max(1, run.requests),
+        "elsewhere": max(0.0, others / lasted),
         "requests": run.requests,
         **({"people_rate": run.people / run.seconds} if run.people else {}),
     }
 
 
-def metered(world: World) -> dict[str, meter.Used]:
-    return {part: meter.used(pid) for part, pid in world.pids.items()}
+def metered(world: World) -> Metered:
+    return Metered(time.monotonic(), meter.busy(), {part: meter.used(pid) for part, pid in world.pids.items()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 KIB = 1024
+TICKS = os.sysconf("SC_CLK_TCK")
 Used = Mapping[int, float]
 """Seconds of processor time that each process has used so far, by its number."""
 
@@ -42,6 +44,12 @@ def used(pid: int) -> Used:
 def since(before: Used, now: Used) -> float:
     """Seconds of processor time. Of a process that ended meanwhile the last stretch is lost."""
     return sum(seconds - before.get(pid, 0.0) for pid, seconds in now.items())
+
+
+def busy() -> float:
+    """Seconds of processor time that all of the machine has used since it started, or was robbed of by its host."""
+    user, nice, system, _, _, irq, softirq, steal, *_ = map(int, Path("/proc/stat").read_text().split()[1:11])
+    return (user + nice + system + irq + softirq + steal) / TICKS
 
 
 def memory(pid: int) -> Memory:

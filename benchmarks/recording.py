@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -158,14 +158,3 @@ async def taken_down(
         await operation()
         found.append(list(tap.trips))
     return Recording(state, found)
-
-
-def trips_of(recordings: Mapping[str, Recording]) -> dict[str, dict[str, float]]:
-    """Round trips and commands of each kind of operation, on the average."""
-    return {
-        name: {
-            "round trips": sum(map(len, one.operations)) / len(one.operations),
-            "commands": sum(len(trip.commands) for each in one.operations for trip in each) / len(one.operations),
-        }
-        for name, one in recordings.items()
-    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,7 +25,10 @@ GUESSES = 4
 """Wrong codes for one verification, one less than end it."""
 GUESSING = {"BENCH_CODE": WRONG, "BENCH_TIMES": str(GUESSES), "BENCH_OUTCOME": "wrong_code"}
 APPROVING = {"BENCH_CODE": CODE, "BENCH_TIMES": "1", "BENCH_OUTCOME": "approved"}
-SPARE = 1.3
+NOTHING: Mapping[str, str] = {}
+SCRIPTS = {"approve": "check"}
+"""Of wrk, where they have another name."""
+SPARE = 1.15
 """So many times as many verifications are prepared as can be needed."""
 HALF = 0.5
 
@@ -62,6 +66,22 @@ def written(cost: tuple[int, int, int]) -> str:
     return ",".join(map(str, cost))
 
 
+@dataclass(frozen=True)
+class Cell:
+    """Where something is measured: so many callers of this service."""
+
+    told: Told
+    world: World
+    workers: int
+    cost: tuple[int, int, int]
+    concurrency: int
+
+    @property
+    def cores(self) -> int:
+        """That the callers can keep busy."""
+        return min(self.concurrency, len(os.sched_getaffinity(0)))
+
+
 def _shipped(told: Told, workers: int) -> Iterator[Sample]:
     with _folder() as folder, recorded(told.recorded, folder / "recording") as taken:
         (folder / "world").mkdir()
@@ -72,7 +92,7 @@ def _shipped(told: Told, workers: int) -> Iterator[Sample]:
             with floors.laid(told.seconds / 2, taken, world.gateway, folder) as under:
                 starts = []
                 for concurrency in told.concurrency:
-                    for sample in _operations(told, workers, world, under, concurrency):
+                    for sample in _operations(Cell(told, world, workers, SHIPPED, concurrency), under):
                         if sample.name == "start":
                             starts.append(sample.figures["rate"])
                         yield sample
@@ -80,75 +100,63 @@ def _shipped(told: Told, workers: int) -> Iterator[Sample]:
             yield _memory(world, workers, "memory, loaded")
 
 
-def _operations(told: Told, workers: int, world: World, under: floors.Floors, concurrency: int) -> Iterator[Sample]:
-    def run(name: str, environ: Mapping[str, str], ids: Sequence[str] = (), script: str = "") -> Sample:
-        return _measured(told, world, workers, SHIPPED, concurrency, name, environ, ids, script or name)
-
-    hashed = floors.hashes(under.seconds, written(SHIPPED))
+def _operations(cell: Cell, under: floors.Floors) -> Iterator[Sample]:
+    concurrency = cell.concurrency
+    hashed = floors.hashes(under.seconds, written(cell.cost))
     yield hashed
-    guessed = _prepared(told, world, _hashed_at_most(hashed, concurrency), concurrency, GUESSES)
+    guessed = _prepared(cell, hashed.figures["cpu"], GUESSES)
     yield floors.lua(under, "check", concurrency)
-    checked = run("check", GUESSING, guessed)
+    checked = _measured(cell, "check", GUESSING, guessed)
     yield checked
-    approved = _prepared(told, world, checked.figures["rate"], concurrency, 1)
+    approved = _prepared(cell, checked.figures["cpu_service"], 1)
     yield floors.lua(under, "approve", concurrency)
-    yield run("approve", APPROVING, approved, "check")
+    yield _measured(cell, "approve", APPROVING, approved)
     yield floors.handler(under, "start", concurrency)
     yield floors.lua(under, "start", concurrency)
     yield floors.gateway(under, concurrency)
-    yield run("start", {})
+    yield _measured(cell, "start")
     yield floors.handler(under, "status", concurrency)
     yield floors.lua(under, "status", concurrency)
     yield floors.asking(under, concurrency)
-    yield run("status", {}, [*guessed, *approved])
-    yield run("mixed", {})
-
-
-def _measured(
-    told: Told,
-    world: World,
-    workers: int,
-    cost: tuple[int, int, int],
-    concurrency: int,
-    name: str,
-    environ: Mapping[str, str],
-    ids: Sequence[str],
-    script: str,
-) -> Sample:
-    """later: processor time after the load has ended, for each request of it: the worker asks what became of it."""
-    first = {"BENCH_FIRST": str(place(next(world.segments)))}
-    before = metered(world)
-    run = wrk(script, world.url, concurrency, told.seconds, first | dict(environ), ids)
-    figures = measured(world, run, before)
-    if name in ("start", "mixed"):
-        before = metered(world)
-        settle(world.pids["service"], told.settle)
-        for part, name_of in (("service", "cpu_later"), ("redis", "redis_later")):
-            spent = meter.since(before[part], meter.used(world.pids[part]))
-            figures[name_of] = 1000 * spent / max(1, run.requests)
-    return Sample(name, workers, concurrency, written(cost), figures, run.bad)
-
-
-def _hashed_at_most(hashed: Sample, concurrency: int) -> float:
-    """Hashes a second that so many callers can ask for."""
-    return min(hashed.figures["rate"], concurrency * 1000 / hashed.figures["cpu"])
-
-
-def _prepared(told: Told, world: World, rate: float, concurrency: int, checks: int) -> list[str]:
-    """Verifications to be checked at that rate at most, each so often."""
-    count = math.ceil((told.seconds * rate * SPARE + concurrency) / checks)
-    ids = prepare(world.url, next(world.segments), count)
-    settle(world.pids["service"], told.settle)
-    return ids
+    yield _measured(cell, "status", ids=[*guessed, *approved])
+    yield _measured(cell, "mixed")
 
 
 def _dear(told: Told, workers: int) -> Iterator[Sample]:
     """Where hashing is dear, checks alone."""
     with _folder() as folder, opened(Plan(workers, DEAR), folder) as world:
-        hashed = floors.hashes(told.seconds, written(DEAR))
+        cell = Cell(told, world, workers, DEAR, told.middle)
+        hashed = floors.hashes(told.seconds / 2, written(DEAR))
         yield hashed
-        guessed = _prepared(told, world, _hashed_at_most(hashed, told.middle), told.middle, GUESSES)
-        yield _measured(told, world, workers, DEAR, told.middle, "check", GUESSING, guessed, "check")
+        guessed = _prepared(cell, hashed.figures["cpu"], GUESSES)
+        yield _measured(cell, "check", GUESSING, guessed)
+
+
+def _prepared(cell: Cell, cpu: float, checks: int) -> list[str]:
+    """Verifications that are to be checked so often each. cpu: ms that a check takes at least, whatever else it does.
+
+    So the number does not hang on a rate, which another program may have pressed down for a moment.
+    """
+    most = cell.told.seconds * cell.cores * 1000 / cpu * SPARE + cell.concurrency
+    ids = prepare(cell.world.url, next(cell.world.segments), math.ceil(most / checks))
+    settle(cell.world.pids["service"], cell.told.settle)
+    return ids
+
+
+def _measured(cell: Cell, name: str, environ: Mapping[str, str] = NOTHING, ids: Sequence[str] = ()) -> Sample:
+    """later: processor time after the load has ended, for each request of it: the worker asks what became of it."""
+    world, service = cell.world, cell.world.pids["service"]
+    first = {"BENCH_FIRST": str(place(next(world.segments)))}
+    before = metered(world)
+    run = wrk(SCRIPTS.get(name, name), world.url, cell.concurrency, cell.told.seconds, {**first, **environ}, ids)
+    figures = measured(world, run, before)
+    if name in ("start", "mixed"):
+        before = metered(world)
+        settle(service, cell.told.settle)
+        for part, later in (("service", "service_later"), ("redis", "redis_later")):
+            spent = meter.since(before.parts[part], meter.used(world.pids[part]))
+            figures[later] = 1000 * spent / max(1, run.requests)
+    return Sample(name, cell.workers, cell.concurrency, written(cell.cost), figures, run.bad)
 
 
 def _latency(told: Told, workers: int, world: World, rate: float) -> Iterator[Sample]:

@@ -50,6 +50,10 @@ class Row:
     figures: Mapping[str, Spread]
 
     @property
+    def key(self) -> Key:
+        return self.name, self.workers, self.concurrency, self.cost
+
+    @property
     def valid(self) -> bool:
         return not self.bad
 

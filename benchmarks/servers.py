@@ -26,6 +26,9 @@ STORE = ("--appendonly", "yes", "--appendfsync", "everysec", "--aof-use-rdb-prea
 PATIENCE_SECONDS = 30.0
 LOOK_EACH_SECONDS = 0.005
 """At a starting process, so that its time is known well enough."""
+NO_ALARM = 10_000_000
+"""Wrong codes until the alarm on them is raised. As shipped it would be after 300, since nobody here types a right code
+beside each wrong one; what is measured is the check of a wrong code on a usual day."""
 QUIET = 0.05
 """Of a core: below this nothing is done but waiting."""
 
@@ -92,6 +95,8 @@ def settings(plan: Plan, redis: int, gateway: int) -> str:
             f'url = "redis://127.0.0.1:{plan.tap or redis}/0"',
             "[hashing]",
             f"memory_kib = {memory}\ntime_cost = {passes}\nparallelism = {lanes}",
+            "[guard]",
+            f"wrong_codes_floor = {NO_ALARM}",
             "[worker]",
             f"in_serve = {str(plan.jobs).lower()}",
             f"[gateways.{GATEWAY}]",

@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -60,8 +61,11 @@ def result(told: Told, found: Sequence[Row], judged: Sequence[Verdict]) -> dict[
 def sections(told: Told, found: Sequence[Row], judged: Sequence[Verdict]) -> dict[str, str]:
     """By the places in docs/performance.md."""
     where = ", ".join(f"{name} {value}" for name, value in machine().items())
+    elsewhere = [row.figures["elsewhere"] for row in found if "elsewhere" in row.figures]
+    usual, most = statistics.median(one.median for one in elsewhere), max(one.most for one in elsewhere)
     return {
-        "speed machine": f"{where}. Rounds: {told.rounds}, of {tables.number(told.seconds)} s each.",
+        "speed machine": f"{where}. Rounds: {told.rounds}, of {tables.number(told.seconds)} s for each measurement."
+        f" Cores that were busy with something else: {tables.number(usual)} as a rule, {tables.number(most)} at most.",
         "speed verdicts": tables.judged(judged),
         "speed rates": tables.rates(found),
         "speed costs": tables.costs(found),

@@ -67,7 +67,7 @@ def rates(found: Sequence[Row]) -> str:
 
 def costs(found: Sequence[Row]) -> str:
     """Processor time in ms for each request; later: of the worker, once the load has ended."""
-    parts = ("cpu_service", "cpu_later", "cpu_redis", "redis_later", "cpu_gateway", "cpu_generator")
+    parts = ("cpu_service", "service_later", "cpu_redis", "redis_later", "cpu_gateway", "cpu_generator")
     return table(
         ("", "argon2id", "processes", "at once", "service", "later", "Redis", "later", "gateway stub", "wrk"),
         ([*_named(row), *(spread(row.figures.get(name)) for name in parts)] for row in found if row.name in OPERATIONS),

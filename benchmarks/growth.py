@@ -47,6 +47,8 @@ CLAIMS = 20
 REHASH_SECONDS = 60.0
 """A table of keys that has become too small is moved bit by bit, and both take memory meanwhile."""
 CONCURRENCY = 16
+LOOK_SECONDS = 6.0
+"""After the last start, until the worker has asked what became of its message."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ def grow(sizes: Sequence[int], seconds: float) -> Iterator[Size]:
             with _served(taken, folder) as world:
                 there = 0
                 for size in sorted(sizes):
+                    if there:
+                        settle(world.pids["service"], LOOK_SECONDS)
                     yield _at(world, made_from, there, size, seconds)
                     there = size
 
@@ -134,10 +138,7 @@ def _load(world: World, script: str, ids: Sequence[str], seconds: float) -> dict
     }
     before = metered(world)
     run = wrk(script, world.url, CONCURRENCY, seconds, environ, ids)
-    figures = {**measured(world, run, before), "bad": float(run.bad)}
-    if script == "start":
-        settle(world.pids["service"], 6.0)
-    return figures
+    return {**measured(world, run, before), "bad": float(run.bad)}
 
 
 async def _claim(world: World) -> float:

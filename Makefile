@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow image-test chart chart-test soak bench-delivery lint format lock sbom clean
+.PHONY: help run test test-slow image-test chart chart-test soak bench bench-growth bench-delivery lint format lock sbom clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,12 @@ chart: $(VENV)/.base ## Write anew what is generated in helm/: the table of valu
 
 soak: $(VENV)/.dev ## Twenty minutes at half of the capacity, with faults, and look for leaks (SECONDS_TO_RUN=1200)
 	@$(BIN)/python -m tests.soak --seconds $(or $(SECONDS_TO_RUN),1200) --redis-faults $(or $(FAULTS),kill,freeze,disconnect)
+
+bench: $(VENV)/.dev ## Measure rates, times and processor time beside their limits (needs wrk; OPTIONS='--rounds 1 --seconds 1')
+	@$(BIN)/python -m benchmarks.speed $(OPTIONS)
+
+bench-growth: $(VENV)/.dev ## Measure what changes with up to a million live verifications (needs wrk; OPTIONS='--sizes 1000')
+	@$(BIN)/python -m benchmarks.growth $(OPTIONS)
 
 bench-delivery: $(VENV)/.dev ## Measure who gets a code in time, at what price, four ways (needs faketime; OPTIONS='--seeds 1')
 	@$(BIN)/python -m benchmarks.delivery $(OPTIONS)

@@ -1,0 +1,4 @@
+-- Starts: each for another phone and another address.
+dofile(os.getenv("BENCH_COMMON"))
+
+function request() return start() end

@@ -14,12 +14,11 @@ local function number(key, field)
   return tonumber(redis.call('HGET', key, field) or '0')
 end
 
--- Whether a verification is there and of this application ('' for any), and for this purpose ('' for any). One command
--- whatever the answer, because nobody shall learn from the time it takes what is another application's.
-local function belongs(v, application, purpose)
-  local found = redis.call('HMGET', v, 'application', 'purpose')
-  return found[1] and (application == '' or found[1] == application)
-    and (not purpose or purpose == '' or found[2] == purpose)
+-- Whether a verification is there and of this application ('' for any). One command whatever the answer, for the first
+-- field of the record, because nobody shall learn from the time it takes what is another application's.
+local function belongs(v, application)
+  local found = redis.call('HGET', v, 'application')
+  return found and (application == '' or found == application)
 end
 
 -- A verification as it is now: 'pending' past its end is 'expired', whether or not anybody wrote it down yet.

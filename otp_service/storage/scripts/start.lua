@@ -16,8 +16,9 @@ if number(fails, 'count') >= tonumber(ARGV[6]) then return answer('disabled', v,
 local wait = number(pause, 'until') - now
 if wait > 0 then return answer('too_soon', v, now, wait) end
 
+redis.call('HSET', v, unpack(ARGV, 11))  -- with the application first, see `belongs`
 redis.call('HSET', v, 'status', 'pending', 'created_at', now, 'expires_at', now + ttl, 'retention', retention,
-  'attempts', 0, 'sends', 1, 'messages', 0, 'lease', now + lease, unpack(ARGV, 11))
+  'attempts', 0, 'sends', 1, 'messages', 0, 'lease', now + lease)
 redis.call('PEXPIRE', v, ttl + retention)
 redis.call('ZADD', phone, now, ARGV[1])
 redis.call('ZREMRANGEBYRANK', phone, 0, -1 - tonumber(ARGV[7]))

@@ -9,7 +9,7 @@
 --   | running (extra: ms) | mismatch | waiting (extra: ms) | disabled
 local v, fails, due, out = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local now = now_ms()
-if not belongs(v, ARGV[1], ARGV[2]) then
+if not belongs(v, ARGV[1]) or (ARGV[2] ~= '' and text(v, 'purpose') ~= ARGV[2]) then
   return {'not_found', '', tostring(now), {}}
 end
 

@@ -64,15 +64,15 @@ class Jobs:
     async def _look(self, jobs: Sequence[Job]) -> None:
         """Whatever is found plans its next look itself."""
         gone = set(await self._tracking.attend([job.subject for job in jobs]))
-        await asyncio.gather(*(self._schedule.done(job) for job in jobs if job.subject in gone))
+        await self._schedule.done(*(job for job in jobs if job.subject in gone))
 
     async def _relay(self, jobs: Sequence[Job]) -> None:
-        async def relay(job: Job) -> None:
-            while await self._events.relay(job.lane):
-                pass
-            await self._schedule.done(job)
-
-        await asyncio.gather(*(relay(job) for job in jobs))
+        left = {job.lane: job for job in jobs}
+        while left:
+            passed = await self._events.relay(list(left))
+            await self._schedule.done(*(left.pop(lane) for lane, more in passed.items() if not more))
+            if not any(passed.values()):
+                return  # the primaries of the rest are away; their jobs come back
 
     async def _probe(self, jobs: Sequence[Job]) -> None:
         await asyncio.gather(*(self._circuits.probe(job.subject) for job in jobs))

@@ -18,7 +18,8 @@ from otp_service import metrics, tracing
 from otp_service.errors import StorageUnavailable
 from otp_service.storage.schedule import Job, Schedule
 
-LONGEST_SLEEP_SECONDS = 1.0
+SHORTEST_SLEEP_SECONDS, LONGEST_SLEEP_SECONDS = 0.1, 1.0
+"""Between two rounds. Each asks all lanes, so without the first a busy service would do little else."""
 AFTER_FAULT_SECONDS = 0.5
 LATE_SECONDS = 5.0
 MOST_BATCHES = 64
@@ -90,7 +91,8 @@ class Worker:
             task.add_done_callback(self._running.discard)
         metrics.JOB_LATENESS.set(max((job.late_seconds for job in jobs), default=0))
         self._last_round = time.monotonic()
-        return min(LONGEST_SLEEP_SECONDS, next_in if next_in is not None else LONGEST_SLEEP_SECONDS)
+        wait = LONGEST_SLEEP_SECONDS if next_in is None else next_in
+        return min(LONGEST_SLEEP_SECONDS, max(SHORTEST_SLEEP_SECONDS, wait))
 
     async def _run(self, kind: str, jobs: Sequence[Job]) -> None:
         handler = self._handlers.get(kind)
@@ -100,8 +102,7 @@ class Worker:
                     await handler(jobs)
             else:
                 log.warning("unknown_job", kind=kind)
-                for job in jobs:
-                    await self._schedule.done(job)
+                await self._schedule.done(*jobs)
         except StorageUnavailable:
             log.info("jobs_given_back", kind=kind, jobs=len(jobs))
         except asyncio.CancelledError:  # at the end of this process: others need not wait for the lease

@@ -94,33 +94,29 @@ class Database:
             raise StorageUnavailable("confirmation_pending", "Not enough replicas have confirmed; ask again.")
         return replies[0]
 
-    @observed
     async def run_many(
         self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[Argument]]], *, some: bool = False
     ) -> Sequence[Any]:
-        """Run one script with many sets of keys, in one round trip to each primary that has some of them.
+        """Run one script with many sets of keys; see `run_all`."""
+        return await self.run_all([Step(script, *call) for call in calls], some=some)
+
+    async def run_all(self, steps: Sequence[Step], *, some: bool = False) -> Sequence[Any]:
+        """Run several scripts in one round trip to each primary that has some of their keys, each by itself: one may be
+        done and another not.
 
         some: None stands for what a primary did not answer, unless none of them did.
         """
-        if not calls:
-            return []
-        replies = [reply for (reply,) in await self._run([Step(script, *call) for call in calls])]
-        if some and not all(map(_is_absence, replies)):
-            if away := [reply for reply in replies if _is_absence(reply)]:
-                log.warning("storage_unavailable", operation=script.name, error=type(away[0]).__name__)
-            replies = [None if _is_absence(reply) else reply for reply in replies]
-        _raise_faults(script.name, replies)
-        return replies
-
-    async def run_all(self, steps: Sequence[Step]) -> Sequence[Any]:
-        """Run several scripts in one round trip, each by itself: one may be done and another not."""
         if not steps:
             return []
-        return await self._run_all("+".join(sorted({step.script.name for step in steps})), steps)
+        return await self._run_all("+".join(sorted({step.script.name for step in steps})), steps, some)
 
     @observed
-    async def _run_all(self, operation: str, steps: Sequence[Step]) -> Sequence[Any]:
+    async def _run_all(self, operation: str, steps: Sequence[Step], some: bool) -> Sequence[Any]:
         replies = [reply for (reply,) in await self._run(steps)]
+        if some and not all(map(_is_absence, replies)):
+            if away := [reply for reply in replies if _is_absence(reply)]:
+                log.warning("storage_unavailable", operation=operation, error=type(away[0]).__name__)
+            replies = [None if _is_absence(reply) else reply for reply in replies]
         _raise_faults(operation, replies)
         return replies
 

@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from otp_service.domain.events import Event, EventType
 from otp_service.domain.keyring import Keyring
 from otp_service.storage import keys
-from otp_service.storage.connection import Argument, Database, Script
+from otp_service.storage.connection import Argument, Database, Script, Step
 from otp_service.storage.subject_records import open_person
 
 BATCH = 100
-_APPEND = Script.load("append_events")
+_APPEND, _OUTBOX, _CLEAR = map(Script.load, ("append_events", "read_outbox", "clear_outbox"))
 
 Entry = tuple[bytes, Mapping[bytes, bytes]]
 """Of a stream: its id and its fields."""
@@ -33,22 +33,22 @@ class EventStore:
         self._keep_ms = keep_seconds * 1000
         self._jobs = jobs
 
-    async def relay(self, lane: str) -> bool:
-        """Pass on what lies in an outbox. True: there was more than one batch, so there may be more."""
-        entries: list[Entry] = await self._database.command("XRANGE", keys.outbox(lane), "-", "+", "COUNT", BATCH)
-        if not entries:
-            return False
-        by_application: defaultdict[str, list[Entry]] = defaultdict(list)
-        for entry in entries:
-            named = entry[1][b"application"].decode()
-            # What concerns gateways concerns every application.
-            for application in self._jobs if lane == keys.GATEWAYS else [named]:
-                by_application[application].append(entry)
-        for application, own in by_application.items():
-            if application in self._jobs and self._keep_ms:
-                await self._append(application, lane, own)
-        await self._database.command("XDEL", keys.outbox(lane), *(entry_id for entry_id, _ in entries))
-        return len(entries) == BATCH
+    async def relay(self, lanes: Sequence[str]) -> dict[str, bool]:
+        """Pass on a batch of what lies in each of the outboxes; returns for each whether more may be left in it.
+
+        One round trip for each step, whatever the number of lanes. Lanes whose primary is away are left as they are and
+        not returned. What is passed on twice counts once.
+        """
+        calls = [([keys.outbox(lane)], [BATCH]) for lane in lanes]
+        replies = await self._database.run_many(_OUTBOX, calls, some=True)
+        read = {lane: _entries(reply) for lane, reply in zip(lanes, replies, strict=True) if reply is not None}
+        appends = [(lane, step) for lane, entries in read.items() for step in self._appends(lane, entries)]
+        appended = await self._database.run_all([step for _, step in appends], some=True)
+        missed = {lane for (lane, _), reply in zip(appends, appended, strict=True) if reply is None}
+        passed = {lane: entries for lane, entries in read.items() if entries and lane not in missed}
+        clears = [Step(_CLEAR, [keys.outbox(lane)], [each for each, _ in passed[lane]]) for lane in passed]
+        await self._database.run_all(clears, some=True)
+        return {lane: len(entries) == BATCH for lane, entries in read.items() if lane not in missed}
 
     async def after(self, application: str, event_id: str, limit: int) -> list[Event]:
         """The events of an application that follow one, oldest first; "" for the oldest that is kept."""
@@ -63,12 +63,23 @@ class EventStore:
         found: list[Entry] = await self._database.command("XREVRANGE", keys.events(application), "+", "-", "COUNT", 1)
         return _id(application, found[0][0]) if found else ""
 
-    async def _append(self, application: str, lane: str, entries: Sequence[Entry]) -> None:
-        args: list[Argument] = [lane, self._keep_ms, ",".join(self._jobs[application])]
+    def _appends(self, lane: str, entries: Sequence[Entry]) -> list[Step]:
+        """To the log of each application that these events concern; what concerns gateways concerns all."""
+        by_application: defaultdict[str, list[Argument]] = defaultdict(list)
         for entry_id, fields in entries:
-            args += [entry_id, 2 * len(fields), *(part for pair in fields.items() for part in pair)]
-        names = [keys.events(application), keys.event_state(application), keys.due(keys.application_lane(application))]
-        await self._database.run(_APPEND, names, args)
+            named = fields[b"application"].decode()
+            for application in self._jobs if lane == keys.GATEWAYS else [named]:
+                written = [part for pair in fields.items() for part in pair]
+                by_application[application] += [entry_id, len(written), *written]
+        return [
+            Step(
+                _APPEND,
+                [keys.events(name), keys.event_state(name), keys.due(keys.application_lane(name))],
+                [lane, self._keep_ms, ",".join(self._jobs[name]), *args],
+            )
+            for name, args in by_application.items()
+            if name in self._jobs and self._keep_ms
+        ]
 
     def event(self, application: str, entry: Entry) -> Event:
         """An entry of an application's log."""
@@ -89,6 +100,10 @@ class EventStore:
             person=open_person(self._keyring, person, application, index) if person else "",
             fields=text,
         )
+
+
+def _entries(reply: Sequence[tuple[bytes, Sequence[bytes]]]) -> list[Entry]:
+    return [(entry_id, dict(zip(flat[::2], flat[1::2], strict=True))) for entry_id, flat in reply]
 
 
 def _id(application: str, entry_id: bytes) -> str:

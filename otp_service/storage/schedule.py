@@ -66,9 +66,9 @@ class Schedule:
         """Have it done after so long; where it is planned for earlier, that stands."""
         await self._database.run(_PUT, [keys.due(lane)], [Job(lane, kind, subject).name, int(seconds * 1000)])
 
-    async def done(self, job: Job) -> None:
-        """It need not be done again, unless it was put anew since it was claimed."""
-        await self._database.run(_END, [keys.due(job.lane)], [job.name, job.claim, ""])
+    async def done(self, *jobs: Job) -> None:
+        """They need not be done again, unless they were put anew since they were claimed."""
+        await self._database.run_many(_END, [([keys.due(job.lane)], [job.name, job.claim, ""]) for job in jobs])
 
     async def later(self, job: Job, seconds: float) -> None:
         """It is to be done again after so long, unless it was put anew since it was claimed."""

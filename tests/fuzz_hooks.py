@@ -24,6 +24,8 @@ FACTORS: list[str] = KNOWN["factors"]
 
 @schemathesis.hook
 def map_case(_: schemathesis.HookContext, case: schemathesis.Case) -> schemathesis.Case:
+    if str((case.query or {}).get("wait", "")).replace(".", "").isdigit():
+        case.query["wait"] = 1  # longer is right, too, and leaves no time for the rest
     if case.meta is None or case.meta.generation.mode is not GenerationMode.POSITIVE:
         return case
     chosen = random.choice(VERIFICATIONS)
@@ -31,8 +33,6 @@ def map_case(_: schemathesis.HookContext, case: schemathesis.Case) -> schemathes
         case.path_parameters["verification_id"] = chosen["id"]
     if "factor_id" in (case.path_parameters or {}) and case.method != "DELETE" and random.random() < 0.8:
         case.path_parameters["factor_id"] = random.choice(FACTORS)
-    if str((case.query or {}).get("wait", "")).replace(".", "").isdigit():
-        case.query["wait"] = 1  # longer is right, too, and leaves no time for the rest
     if "Idempotency-Key" in (case.headers or {}):
         case.headers["Idempotency-Key"] = secrets.token_hex(8)  # the same key with another body is refused, rightly
     if isinstance(case.body, dict):

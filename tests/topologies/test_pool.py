@@ -135,3 +135,27 @@ async def test_a_lost_connection_fails_those_under_way_and_nobody_else(place: tu
         while await asked(found, calls=PING) != [True]:
             await asyncio.sleep(0.05)
     assert await asked(found, 5, PING) == [True] * 5
+
+
+async def test_what_cannot_be_sent_is_the_fault_of_its_caller_alone(place: tuple[Single, Network, Server]) -> None:
+    _, _, found = place
+    wrong: Any = [Call("", [("ECHO", object())])]
+    replies = await asyncio.gather(*map(found.exchange, (PING, wrong, PING)), return_exceptions=True)
+    assert replies[0] == replies[2] == [[True]]
+    assert isinstance(replies[1], TypeError)
+
+
+async def test_a_bug_on_the_shared_connection_is_heard_by_all_who_wait_for_it(
+    place: tuple[Single, Network, Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for ever, and who comes after that is served."""
+    _, _, found = place
+    with monkeypatch.context() as patch:
+        patch.setattr(type(found.redis), "parse_response", broken)
+        replies = await asyncio.gather(*(found.exchange(PING) for _ in range(5)), return_exceptions=True)
+        assert [str(reply) for reply in replies] == ["a bug"] * 5
+    assert await found.exchange(PING) == [[True]]
+
+
+async def broken(*_: Any) -> None:
+    raise ValueError("a bug")

@@ -35,6 +35,15 @@ class Call:
     commands: Sequence[Command]
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What one caller asks for, packed where it asks: what cannot be packed is its fault alone."""
+
+    commands: Sequence[Command]
+    packet: bytes
+    answered: asyncio.Future[list[Reply]]
+
+
 class Server:
     """What is asked for while the shared connection is busy goes out together as its next packet: the more callers,
     the fewer packets, system calls and wake-ups for each of them.
@@ -47,7 +56,7 @@ class Server:
         self.redis = redis
         self._seconds = seconds
         self._line: Connection | None = None
-        self._waiting: list[tuple[Sequence[Command], asyncio.Future[list[Reply]]]] = []
+        self._waiting: list[_Asked] = []
         self._carrier: asyncio.Task[None] | None = None
 
     @classmethod
@@ -62,38 +71,46 @@ class Server:
         what comes next.
         """
         commands = [command for call in calls for command in call.commands]
-        short = len(commands) == len(calls) <= SHORT
-        replies = await (self._shared(commands) if short else self._said(commands, self._line_alone))
-        if short:
-            return [[reply] for reply in replies]
-        rest = iter(replies)
+        packet = b"".join(map(_packed, commands))
+        if len(commands) == len(calls) <= SHORT:
+            return [[reply] for reply in await self._shared(commands, packet)]
+        rest = iter(await self._said(commands, packet, self._line_alone))
         return [[next(rest) for _ in call.commands] for call in calls]
 
     async def aclose(self) -> None:
         await self.redis.aclose()
         await self.redis.connection_pool.disconnect()
 
-    async def _shared(self, commands: Sequence[Command]) -> list[Reply]:
+    async def _shared(self, commands: Sequence[Command], packet: bytes) -> list[Reply]:
         """A caller that is canceled leaves; what it asked for is done all the same."""
         loop = asyncio.get_running_loop()
-        answered: asyncio.Future[list[Reply]] = loop.create_future()
-        self._waiting.append((commands, answered))
+        asked = _Asked(commands, packet, loop.create_future())
+        self._waiting.append(asked)
         if self._carrier is None or self._carrier.done():
             self._carrier = loop.create_task(self._carry(), name="redis")
-        return await answered
+        return await asked.answered
 
     async def _carry(self) -> None:
+        """Until nobody waits. Whatever happens, everybody hears of it."""
         while self._waiting:
             batch, self._waiting = self._waiting, []
-            replies = await self._said([command for commands, _ in batch for command in commands], self._shared_line)
+            commands = [command for asked in batch for command in asked.commands]
+            try:
+                replies = await self._said(commands, b"".join(asked.packet for asked in batch), self._shared_line)
+            except BaseException as bug:
+                for asked in [*batch, *self._waiting]:
+                    if not asked.answered.done():
+                        asked.answered.set_exception(bug if isinstance(bug, Exception) else RedisConnectionError())
+                self._waiting = []
+                raise
             if isinstance(replies[-1], TimeoutError | RedisTimeoutError):
                 batch, self._waiting = batch + self._waiting, []
-                replies += [replies[-1]] * (sum(len(commands) for commands, _ in batch) - len(replies))
+                replies += [replies[-1]] * (sum(len(asked.commands) for asked in batch) - len(replies))
             begin = 0
-            for commands, answered in batch:
-                end = begin + len(commands)
-                if not answered.done():
-                    answered.set_result(replies[begin:end])
+            for asked in batch:
+                end = begin + len(asked.commands)
+                if not asked.answered.done():
+                    asked.answered.set_result(replies[begin:end])
                 begin = end
 
     @asynccontextmanager
@@ -118,7 +135,7 @@ class Server:
             await pool.release(connection)
 
     async def _said(
-        self, commands: Sequence[Command], line: Callable[[], AbstractAsyncContextManager[Connection]]
+        self, commands: Sequence[Command], packet: bytes, line: Callable[[], AbstractAsyncContextManager[Connection]]
     ) -> list[Reply]:
         """All at once over one connection. A fault stands for each answer that was not heard."""
         replies: list[Reply] = []
@@ -127,7 +144,7 @@ class Server:
             async with line() as connection:
                 try:
                     async with asyncio.timeout(self._seconds):
-                        await connection.send_packed_command(b"".join(map(_packed, commands)))
+                        await connection.send_packed_command(packet)
                         for command in commands:
                             try:
                                 replies.append(await self.redis.parse_response(connection, str(command[0])))

@@ -24,7 +24,8 @@ pytestmark = [
     ),
 ]
 SECONDS = 100
-
+EXAMPLES = os.environ.get("OTP_TEST_EXAMPLES", "")
+"""Cases for each operation and phase, however long that takes (S-26 wants 500); else as many as fit into `SECONDS`."""
 
 ONE = "/v1/verifications/{verification_id}"
 TOTP = "/v1/factors/totp"
@@ -59,7 +60,7 @@ def fuzz(url: str, known: Path) -> subprocess.CompletedProcess[str]:
     options = {
         "--checks": "all",
         "--phases": "examples,coverage,fuzzing,stateful",
-        "--max-time": str(SECONDS),
+        **({"--max-examples": EXAMPLES} if EXAMPLES else {"--max-time": str(SECONDS)}),
         "--workers": "2",
         "--request-timeout": "35",  # a long poll takes up to 30 s
         "--max-response-time": "35",
@@ -80,7 +81,7 @@ def fuzz(url: str, known: Path) -> subprocess.CompletedProcess[str]:
         cwd=known.parent,
         capture_output=True,
         text=True,
-        timeout=SECONDS * 4,
+        timeout=None if EXAMPLES else SECONDS * 4,
     )
 
 

@@ -31,6 +31,7 @@ from otp_service.domain.pumping import Decision, Word
 from otp_service.errors import Refused, StorageUnavailable
 from otp_service.gateways.base import Reason
 from otp_service.settings import Settings
+from otp_service.storage.again import again
 from otp_service.storage.connection import Database
 from otp_service.storage.ledger import Ledger
 from otp_service.storage.limits import Counter
@@ -145,8 +146,9 @@ class Admission:
         """Count a guess that is about to be judged. Raises Refused; then its attempt is given back."""
         if taken.found.test:
             return
-        try:
-            await self._limits.count(taken.found.application, self._guesses(taken.found))
+        counters = self._guesses(taken.found)
+        try:  # a guess that is counted twice after a lost answer makes its limit stricter, and no more
+            await again(lambda: self._limits.count(taken.found.application, counters))
         except Refused:
             await self._store.give_back_attempt(taken.found.id, repeat)
             raise
@@ -156,10 +158,7 @@ class Admission:
         return self._guard.proved_seconds(taken.found.guard)
 
     async def judged(self, taken: Stored, settled: Stored, *, matched: bool) -> None:
-        """After the verdict: a right code was no guess, and the sends of an approved verification no misuse.
-
-        Whatever fails here makes limits stricter than they need be, and nothing else.
-        """
+        """A right code was no guess; sends of an approved verification no misuse. What fails here makes limits stricter."""
         if taken.found.test:
             return
         try:

@@ -158,7 +158,7 @@ class Admission:
         return self._guard.proved_seconds(taken.found.guard)
 
     async def judged(self, taken: Stored, settled: Stored, *, matched: bool) -> None:
-        """A right code was no guess; sends of an approved verification no misuse. What fails here makes limits stricter."""
+        """A right code was no guess, its sends no misuse. What fails here makes limits stricter, and no more."""
         if taken.found.test:
             return
         try:

@@ -21,6 +21,7 @@ TRIES = 20
 async def test_s07_the_last_millisecond(apis: list[Api], attacked: Attacked, gateways: Gateways) -> None:
     """The clock stands still 5 ms before to 5 ms after the end: before it all are approved, from it on none."""
     rng = random.Random(7)
+    judged = 0
     async with Redis.from_url(attacked.redis, protocol=2) as redis:
         for past in range(-5, 6):
             phones = [f"+7908{rng.randrange(1_000):03}{n:02}{rng.randrange(20, 99)}" for n in range(10)]
@@ -31,7 +32,7 @@ async def test_s07_the_last_millisecond(apis: list[Api], attacked: Attacked, gat
             for one in started:
                 (name,) = [key async for key in redis.scan_iter(match=f"otp:v:*{one['id']}", count=5000)]
                 await redis.hset(name, "expires_at", end)
-            seen = int(attacked.clock.now() * 1000)
+            seen = await clock_of(redis)
             outcomes = Counter(
                 await asyncio.gather(
                     *(
@@ -40,8 +41,17 @@ async def test_s07_the_last_millisecond(apis: list[Api], attacked: Attacked, gat
                     )
                 )
             )
-            assert outcomes == {"approved" if seen < end else "expired": 10}, (past, seen - end)
+            if seen == await clock_of(redis):  # else it went on after all, and either is right
+                assert outcomes == {"approved" if seen < end else "expired": 10}, (past, seen - end)
+                judged += 1
             attacked.clock.move(seconds=1)
+    assert judged > 5
+
+
+async def clock_of(redis: Redis) -> int:
+    """In milliseconds."""
+    seconds, micros = await redis.time()
+    return int(seconds) * 1000 + int(micros) // 1000
 
 
 async def test_s07_the_end_races(apis: list[Api], attacked: Attacked, gateways: Gateways) -> None:
@@ -56,8 +66,7 @@ async def test_s07_the_end_races(apis: list[Api], attacked: Attacked, gateways: 
             started = await apis[0].started(phone)
             (code,) = await gateways.codes(phone)
             (name,) = [key async for key in redis.scan_iter(match=f"otp:v:*{started['id']}", count=20_000)]
-            seconds, micros = await redis.time()
-            end = seconds * 1000 + micros // 1000 + rng.randrange(5, 60)
+            end = await clock_of(redis) + rng.randrange(2, 25)
             await redis.hset(name, "expires_at", end)
             outcomes = [await apis[turn % 2].outcome(started["id"], code) for turn in range(TRIES)]
             assert set(outcomes) <= {"approved", "already_approved", "expired"}

@@ -19,15 +19,17 @@ TRIES = 20
 
 
 async def test_s07_the_last_millisecond(apis: list[Api], attacked: Attacked, gateways: Gateways) -> None:
-    """The clock stands still 5 ms before to 5 ms after the end: before it all are approved, from it on none."""
+    """The clock stands still 5 ms before to 5 ms after the end: before it all are approved, from it on none.
+
+    It stands at the beginning of a millisecond: within a packet of scripts the server adds what its own timer says.
+    """
     rng = random.Random(7)
-    judged = 0
     async with Redis.from_url(attacked.redis, protocol=2) as redis:
         for past in range(-5, 6):
             phones = [f"+7908{rng.randrange(1_000):03}{n:02}{rng.randrange(20, 99)}" for n in range(10)]
             started = [await apis[0].started(phone) for phone in phones]
             codes = [(await gateways.codes(phone))[0] for phone in phones]
-            now = attacked.clock.stand_still()
+            now = attacked.clock.stand_still((int(attacked.clock.now() * 1000) + 0.05) / 1000)
             end = int(now * 1000) - past  # so that `now` is `past` ms after it
             for one in started:
                 (name,) = [key async for key in redis.scan_iter(match=f"otp:v:*{one['id']}", count=5000)]
@@ -41,11 +43,8 @@ async def test_s07_the_last_millisecond(apis: list[Api], attacked: Attacked, gat
                     )
                 )
             )
-            if seen == await clock_of(redis):  # else it went on after all, and either is right
-                assert outcomes == {"approved" if seen < end else "expired": 10}, (past, seen - end)
-                judged += 1
+            assert outcomes == {"approved" if seen < end else "expired": 10}, (past, seen - end)
             attacked.clock.move(seconds=1)
-    assert judged > 5
 
 
 async def clock_of(redis: Redis) -> int:

@@ -39,10 +39,6 @@ class Keys:
     pepper: bytes = field(repr=False)
     code_derivation: bytes = field(repr=False)
     encryption: bytes = field(repr=False)
-    _cipher: AESGCM = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_cipher", AESGCM(self.encryption))
 
     @classmethod
     def of(cls, root: str) -> Keys:
@@ -62,12 +58,12 @@ class Keys:
     def seal(self, plain: bytes, bound_to: bytes) -> bytes:
         """AES-256-GCM; `bound_to` is authenticated with it, so a value moved elsewhere does not open."""
         nonce = secrets.token_bytes(NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, plain, bound_to)
+        return nonce + AESGCM(self.encryption).encrypt(nonce, plain, bound_to)
 
     def open(self, sealed: bytes, bound_to: bytes) -> bytes:
         """Raises ValueError if it was sealed under another key, bound to something else, or touched."""
         try:
-            return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound_to)
+            return AESGCM(self.encryption).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound_to)
         except (InvalidTag, ValueError):
             raise ValueError("sealed under another key, or damaged") from None
 

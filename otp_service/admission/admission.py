@@ -159,10 +159,9 @@ class Admission:
 
     async def judged(self, taken: Stored, settled: Stored, *, matched: bool) -> None:
         """A right code was no guess, its sends no misuse. What fails here makes limits stricter, and no more."""
-        if taken.found.test:
-            return
         try:
-            await self._after(taken, approved=settled.extra == "approved", matched=matched)
+            if not taken.found.test:
+                await self._after(taken, approved=settled.extra == "approved", matched=matched)
         except Refused:
             log.warning("verdict_not_counted", verification=taken.found.id)
 
@@ -197,11 +196,13 @@ class Admission:
         """
         send = admitted.send
         counters = self._limits.counters(send.application, SENDS, stand_ins)
-        found, _ = await asyncio.gather(  # one round trip for both
-            self._guard.passes(send), self._limits.count(send.application, counters)
-        )
+        count = self._limits.count(send.application, counters)
+        if passed:
+            await count
+        else:
+            passed, _ = await asyncio.gather(self._guard.passes(send), count)  # one round trip for both
         admitted.counted = counters
-        admitted.decision = passed or found or await self._guard.judge(send)
+        admitted.decision = passed or await self._guard.judge(send)
         admitted.bill = await self._spending.reserve(send.application, send.to.region, channel, locale, platform)
 
     @asynccontextmanager
@@ -238,8 +239,8 @@ class Admission:
 
     def _stand_ins_of(self, found: Verification) -> dict[str, str]:
         """As its start knew them: those of the phone anew, the others from memory."""
-        order = Order(found.phone)
-        return {**found.counted_by, **self._stand_ins(found.application, phone.known(found.phone), order)}
+        known = self._stand_ins(found.application, phone.known(found.phone), Order(found.phone))
+        return {**found.counted_by, **known}
 
     def _stand_ins(self, application: str, to: Phone, order: Order) -> dict[str, str]:
         known = limits.dimensions(application, to, order)

@@ -79,7 +79,7 @@ local function finish(v, due, out, id, status, now)
   -- A walk that is under way may die before it has written what became of its message.
   if number(v, 'lease') > 0 then redis.call('HSETNX', v, 'look_at', number(v, 'lease') + 20000) end
   redis.call('HDEL', v, 'salt', 'cost', 'hash:gateway', 'hash:earlier', 'hash:local', 'settled', 'attempted_at',
-    'code_length', 'lease', 'lease_op', 'failover_at', 'failovers', 'touched')
+    'code_length', 'lease', 'lease_op', 'failover_at', 'failovers')
   redis.call('PEXPIRE', v, number(v, 'retention'))
   redis.call('HDEL', v, 'retention')
   emit_of(v, due, out, id, 'verification.' .. status, now)

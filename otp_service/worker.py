@@ -18,8 +18,10 @@ from otp_service import metrics, tracing
 from otp_service.errors import StorageUnavailable
 from otp_service.storage.schedule import Job, Schedule
 
-SHORTEST_SLEEP_SECONDS, LONGEST_SLEEP_SECONDS = 0.1, 1.0
-"""Between two rounds. Each asks all lanes, so without the first a busy service would do little else."""
+SLEEP_SECONDS = 0.1
+"""Between two rounds at least: what falls due meanwhile is claimed together."""
+LANE_SECONDS = 0.5
+"""A lane is asked so often at least: others put jobs there too, and tell nobody."""
 AFTER_FAULT_SECONDS = 0.5
 LATE_SECONDS = 5.0
 MOST_BATCHES = 64
@@ -41,6 +43,7 @@ class Worker:
         self._handlers = handlers
         self._stopping = stopping
         self._last_round = time.monotonic()
+        self._ask_at = dict.fromkeys(schedule.lanes, 0.0)
         self._running: set[asyncio.Task[None]] = set()
 
     @property
@@ -76,11 +79,16 @@ class Worker:
                 await self._stopping.wait()
 
     async def _round(self) -> float:
-        """Claim what is due and set it going; returns how long to sleep."""
+        """Claim what is due and set it going; returns how long to sleep.
+
+        Of the lanes those are asked whose next job is due, as far as is known here, or which were not asked for long.
+        """
         while len(self._running) >= MOST_BATCHES:
             self._last_round = time.monotonic()
             await asyncio.wait(self._running, timeout=1, return_when=asyncio.FIRST_COMPLETED)
-        jobs, next_in = await self._schedule.claim()
+        began = time.monotonic()
+        asked = [lane for lane, at in self._ask_at.items() if at <= began]
+        jobs, waits = await self._schedule.claim(asked)
         by_kind: defaultdict[str, list[Job]] = defaultdict(list)
         for job in jobs:
             by_kind[job.kind].append(job)
@@ -90,9 +98,11 @@ class Worker:
             self._running.add(task)
             task.add_done_callback(self._running.discard)
         metrics.JOB_LATENESS.set(max((job.late_seconds for job in jobs), default=0))
-        self._last_round = time.monotonic()
-        wait = LONGEST_SLEEP_SECONDS if next_in is None else next_in
-        return min(LONGEST_SLEEP_SECONDS, max(SHORTEST_SLEEP_SECONDS, wait))
+        self._last_round = now = time.monotonic()
+        for lane in asked:
+            wait = waits.get(lane)
+            self._ask_at[lane] = now + (LANE_SECONDS if wait is None else min(LANE_SECONDS, wait))
+        return max(SLEEP_SECONDS, min(self._ask_at.values()) - now)
 
     async def _run(self, kind: str, jobs: Sequence[Job]) -> None:
         handler = self._handlers.get(kind)

@@ -37,30 +37,31 @@ class Job:
 class Schedule:
     def __init__(self, database: Database, names: Names, applications: Sequence[str]) -> None:
         self._database = database
-        self._lanes = [
+        self.lanes = (
             *(str(partition) for partition in range(names.partitions)),
             keys.GATEWAYS,
             *(keys.application_lane(application) for application in applications),
-        ]
+        )
 
-    async def claim(self, lease_seconds: float = LEASE_SECONDS) -> tuple[list[Job], float | None]:
-        """Jobs that are due in any lane, and the seconds until the next one, None when none waits.
+    async def claim(
+        self, lanes: Sequence[str], lease_seconds: float = LEASE_SECONDS
+    ) -> tuple[list[Job], dict[str, float | None]]:
+        """Jobs of these lanes that are due, and for each lane the seconds until its next one, None when none waits.
 
         A claimed job comes back after its lease unless `done` or `later` is said by then. Lanes whose primary is away
-        are left out, so that one shard of a cluster does not hold up the others.
+        are left out of both, so that one shard of a cluster does not hold up the others.
         """
         args = [int(lease_seconds * 1000), BATCH]
-        replies = await self._database.run_many(_CLAIM, [([keys.due(lane)], args) for lane in self._lanes], some=True)
+        replies = await self._database.run_many(_CLAIM, [([keys.due(lane)], args) for lane in lanes], some=True)
         jobs = []
-        waits = []
-        answered = [(lane, reply) for lane, reply in zip(self._lanes, replies, strict=True) if reply is not None]
+        waits: dict[str, float | None] = {}
+        answered = [(lane, reply) for lane, reply in zip(lanes, replies, strict=True) if reply is not None]
         for lane, (wait, claim, *found) in answered:
-            if wait:
-                waits.append(float(wait) / 1000)
+            waits[lane] = float(wait) / 1000 if wait else None
             for member, late_ms in zip(found[::2], found[1::2], strict=True):
                 kind, _, subject = member.decode().partition(":")
                 jobs.append(Job(lane, kind, subject, float(late_ms) / 1000, claim.decode()))
-        return jobs, min(waits, default=None)
+        return jobs, waits
 
     async def put(self, lane: str, kind: str, subject: str, seconds: float = 0) -> None:
         """Have it done after so long; where it is planned for earlier, that stands."""

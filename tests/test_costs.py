@@ -49,9 +49,9 @@ async def serving(
     asked = Asked()
     said = Server._said
 
-    async def counted(self: Server, commands: Any, packet: bytes, line: Any) -> Any:
+    async def counted(self: Server, commands: Any, packet: bytes, line: Any, seconds: float) -> Any:
         asked.packets.append([str(command[0]) for command in commands])
-        return await said(self, commands, packet, line)
+        return await said(self, commands, packet, line, seconds)
 
     environ = service_environ(folder, redis, sandbox, **overrides)
     async with open_service(settings.load(environ), worker=False) as service:

@@ -148,7 +148,7 @@ class Admission:
             return
         counters = self._guesses(taken.found)
         try:  # a guess that is counted twice after a lost answer makes its limit stricter, and no more
-            await again(lambda: self._limits.count(taken.found.application, counters))
+            await again(lambda: self._limits.count(taken.found.application, counters), self._database.timeout_seconds)
         except Refused:
             await self._store.give_back_attempt(taken.found.id, repeat)
             raise

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from otp_service.errors import StorageUnavailable
 
-TRIES = 3
-QUICKLY_SECONDS = 0.15
-"""A connection that broke costs nothing, so it is worth another try. Silence has already cost the caller's patience."""
+TRIES = 5
+PAUSE_SECONDS = 0.02
+"""Before the second try; before each further one twice as long, so that a server's restart may be bridged."""
+SHARE_OF_SILENCE = 0.3
+"""Of the time limit: an answer that takes longer counts as lost."""
 
 T = TypeVar("T")
 
 
-async def again(ask: Callable[[], Awaitable[T]]) -> tuple[T, bool]:
+async def again(ask: Callable[[], Awaitable[T]], seconds: float) -> tuple[T, bool]:
     """The answer, and whether an earlier one was lost: then what was asked for may already have been done.
 
-    Raises StorageUnavailable as `ask` does. A primary that has it and a replica that has not is not a lost answer.
+    seconds: for all tries, because who comes while the server is away need not wait for several time-outs. Raises StorageUnavailable as `ask` does. A primary that has it and a replica that has not is not a lost answer.
     """
-    began = time.monotonic()
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + seconds
     for attempt in range(1, TRIES):
         try:
-            return await ask(), attempt > 1
+            async with asyncio.timeout_at(min(ends, loop.time() + SHARE_OF_SILENCE * seconds)):
+                return await ask(), attempt > 1
+        except TimeoutError:
+            pass
         except StorageUnavailable as fault:
-            if fault.code != "storage_unavailable" or time.monotonic() - began > QUICKLY_SECONDS:
+            if fault.code != "storage_unavailable" or loop.time() >= ends:
                 raise
-    return await ask(), True
+            await asyncio.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
+    try:
+        async with asyncio.timeout_at(ends):
+            return await ask(), True
+    except TimeoutError:
+        raise StorageUnavailable from None

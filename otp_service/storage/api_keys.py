@@ -186,7 +186,7 @@ class ApiKeyStore:
     async def _use(self, digest: str, *, note: bool) -> tuple[str, ApiKey | None, float]:
         """word, the key if it lives, and the seconds that this may be remembered."""
         names, args = [keys.api_key(digest)], ["1" if note else "0"]
-        (word, left_ms, flat), _ = await again(lambda: self._database.run(_USE, names, args))
+        (word, left_ms, flat), _ = await again(lambda: self._database.run(_USE, names, args), self._database.timeout_seconds)
         if word != b"ok":
             return word.decode(), None, CACHE_SECONDS
         record = dict(zip(flat[::2], flat[1::2], strict=True))

@@ -81,6 +81,7 @@ class Database:
     def __init__(self, servers: Redis | Topology, confirm_replicas: int = 0, timeout_seconds: float = 0.8) -> None:
         self.topology = Single(Server(servers)) if isinstance(servers, Redis) else servers
         self.confirm_replicas = confirm_replicas
+        self.timeout_seconds = timeout_seconds
         self._wait = ("WAIT", confirm_replicas, min(_WAIT_MS, int(timeout_seconds * _WAIT_SHARE * 1000)))
 
     @observed

@@ -118,7 +118,10 @@ class VerificationStore:
         if not repeat.op:
             return await self._records.run(_TAKE_ATTEMPT, verification_id, names, args)
         # It may be a replay, and then this is the request's last write.
-        taken, lost = await again(lambda: self._records.run(_TAKE_ATTEMPT, verification_id, names, args, confirm=True))
+        taken, lost = await again(
+            lambda: self._records.run(_TAKE_ATTEMPT, verification_id, names, args, confirm=True),
+            self._records.database.timeout_seconds,
+        )
         if not lost or taken.word != "running":
             return taken
         # The attempt that is under way is ours, or a twin's: settling finds one verdict for both.
@@ -142,7 +145,7 @@ class VerificationStore:
         def ask() -> Awaitable[Any]:
             return self._records.database.run(_SETTLE, names, args, confirm=True)
 
-        word, *said = (await again(ask))[0] if repeat.op else await ask()
+        word, *said = (await again(ask, self._records.database.timeout_seconds))[0] if repeat.op else await ask()
         if word != b"settled":
             return replace(taken, word=word.decode())
         outcome, now, status, *numbers = said
@@ -165,7 +168,10 @@ class VerificationStore:
 
     async def read(self, verification_id: str, application: str) -> Stored:
         names = [self._records.place(verification_id).verification]
-        stored, _ = await again(lambda: self._records.run(_READ, verification_id, names, [application]))
+        stored, _ = await again(
+            lambda: self._records.run(_READ, verification_id, names, [application]),
+            self._records.database.timeout_seconds,
+        )
         return stored
 
     async def read_many(self, verification_ids: Sequence[str]) -> list[Stored]:

@@ -102,17 +102,22 @@ async def test_short_calls_share_one_connection_and_each_hears_its_own_answers(
     assert await connections(found) == 1
 
 
-async def test_a_caller_that_leaves_takes_nothing_from_the_others(place: tuple[Single, Network, Server]) -> None:
-    """What it asked for is done, and everybody else's answer is its own."""
+@pytest.mark.parametrize("on_its_way", [True, False])
+async def test_a_caller_that_leaves_takes_nothing_from_the_others(
+    place: tuple[Single, Network, Server], on_its_way: bool
+) -> None:
+    """What it asked for is done if it has left already, and everybody else's answer is its own."""
     _, _, found = place
     leaving = [asyncio.create_task(found.exchange([Call("", [("INCR", "left")])])) for _ in range(20)]
     staying = [asyncio.create_task(found.exchange([Call("", [("ECHO", str(n))])])) for n in range(20)]
     await asyncio.sleep(0)
+    while on_its_way and found._waiting:
+        await asyncio.sleep(0)
     for task in leaving:
         task.cancel()
     assert await asyncio.gather(*staying) == [[[str(n).encode()]] for n in range(20)]
     assert await asyncio.gather(*leaving, return_exceptions=True)
-    assert await found.exchange([Call("", [("GET", "left")])]) == [[b"20"]]
+    assert await found.exchange([Call("", [("GET", "left")])]) == [[b"20" if on_its_way else None]]
 
 
 async def test_an_error_is_the_answer_of_its_own_call_only(place: tuple[Single, Network, Server]) -> None:
@@ -135,6 +140,35 @@ async def test_a_lost_connection_fails_those_under_way_and_nobody_else(place: tu
         while await asked(found, calls=PING) != [True]:
             await asyncio.sleep(0.05)
     assert await asked(found, 5, PING) == [True] * 5
+
+
+async def test_a_silent_connection_is_left_to_those_who_wait_for_it(place: tuple[Single, Network, Server]) -> None:
+    """Who comes while it is silent is served by another; nobody waits longer than the time for an answer."""
+    _, net, found = place
+    assert await asked(found, calls=PING) == [True]
+    net.freeze_wires()
+    began = time.monotonic()
+    lost = asyncio.create_task(asked(found, 3, PING))
+    await asyncio.sleep(0.05)
+    assert await asked(found, 5, PING) == [True] * 5
+    assert time.monotonic() - began < server.SHARE_OF_SILENCE * CONFIG.timeout_seconds + 0.2
+    assert await asked(found, 5, PING) == [True] * 5
+    assert [type(reply).__name__ for reply in await lost] == ["TimeoutError"] * 3
+    assert time.monotonic() - began < CONFIG.timeout_seconds + 0.2
+    assert await asked(found, 5, PING) == [True] * 5
+    assert await connections(found) <= 2  # the server may not know yet that one is gone
+
+
+async def test_an_answer_that_is_late_arrives_all_the_same(place: tuple[Single, Network, Server]) -> None:
+    servers, _, found = place
+    assert await asked(found, calls=PING) == [True]
+    servers.nodes[0].signal(signal.SIGSTOP)
+    asking = [asyncio.create_task(asked(found, 3, PING)) for _ in range(3)]
+    await asyncio.sleep(server.SHARE_OF_SILENCE * CONFIG.timeout_seconds + 0.1)
+    asking += [asyncio.create_task(asked(found, 3, PING)) for _ in range(3)]
+    servers.nodes[0].signal(signal.SIGCONT)
+    assert await asyncio.gather(*asking) == [[True] * 3] * 6
+    assert await connections(found) <= 2
 
 
 async def test_what_cannot_be_sent_is_the_fault_of_its_caller_alone(place: tuple[Single, Network, Server]) -> None:

@@ -29,9 +29,9 @@ class Pool(BlockingConnectionPool):
     _distrusted_at = 0.0
     _patience = 0.0
 
-    def distrust(self) -> None:
-        """Whatever is idle now is opened anew before its next use."""
-        self._distrusted_at = time.monotonic()
+    def distrust(self, began: float) -> None:
+        """A call that began then has failed: what has not worked since is opened anew before its next use."""
+        self._distrusted_at = max(self._distrusted_at, began)
         if not self._patience and self.timeout:
             self._patience, self.timeout = self.timeout, self.timeout * SHARE_OF_WAITING
 

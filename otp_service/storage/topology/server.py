@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from otp_service.storage.topology.pool import Pool, open_pool
 SHORT = 16
 """Calls that go out together at most; a longer list would keep everybody else waiting."""
 SECONDS = 0.8
+SHARE_OF_SILENCE = 0.25
+"""Of the time for an answer: a shared connection that owes one for so long is left to those who wait for it, and
+others get a new one."""
 
 Command = Sequence[str | bytes | int]
 Reply = Any
@@ -41,6 +45,7 @@ class _Asked:
 
     commands: Sequence[Command]
     packet: bytes
+    came: float
     answered: asyncio.Future[list[Reply]]
 
 
@@ -48,8 +53,7 @@ class Server:
     """What is asked for while the shared connection is busy goes out together as its next packet: the more callers,
     the fewer packets, system calls and wake-ups for each of them.
 
-    seconds: for an answer. Nobody waits for two: where the server does not answer in time, those who wait for the
-    connection hear that as well.
+    seconds: for an answer, from the moment of asking.
     """
 
     def __init__(self, redis: Redis, seconds: float = SECONDS) -> None:
@@ -58,6 +62,7 @@ class Server:
         self._line: Connection | None = None
         self._waiting: list[_Asked] = []
         self._carrier: asyncio.Task[None] | None = None
+        self._left: set[asyncio.Task[None]] = set()
 
     @classmethod
     def at(cls, config: settings.Redis, url: str, *, connections: int = 0) -> Server:
@@ -74,56 +79,87 @@ class Server:
         packet = b"".join(map(_packed, commands))
         if len(commands) == len(calls) <= SHORT:
             return [[reply] for reply in await self._shared(commands, packet)]
-        rest = iter(await self._said(commands, packet, self._line_alone))
+        rest = iter(await self._said(commands, packet, self._line_alone, self._seconds))
         return [[next(rest) for _ in call.commands] for call in calls]
 
     async def aclose(self) -> None:
+        for carrier in (*self._left, *([self._carrier] if self._carrier else [])):
+            carrier.cancel()
+            await asyncio.wait([carrier])
         await self.redis.aclose()
         await self.redis.connection_pool.disconnect()
 
     async def _shared(self, commands: Sequence[Command], packet: bytes) -> list[Reply]:
-        """A caller that is canceled leaves; what it asked for is done all the same."""
+        """A caller that is canceled leaves; what it asked for is done all the same, if it is on its way."""
         loop = asyncio.get_running_loop()
-        asked = _Asked(commands, packet, loop.create_future())
+        asked = _Asked(commands, packet, loop.time(), loop.create_future())
         self._waiting.append(asked)
-        if self._carrier is None or self._carrier.done():
+        if self._carrier is None:
             self._carrier = loop.create_task(self._carry(), name="redis")
         return await asked.answered
 
     async def _carry(self) -> None:
-        """Until nobody waits. Whatever happens, everybody hears of it."""
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            commands = [command for asked in batch for command in asked.commands]
-            try:
-                replies = await self._said(commands, b"".join(asked.packet for asked in batch), self._shared_line)
-            except BaseException as bug:
-                for asked in [*batch, *self._waiting]:
-                    if not asked.answered.done():
-                        asked.answered.set_exception(bug if isinstance(bug, Exception) else RedisConnectionError())
-                self._waiting = []
-                raise
-            if isinstance(replies[-1], TimeoutError | RedisTimeoutError):
-                batch, self._waiting = batch + self._waiting, []
-                replies += [replies[-1]] * (sum(len(asked.commands) for asked in batch) - len(replies))
-            begin = 0
+        """Until nobody waits, or the connection is left."""
+        loop, this = asyncio.get_running_loop(), asyncio.current_task()
+        while self._waiting and self._carrier is this:
+            batch = [asked for asked in self._waiting if not asked.answered.done()]
+            self._waiting = []
+            if batch:
+                silence = loop.call_later(SHARE_OF_SILENCE * self._seconds, self._leave)
+                try:
+                    await self._carry_one(batch, self._seconds - (loop.time() - batch[0].came))
+                finally:
+                    silence.cancel()
+        if self._carrier is this:
+            self._carrier = None
+
+    def _leave(self) -> None:
+        """The carrier waits for its last answer and ends; who waits for it no more than for a turn gets another."""
+        if self._carrier:
+            self._left.add(self._carrier)
+            self._carrier.add_done_callback(self._left.discard)
+            self._carrier = asyncio.get_running_loop().create_task(self._carry(), name="redis")
+
+    async def _carry_one(self, batch: Sequence[_Asked], seconds: float) -> None:
+        """Whatever happens, everybody hears of it."""
+        commands = [command for asked in batch for command in asked.commands]
+        try:
+            replies = await self._said(commands, b"".join(asked.packet for asked in batch), self._shared_line, seconds)
+        except (Exception, asyncio.CancelledError) as bug:
             for asked in batch:
-                end = begin + len(asked.commands)
                 if not asked.answered.done():
-                    asked.answered.set_result(replies[begin:end])
-                begin = end
+                    asked.answered.set_exception(bug if isinstance(bug, Exception) else RedisConnectionError())
+            if isinstance(bug, Exception):
+                return  # it is theirs to tell
+            raise
+        begin = 0
+        for asked in batch:
+            end = begin + len(asked.commands)
+            if not asked.answered.done():
+                asked.answered.set_result(replies[begin:end])
+            begin = end
 
     @asynccontextmanager
     async def _shared_line(self) -> AsyncIterator[Connection]:
-        """Taken from the pool once; made anew where it is not trusted any more."""
+        """Kept from packet to packet; made anew where it is not trusted any more."""
         pool = self.redis.connection_pool
+        kept, self._line = self._line, None
+        connection: Connection = kept or await pool.get_connection()  # type: ignore[no-untyped-call]
+        try:
+            if kept:
+                await pool.ensure_connection(kept)
+            yield connection
+            if isinstance(pool, Pool):
+                pool.note_use(connection)
+        finally:
+            await self._keep(connection)
+
+    async def _keep(self, connection: Connection) -> None:
+        """For the next packet, unless somebody else has brought one back by now."""
         if self._line is None:
-            self._line = await pool.get_connection()  # type: ignore[no-untyped-call]
+            self._line = connection
         else:
-            await pool.ensure_connection(self._line)
-        yield self._line
-        if isinstance(pool, Pool):
-            pool.note_use(self._line)
+            await self.redis.connection_pool.release(connection)
 
     @asynccontextmanager
     async def _line_alone(self) -> AsyncIterator[Connection]:
@@ -135,15 +171,20 @@ class Server:
             await pool.release(connection)
 
     async def _said(
-        self, commands: Sequence[Command], packet: bytes, line: Callable[[], AbstractAsyncContextManager[Connection]]
+        self,
+        commands: Sequence[Command],
+        packet: bytes,
+        line: Callable[[], AbstractAsyncContextManager[Connection]],
+        seconds: float,
     ) -> list[Reply]:
         """All at once over one connection. A fault stands for each answer that was not heard."""
         replies: list[Reply] = []
         pool = self.redis.connection_pool
+        began = time.monotonic()
         try:
             async with line() as connection:
                 try:
-                    async with asyncio.timeout(self._seconds):
+                    async with asyncio.timeout(seconds):
                         await connection.send_packed_command(packet)
                         for command in commands:
                             try:
@@ -158,7 +199,7 @@ class Server:
                 raise  # that is how uvloop calls a connection which was reset a moment ago; any other is a bug
             replies += [fault] * (len(commands) - len(replies))
         if isinstance(pool, Pool):
-            _learn(pool, replies)
+            _learn(pool, replies, began)
         return replies
 
 
@@ -167,12 +208,12 @@ def _packed(command: Command) -> bytes:
     return packed
 
 
-def _learn(pool: Pool, replies: Sequence[Reply]) -> None:
+def _learn(pool: Pool, replies: Sequence[Reply], began: float) -> None:
     """A demoted server is as good as a dead one: behind the same address there may be another by now."""
     last = replies[-1]
     demoted = any(isinstance(reply, ReadOnlyError) for reply in replies)
     if demoted or (isinstance(last, Exception) and not isinstance(last, ResponseError) and not _busy(last)):
-        pool.distrust()
+        pool.distrust(began)
     elif not isinstance(last, Exception):
         pool.trust()
 

@@ -1,0 +1,66 @@
+"""What is asked once more, how often, and for how long."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+import pytest
+
+from otp_service.errors import StorageUnavailable
+from otp_service.storage.again import SHARE_OF_SILENCE, TRIES, again
+
+FAULT, SILENCE = StorageUnavailable(), "silence"
+SECONDS = 0.5
+
+
+def asking(*answers: object) -> tuple[Callable[[], Awaitable[object]], Sequence[object]]:
+    left = list(answers)
+
+    async def ask() -> object:
+        answer = left.pop(0)
+        if answer is SILENCE:
+            await asyncio.Event().wait()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return ask, left
+
+
+async def test_an_answer_is_asked_for_once() -> None:
+    ask, left = asking("yes", "no")
+    assert await again(ask, SECONDS) == ("yes", False)
+    assert left == ["no"]
+
+
+@pytest.mark.parametrize("lost", [FAULT, SILENCE])
+async def test_a_lost_answer_is_asked_for_again_and_that_is_told(lost: object) -> None:
+    ask, _ = asking(lost, "yes")
+    began = time.monotonic()
+    assert await again(ask, SECONDS) == ("yes", True)
+    assert time.monotonic() - began < SHARE_OF_SILENCE * SECONDS + 0.2
+
+
+async def test_what_is_away_is_not_asked_for_ever() -> None:
+    ask, left = asking(*[FAULT] * 9)
+    with pytest.raises(StorageUnavailable):
+        await again(ask, SECONDS)
+    assert len(left) == 9 - TRIES
+
+
+async def test_all_silence_together_has_one_time_limit() -> None:
+    ask, _ = asking(*[SILENCE] * 9)
+    began = time.monotonic()
+    with pytest.raises(StorageUnavailable):
+        await again(ask, SECONDS)
+    assert SECONDS <= time.monotonic() - began < SECONDS + 0.2
+
+
+@pytest.mark.parametrize("fault", [ValueError(), StorageUnavailable("confirmation_pending", "")])
+async def test_other_faults_are_not_lost_answers(fault: Exception) -> None:
+    ask, left = asking(fault, "yes")
+    with pytest.raises(type(fault)):
+        await again(ask, SECONDS)
+    assert left == ["yes"]

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import tables
-from benchmarks.rounds import SHIPPED, Told, written
-from benchmarks.samples import from_json
-from benchmarks.speed import RESULTS
-from benchmarks.verdicts import Medians
+from benchmarks.rig.machine import RESULTS
+from benchmarks.speed import tables
+from benchmarks.speed.rounds import SHIPPED, Told, written
+from benchmarks.speed.samples import from_json
+from benchmarks.speed.verdicts import Medians
 
 GIB = 2**30
 

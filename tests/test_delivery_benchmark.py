@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import world
-from benchmarks.delivery import arguments, measure, plans
-from benchmarks.plan import ROUTE
+from benchmarks.delivery import world
+from benchmarks.delivery.__main__ import arguments, measure, plans
+from benchmarks.delivery.plan import ROUTE
 from otp_service.settings import Application, Route, load
 from otp_service.settings.values import Worker
 

@@ -14,10 +14,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from benchmarks import servers, sizing, tables
-from benchmarks.rounds import SHIPPED, Told, written
-from benchmarks.servers import Plan
+from benchmarks import sizing
+from benchmarks.rig import servers
+from benchmarks.rig.servers import Plan
 from benchmarks.sizing import Demand
+from benchmarks.speed import tables
+from benchmarks.speed.rounds import SHIPPED, Told, written
 from otp_service.gateways.config import GatewayConfig
 from otp_service.settings import Application, Guard, Hashing, Http, Redis, load
 from otp_service.settings.values import Retention, Worker

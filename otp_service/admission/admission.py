@@ -31,7 +31,6 @@ from otp_service.domain.pumping import Decision, Word
 from otp_service.errors import Refused, StorageUnavailable
 from otp_service.gateways.base import Reason
 from otp_service.settings import Settings
-from otp_service.storage.again import again
 from otp_service.storage.connection import Database
 from otp_service.storage.ledger import Ledger
 from otp_service.storage.limits import Counter
@@ -148,7 +147,7 @@ class Admission:
             return
         counters = self._guesses(taken.found)
         try:  # a guess that is counted twice after a lost answer makes its limit stricter, and no more
-            await again(lambda: self._limits.count(taken.found.application, counters), self._database.timeout_seconds)
+            await self._database.again(lambda: self._limits.count(taken.found.application, counters))
         except Refused:
             await self._store.give_back_attempt(taken.found.id, repeat)
             raise

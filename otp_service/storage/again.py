@@ -20,7 +20,8 @@ T = TypeVar("T")
 async def again(ask: Callable[[], Awaitable[T]], seconds: float) -> tuple[T, bool]:
     """The answer, and whether an earlier one was lost: then what was asked for may already have been done.
 
-    seconds: for all tries, because who comes while the server is away need not wait for several time-outs. Raises StorageUnavailable as `ask` does. A primary that has it and a replica that has not is not a lost answer.
+    seconds: for all tries, because who comes while the server is away need not wait for several time-outs.
+    Raises StorageUnavailable as `ask` does. A primary that has it and a replica that has not is not a lost answer.
     """
     loop = asyncio.get_running_loop()
     ends = loop.time() + seconds

@@ -13,7 +13,6 @@ from otp_service.domain.networks import Address, Network
 from otp_service.domain.scopes import DEFAULT_SCOPES, KeyScope
 from otp_service.domain.secret import Secret
 from otp_service.storage import keys
-from otp_service.storage.again import again
 from otp_service.storage.audit import Action, AuditLog
 from otp_service.storage.connection import Database, Script
 
@@ -186,7 +185,7 @@ class ApiKeyStore:
     async def _use(self, digest: str, *, note: bool) -> tuple[str, ApiKey | None, float]:
         """word, the key if it lives, and the seconds that this may be remembered."""
         names, args = [keys.api_key(digest)], ["1" if note else "0"]
-        (word, left_ms, flat), _ = await again(lambda: self._database.run(_USE, names, args), self._database.timeout_seconds)
+        (word, left_ms, flat), _ = await self._database.again(lambda: self._database.run(_USE, names, args))
         if word != b"ok":
             return word.decode(), None, CACHE_SECONDS
         record = dict(zip(flat[::2], flat[1::2], strict=True))

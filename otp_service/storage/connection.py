@@ -8,12 +8,12 @@ again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from redis.asyncio import Redis
@@ -31,6 +31,7 @@ from redis.exceptions import (
 
 from otp_service import settings
 from otp_service.errors import StorageUnavailable
+from otp_service.storage.again import again
 from otp_service.storage.observing import observed
 from otp_service.storage.topology import Call, Reply, Server, Single, Topology, open_topology
 
@@ -46,6 +47,7 @@ _WAIT_SHARE = 0.6
 """Of the timeout for an answer, at most: WAIT has to answer before it."""
 
 Argument = str | bytes | int
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class Database:
     def __init__(self, servers: Redis | Topology, confirm_replicas: int = 0, timeout_seconds: float = 0.8) -> None:
         self.topology = Single(Server(servers)) if isinstance(servers, Redis) else servers
         self.confirm_replicas = confirm_replicas
-        self.timeout_seconds = timeout_seconds
+        self._seconds = timeout_seconds
         self._wait = ("WAIT", confirm_replicas, min(_WAIT_MS, int(timeout_seconds * _WAIT_SHARE * 1000)))
 
     @observed
@@ -120,6 +122,10 @@ class Database:
             replies = [None if _is_absence(reply) else reply for reply in replies]
         _raise_faults(operation, replies)
         return replies
+
+    async def again(self, ask: Callable[[], Awaitable[T]]) -> tuple[T, bool]:
+        """See storage/again.py: for what may be asked once more when its answer was lost."""
+        return await again(ask, self._seconds)
 
     async def names(self, pattern: str) -> AsyncIterator[str]:
         """Names of keys on all primaries, each at least once; those that come or go meanwhile may be missed."""

@@ -14,7 +14,6 @@ from otp_service.domain.orders import Order
 from otp_service.domain.phone import Number
 from otp_service.settings import Application
 from otp_service.storage import keys
-from otp_service.storage.again import again
 from otp_service.storage.connection import Argument, Script
 from otp_service.storage.ledger import (
     FAILS_THAT_DISABLE,
@@ -118,9 +117,8 @@ class VerificationStore:
         if not repeat.op:
             return await self._records.run(_TAKE_ATTEMPT, verification_id, names, args)
         # It may be a replay, and then this is the request's last write.
-        taken, lost = await again(
-            lambda: self._records.run(_TAKE_ATTEMPT, verification_id, names, args, confirm=True),
-            self._records.database.timeout_seconds,
+        taken, lost = await self._records.database.again(
+            lambda: self._records.run(_TAKE_ATTEMPT, verification_id, names, args, confirm=True)
         )
         if not lost or taken.word != "running":
             return taken
@@ -145,7 +143,7 @@ class VerificationStore:
         def ask() -> Awaitable[Any]:
             return self._records.database.run(_SETTLE, names, args, confirm=True)
 
-        word, *said = (await again(ask, self._records.database.timeout_seconds))[0] if repeat.op else await ask()
+        word, *said = (await self._records.database.again(ask))[0] if repeat.op else await ask()
         if word != b"settled":
             return replace(taken, word=word.decode())
         outcome, now, status, *numbers = said
@@ -168,9 +166,8 @@ class VerificationStore:
 
     async def read(self, verification_id: str, application: str) -> Stored:
         names = [self._records.place(verification_id).verification]
-        stored, _ = await again(
-            lambda: self._records.run(_READ, verification_id, names, [application]),
-            self._records.database.timeout_seconds,
+        stored, _ = await self._records.database.again(
+            lambda: self._records.run(_READ, verification_id, names, [application])
         )
         return stored
 

@@ -18,8 +18,8 @@ from multiprocessing import get_context
 
 import hiredis
 
-from benchmarks.recording import Command, Trip
-from benchmarks.servers import APPLICATION
+from benchmarks.rig.recording import Command, Trip
+from benchmarks.rig.servers import APPLICATION
 from otp_service.domain.keyring import Keyring, Keys, Names
 
 CONNECTIONS = 2

@@ -1,4 +1,6 @@
-"""Litestar under uvicorn as the service is run, with handlers that do nothing: `python -m benchmarks.empty --port N`.
+"""Litestar under uvicorn as the service is run, with handlers that do nothing.
+
+    python -m benchmarks.speed.empty --port N
 
 It has the service's routes for a start and a status, so that the same load can be put on it. With `--file`, a recording
 of statuses, and `--redis`, each GET runs the commands of one of them by redis-py: what a status cannot do without.
@@ -19,7 +21,7 @@ import uvloop
 from litestar import Litestar, get, post
 from redis.asyncio import Redis
 
-from benchmarks.recording import Recording, Trip
+from benchmarks.rig.recording import Recording, Trip
 
 CONNECTIONS = 256
 """As many as the service may open to Redis."""
@@ -80,7 +82,7 @@ async def serve(port: int, redis: int, file: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.empty", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.empty", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--redis", type=int, default=0)
     parser.add_argument("--file", default="")

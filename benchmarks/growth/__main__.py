@@ -22,13 +22,13 @@ from pathlib import Path
 
 from redis import Redis
 
-from benchmarks import tables
-from benchmarks.filling import Template, fill, template
-from benchmarks.load import WRONG, measured, metered, place, wrk
-from benchmarks.paced import cancel
-from benchmarks.recorder import Recorded, recorded
-from benchmarks.servers import APPLICATION, Plan, World, serving, settings, settle, stubbed
-from benchmarks.speed import RESULTS, machine
+from benchmarks.growth.filling import Template, fill, template
+from benchmarks.rig.load import WRONG, measured, metered, place, wrk
+from benchmarks.rig.machine import RESULTS, machine
+from benchmarks.rig.paced import cancel
+from benchmarks.rig.recorder import Recorded, recorded
+from benchmarks.rig.servers import APPLICATION, Plan, World, serving, settings, settle, stubbed
+from benchmarks.speed import tables
 from otp_service import settings as otp_settings
 from otp_service.domain.keyring import Keyring
 from otp_service.storage import keys

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import uvloop
 
-from benchmarks.load import phones
+from benchmarks.rig.load import phones
 from tests.running import API_KEY
 
 PARALLEL = 32

@@ -23,9 +23,9 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.plan import ROUTE, Outcome, Plan, Variant
+from benchmarks.delivery.plan import ROUTE, Outcome, Plan, Variant
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LATE_JOBS_SECONDS, LATE_START_SECONDS = 2.0, 1.0
 """Beyond these a run tells more of the machine than of the service: 95 % of jobs, and half of the starts."""
 FIGURES: Mapping[str, tuple[Callable[[Outcome], float], str]] = {
@@ -74,7 +74,7 @@ def measure(plan: Plan) -> Outcome:
     if not shutil.which("faketime"):
         raise RuntimeError("faketime is not installed; on Debian and Ubuntu: apt-get install faketime")
     done = subprocess.run(
-        ["faketime", "-f", f"+0 x{plan.speed:g}", sys.executable, "-m", "benchmarks.delivery_run"],
+        ["faketime", "-f", f"+0 x{plan.speed:g}", sys.executable, "-m", "benchmarks.delivery.run"],
         input=msgspec.json.encode(plan),
         capture_output=True,
         cwd=ROOT,
@@ -106,7 +106,9 @@ def rows(
 
 
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.delivery", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add = parser.add_argument
     add("--seeds", type=int, default=10, help="how many runs of each variant")
     add("--first-seed", type=int, default=1)

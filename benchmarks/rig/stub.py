@@ -1,4 +1,4 @@
-"""A gateway that costs as little as one can: `python -m benchmarks.stub --port N`.
+"""A gateway that costs as little as one can: `python -m benchmarks.rig.stub --port N`.
 
 It answers password generation (P1 to P3) with always the same code, and the question for states (X4) with `deliver` for
 every message, at once; nothing is checked and nothing is kept. `--delay` holds back the answers to P, as a provider's
@@ -70,7 +70,7 @@ async def serve(port: int, delay: float, status: bytes) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.stub", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.rig.stub", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before each answer to P (0)")
     parser.add_argument("--delivered", action="store_true", help="say of each message at once that it was delivered")

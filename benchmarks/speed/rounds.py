@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import floors, meter, starting
-from benchmarks.load import WRONG, measured, metered, place, wrk
-from benchmarks.paced import Answered, burst, pace, prepare
-from benchmarks.recorder import recorded
-from benchmarks.samples import Sample
-from benchmarks.servers import Plan, World, opened, serving_pids, settle
-from benchmarks.stub import CODE
+from benchmarks.rig import meter
+from benchmarks.rig.load import WRONG, measured, metered, place, wrk
+from benchmarks.rig.paced import Answered, burst, pace, prepare
+from benchmarks.rig.recorder import recorded
+from benchmarks.rig.servers import Plan, World, opened, serving_pids, settle
+from benchmarks.rig.stub import CODE
+from benchmarks.speed import floors, starting
+from benchmarks.speed.samples import Sample
 
 SHIPPED = (4096, 1, 1)
 DEAR = (19456, 2, 1)

@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 import aiohttp
 
-from benchmarks.load import WRONG, phones
-from benchmarks.recording import Recording, Tap, taken_down
-from benchmarks.servers import Plan, World, prepared, serving
-from benchmarks.stub import CODE
+from benchmarks.rig.load import WRONG, phones
+from benchmarks.rig.recording import Recording, Tap, taken_down
+from benchmarks.rig.servers import Plan, World, prepared, serving
+from benchmarks.rig.stub import CODE
 from tests.running import API_KEY, free_port
 
 WARM_UP = 3

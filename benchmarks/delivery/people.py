@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks.plan import Plan
+from benchmarks.delivery.plan import Plan
 from tests.api import Api
 from tests.running import code_in
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.samples import Row, Spread
-from benchmarks.verdicts import Verdict
+from benchmarks.speed.samples import Row, Spread
+from benchmarks.speed.verdicts import Verdict
 
-PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 OPERATIONS = {
     "start": "start",
     "check": "check, wrong code",

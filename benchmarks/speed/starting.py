@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from benchmarks.samples import Sample
+from benchmarks.speed.samples import Sample
 
 _IMPORT = """
 import time

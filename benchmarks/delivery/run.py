@@ -16,9 +16,9 @@ from typing import Any
 import httpx
 import msgspec
 
-from benchmarks.people import Feed, Person, live, people
-from benchmarks.plan import Outcome, Plan, Spread
-from benchmarks.world import World, opened
+from benchmarks.delivery.people import Feed, Person, live, people
+from benchmarks.delivery.plan import Outcome, Plan, Spread
+from benchmarks.delivery.world import World, opened
 from tests.api import Api
 from tests.running import API_KEY
 

@@ -1,8 +1,8 @@
 """Parts of the service alone, each in a process of its own that prints its figures: the floors under what is measured.
 
-python -m benchmarks.alone hash --seconds 4 --cost 4096,1,1
-python -m benchmarks.alone gateway --seconds 4 --concurrency 16 --port N
-python -m benchmarks.alone replay --seconds 4 --concurrency 16 --port N --pid N --file F
+python -m benchmarks.speed.alone hash --seconds 4 --cost 4096,1,1
+python -m benchmarks.speed.alone gateway --seconds 4 --concurrency 16 --port N
+python -m benchmarks.speed.alone replay --seconds 4 --concurrency 16 --port N --pid N --file F
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def hashes(told: argparse.Namespace) -> Figures:
 
 def gateway(told: argparse.Namespace) -> Figures:
     """The package's own client against the stub. answer_ms: what the stub itself takes, by a bare socket."""
-    from benchmarks.servers import GATEWAY, gateway_table
+    from benchmarks.rig.servers import GATEWAY, gateway_table
     from otp_service.gateways.base import Outgoing
     from otp_service.gateways.registry import build
 
@@ -78,8 +78,8 @@ def replay(told: argparse.Namespace) -> Figures:
     """
     from redis import Redis
 
-    from benchmarks import meter
-    from benchmarks.recording import Recording, restore
+    from benchmarks.rig import meter
+    from benchmarks.rig.recording import Recording, restore
 
     recording = Recording.load(Path(told.file))
     redis = Redis(port=told.port, protocol=2)
@@ -113,7 +113,7 @@ async def _connected(port: int):  # type: ignore[no-untyped-def]  # the class of
 
 async def _repeated(caller, operations) -> int:  # type: ignore[no-untyped-def]
     """Take operations as long as there are some; how many answers were of another kind."""
-    from benchmarks.recording import word
+    from benchmarks.rig.recording import word
 
     wrong = 0
     for operation in operations:
@@ -166,7 +166,7 @@ def _answer_ms(port: int, times: int = 200) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.alone", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.alone", description=__doc__)
     parser.add_argument("part", choices=["hash", "gateway", "replay"])
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--concurrency", type=int, default=1)

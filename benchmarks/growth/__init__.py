@@ -1,0 +1,1 @@
+"""What changes with the number of live verifications: `python -m benchmarks.growth`."""

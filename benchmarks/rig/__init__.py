@@ -1,0 +1,1 @@
+"""What the speed benchmarks run: real servers, the load, and what is taken down and measured."""

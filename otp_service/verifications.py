@@ -7,6 +7,7 @@ Each method puts the steps in order and leaves the deciding to others: scripts d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from otp_service import metrics, refusals
@@ -26,6 +27,7 @@ from otp_service.hashing import HashPool
 from otp_service.proofs import Proofs
 from otp_service.settings import Settings
 from otp_service.storage.idempotency import Claim, IdempotencyStore
+from otp_service.storage.limits import Counter
 from otp_service.storage.records import Opening, Repeat, Stored
 from otp_service.storage.sends import SendStore
 from otp_service.storage.verifications import VerificationStore
@@ -106,11 +108,12 @@ class Verifications:
         if to and self._names.phone_index(application, phone.normalise(to, policy.region).e164) != phone_index:
             raise refusals.not_found()
         repeat = self._repeat(application, idempotency_key, "check", code, to, purpose)
+        guesses = self._admission.guesses(application, verification_id)
         with self._hash_pool.place():
-            taken = await self._store.take_attempt(verification_id, application, purpose, repeat)
+            taken = await self._store.take_attempt(verification_id, application, purpose, repeat, guesses)
             match taken.word:
                 case "judge" if taken.found.status is Status.PENDING:
-                    settled = await self._judge(taken, code, repeat)
+                    settled = await self._judge(taken, code, repeat, guesses)
                     outcome = Outcome(settled.extra)
                 case "judge":  # its root secret is no longer listed, so nobody can judge it any more
                     settled, outcome = taken, Outcome.EXPIRED
@@ -118,6 +121,8 @@ class Verifications:
                     settled, outcome = taken, Outcome.of_closed(Status(taken.extra))
                 case "replay":
                     settled, outcome = taken, Outcome(taken.extra)
+                case "limited":
+                    raise self._admission.guess_refused(application, guesses, taken.extra)
                 case _:
                     raise refusals.by_word(taken)
         metrics.CHECKS.labels(application, outcome).inc()
@@ -209,12 +214,12 @@ class Verifications:
         errand = self._errands.resumed(stored, stored.found.channel, first=True)
         return _delivered(await self._dispatcher.deliver(errand))
 
-    async def _judge(self, taken: Stored, code: str, repeat: Repeat) -> Stored:
+    async def _judge(self, taken: Stored, code: str, repeat: Repeat, guesses: Sequence[Counter]) -> Stored:
         await self._admission.guess(taken, repeat)
         pepper = self._sends.keys_of(taken).pepper
         candidate = await self._hash_pool.digest(pepper, taken.scope, code, taken.salt, taken.cost)
         matched = codes.matches_any(candidate, taken.hashes)
-        settled = await self._store.settle(taken, matched, repeat, self._admission.proved_seconds(taken))
+        settled = await self._store.settle(taken, matched, repeat, self._admission.proved_seconds(taken), guesses)
         if settled.word == "not_found":
             raise refusals.not_found()
         await self._admission.judged(taken, settled, matched=matched)

@@ -117,11 +117,11 @@ on_one_server = pytest.mark.skipif(
 
 @on_one_server
 async def test_what_each_operation_asks_of_redis(measure: Measure) -> None:
-    """As shipped. A limit has a slot of its own, so counting is a step between those of the phone's slot."""
+    """As shipped. Most limits have a slot of their own, so counting is a step between those of the phone's slot."""
     found = await measure()
     assert found["status"] == (1, 1)
-    assert found["wrong code"] == (3, 3), "count the attempt, count the guess, settle"
-    assert found["right code"] == (4, 11), "and forgive what was counted"
+    assert found["wrong code"] == (2, 2), "count the attempt, settle"
+    assert found["right code"] == (3, 9), "and forgive what was counted"
     # Limits and whether the number is known, its place, its tallies, the record, the outcome, what was spent.
     assert found["start"] == (6, 11)
     assert found["resend"] == (7, 9)

@@ -295,11 +295,11 @@ def test_a_script_says_what_it_takes_and_gives(script: Path) -> None:
     header, body = "\n".join(lines[:until]), re.sub(r"--.*", "", "\n".join(lines[until:]))
     assert re.match(r"-- [A-Z].*[.?]", header), "the first line says what it is for"
     assert re.search(r"^-- Returns ", header, flags=re.MULTILINE)
-    assert used("KEYS", body) == used("KEYS", header)
-    described, rest = used("ARGV", header), re.search(r"ARGV\[(\d+)…", header)
-    spread = {int(number) for number in re.findall(r"unpack\(ARGV, (\d+)\)", body)}
-    assert used("ARGV", body) | spread == described, "each argument is described, each described one is used"
-    assert spread == ({int(rest[1])} if rest else set())
+    for given in ("KEYS", "ARGV"):
+        described, rest = used(given, header), re.search(rf"{given}\[(\d+)…", header)
+        spread = {int(number) for number in re.findall(rf"unpack\({given}, (\d+)\)", body)}
+        assert used(given, body) | spread == described, "each is described, each described one is used"
+        assert spread == ({int(rest[1])} if rest else set())
     assert not re.findall(r"redis\.(?:p?call)\([^)]*['\"]otp:", body), "a script builds no key names"
 
 

@@ -76,6 +76,7 @@ class Admission:
         self._spray = spray
         self._spending = spending
         self.keep_told = spray.keep_told
+        self.guesses, self.guess_refused = limits.guesses, limits.guess_refused
 
     def allow(self, application: str, to: Phone, order: Order) -> None:
         """What needs no memory: country, type of number, lists, the caller's own words. Raises Refused."""
@@ -142,10 +143,10 @@ class Admission:
             yield admitted
 
     async def guess(self, taken: Stored, repeat: Repeat) -> None:
-        """Count a guess that is about to be judged. Raises Refused; then its attempt is given back."""
-        if taken.found.test:
-            return
+        """Count a guess that is about to be judged, where its attempt was not. Raises Refused, and gives that back."""
         counters = self._guesses(taken.found)
+        if taken.found.test or not counters:
+            return
         try:  # a guess that is counted twice after a lost answer makes its limit stricter, and no more
             await self._database.again(lambda: self._limits.count(taken.found.application, counters))
         except Refused:

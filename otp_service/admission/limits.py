@@ -12,8 +12,11 @@ from otp_service.settings import Limit, Settings
 from otp_service.settings.limits import applying
 from otp_service.storage import keys
 from otp_service.storage.connection import Step
-from otp_service.storage.limits import Counter, LimitStore, taking_back
+from otp_service.storage.limits import Counter, Full, LimitStore, taking_back
 
+WITH_THE_ATTEMPT = {limits.PHONE, limits.APPLICATION}
+"""A limit on wrong codes that counts by these lies beside the verifications of the phone, so that the step which counts
+the attempt counts it there, too."""
 OF_A_PHONE = ({limits.PHONE}, {limits.PHONE, limits.APPLICATION})
 """What a limit counts by that is the phone's own: the right code clears it, and not only takes its sends back."""
 
@@ -46,16 +49,28 @@ class Limits:
         return [
             self._counter(name, limit, stand_ins)
             for name, limit in self._limits[application].items()
-            if limit.of in what and all(word in stand_ins for word in limit.per)
+            if limit.of in what and all(word in stand_ins for word in limit.per) and not _with_the_attempt(limit)
         ]
+
+    def guesses(self, application: str, verification_id: str) -> list[Counter]:
+        """What is counted in the same step as an attempt at this verification."""
+        located = self._names.locate(verification_id)
+        return [
+            Counter(name, keys.guesses(*located, name), limit.quota, limit.window_seconds)
+            for name, limit in self._limits[application].items()
+            if located and _with_the_attempt(limit)
+        ]
+
+    def guess_refused(self, application: str, guesses: Sequence[Counter], said: str) -> Refused:
+        """said: the number of the counter that is full, and the ms until it is not; see take_attempt.lua."""
+        number, wait_ms = map(int, said.split(","))
+        return self._refusal(application, Full(guesses[number - 1].limit, wait_ms / 1000))
 
     async def count(self, application: str, counters: Sequence[Counter]) -> None:
         """Raises Refused `limit_exceeded`; then nothing was counted."""
         full = await self._store.count(counters)
         if full:
-            metrics.LIMITED.labels(application, full.limit).inc()
-            told = self._limits[application][full.limit].told
-            raise Refused("limit_exceeded", told, retry_after=full.wait_seconds, extra={"limit": full.limit})
+            raise self._refusal(application, full)
 
     async def take_back(self, counters: Sequence[Counter]) -> None:
         await self._store.take_back([(counter, 1) for counter in counters])
@@ -71,6 +86,15 @@ class Limits:
         forgiven = [(one, one.quota if one.limit in of_phone else sends) for one in counters]
         return taking_back([*((one, 1) for one in guesses), *forgiven])
 
+    def _refusal(self, application: str, full: Full) -> Refused:
+        metrics.LIMITED.labels(application, full.limit).inc()
+        told = self._limits[application][full.limit].told
+        return Refused("limit_exceeded", told, retry_after=full.wait_seconds, extra={"limit": full.limit})
+
     def _counter(self, name: str, limit: Limit, stand_ins: StandIns) -> Counter:
         key = keys.limit(self._names.counter(name, *(stand_ins[word] for word in limit.per)))
         return Counter(name, key, limit.quota, limit.window_seconds)
+
+
+def _with_the_attempt(limit: Limit) -> bool:
+    return limit.of == limits.WRONG_CODES and set(limit.per) == WITH_THE_ATTEMPT

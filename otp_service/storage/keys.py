@@ -42,6 +42,13 @@ CATALOGUE = (
     Kind("otp:turns:<account hash>", "sorted set", "30 s", "no", "who is asking an account about messages"),
     Kind("otp:sms:<hash>", "string", "20 min", "no", "a provider's id of a message → the verification, for callbacks"),
     Kind("otp:idem:<keyed hash>", "hash", "24 h", "no", "an Idempotency-Key: fingerprint and verification id"),
+    Kind(
+        "otp:guesses:{p}:<phone index>:<limit>",
+        "hash",
+        "1 window after the last event",
+        "no",
+        "wrong codes of a phone in an application in 60 steps, counted with the attempt",
+    ),
     Kind("otp:limit:<keyed hash>", "hash", "1 window after the last event", "no", "events of a limit in 60 steps"),
     Kind(
         "otp:proved:{p}:<phone index>", "string", "180 days (verified_days)", "no", "the right code came from it once"
@@ -150,6 +157,10 @@ def provider_id(name: str) -> str:
 
 def idempotency(name: str) -> str:
     return f"otp:idem:{name}"
+
+
+def guesses(partition: int, phone_index: str, limit: str) -> str:
+    return f"otp:guesses:{{{partition}}}:{phone_index}:{limit}"
 
 
 def limit(name: str) -> str:

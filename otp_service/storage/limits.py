@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from otp_service.storage.connection import Database, Script, Step
 
-_COUNT, _UNCOUNT = Script.load("count"), Script.load("uncount")
+_COUNT, _UNCOUNT = Script.load("count", "_window"), Script.load("uncount", "_window")
 
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """One limit as it meets one request. key: of storage.keys.limit; limit: its name in the settings."""
+    """One limit as it meets one request. key: of storage.keys; limit: its name in the settings."""
 
     limit: str
     key: str

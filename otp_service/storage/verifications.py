@@ -21,6 +21,7 @@ from otp_service.storage.ledger import (
     FIRST_WAIT_MS,
     LONGEST_WAIT_MS,
 )
+from otp_service.storage.limits import Counter
 from otp_service.storage.records import Opening, Records, Repeat, Stored
 from otp_service.storage.subject_records import seal_subject
 
@@ -29,9 +30,10 @@ UNSETTLED_MS = 5_000
 REMEMBERED = 200
 """Of one phone: its newest verifications can be listed."""
 
-_START, _TAKE_ATTEMPT, _SETTLE, _CANCEL, _READ, _REVISION, _GIVE_BACK = map(
-    Script.load, ("start", "take_attempt", "settle", "cancel", "read", "revision", "give_back_attempt")
+_START, _CANCEL, _READ, _REVISION, _GIVE_BACK = map(
+    Script.load, ("start", "cancel", "read", "revision", "give_back_attempt")
 )
+_TAKE_ATTEMPT, _SETTLE = (Script.load(name, "_window") for name in ("take_attempt", "settle"))
 
 
 class VerificationStore:
@@ -98,10 +100,12 @@ class VerificationStore:
             ],
         )
 
-    async def take_attempt(self, verification_id: str, application: str, purpose: str, repeat: Repeat) -> Stored:
-        """Count one attempt. Words: see take_attempt.lua."""
+    async def take_attempt(
+        self, verification_id: str, application: str, purpose: str, repeat: Repeat, guesses: Sequence[Counter] = ()
+    ) -> Stored:
+        """Count one attempt, also in these counters of the phone's slot. Words: see take_attempt.lua."""
         place = self._records.place(verification_id)
-        names = [place.verification, place.fails, place.due, place.outbox]
+        names = [place.verification, place.fails, place.due, place.outbox, *(counter.key for counter in guesses)]
         args: list[Argument] = [
             application,
             purpose,
@@ -113,6 +117,7 @@ class VerificationStore:
             LONGEST_WAIT_MS,
             FAILS_THAT_DISABLE,
             verification_id,
+            *(number for counter in guesses for number in (counter.quota, counter.window_seconds * 1000)),
         ]
         if not repeat.op:
             return await self._records.run(_TAKE_ATTEMPT, verification_id, names, args)
@@ -131,13 +136,17 @@ class VerificationStore:
         place = self._records.place(verification_id)
         await self._records.run(_GIVE_BACK, verification_id, [place.verification, place.fails], [repeat.op])
 
-    async def settle(self, taken: Stored, matched: bool, repeat: Repeat, proved_seconds: int) -> Stored:
+    async def settle(
+        self, taken: Stored, matched: bool, repeat: Repeat, proved_seconds: int, guesses: Sequence[Counter] = ()
+    ) -> Stored:
         """Turn a judged attempt into its outcome, in `extra`. Words: settled, not_found.
 
         proved_seconds: for how long it is remembered that the right code came from the phone, 0 for not at all.
+        guesses: the counters that the attempt was counted in.
         """
         place = self._records.place(taken.found.id)
         names = [place.verification, place.fails, place.pause, place.due, place.outbox, place.proved]
+        names += [counter.key for counter in guesses]
         args = [taken.found.id, "1" if matched else "0", repeat.op, repeat.fingerprint, proved_seconds]
 
         def ask() -> Awaitable[Any]:

@@ -23,6 +23,10 @@ SETTINGS = {
     "OTP__LIMITS__IP_HOUR__QUOTA": "4",
     "OTP__LIMITS__NETWORK_HOUR__QUOTA": "6",
     "OTP__LIMITS__GUESSES_DAY__QUOTA": "7",
+    "OTP__LIMITS__BADGE_GUESSES__PER": "badge",
+    "OTP__LIMITS__BADGE_GUESSES__OF": "wrong_codes",
+    "OTP__LIMITS__BADGE_GUESSES__QUOTA": "3",
+    "OTP__LIMITS__BADGE_GUESSES__WINDOW_SECONDS": "60",
     "OTP__LIMITS__TOTAL__PER": "application,card",
     "OTP__LIMITS__TOTAL__QUOTA": "2",
     "OTP__LIMITS__TOTAL__OF": "sends",
@@ -159,6 +163,25 @@ async def test_guesses_of_a_day_across_codes(both: list[Api], world: World, gate
     tomorrow = await both[0].started(phone)
     problem(await both[0].check(tomorrow["id"], "12"), 422, "validation_failed")
     assert await both[0].outcome(tomorrow["id"], (await gateways.codes(phone))[0]) == "approved"
+
+
+async def test_right_codes_are_no_guesses(both: list[Api], gateways: Gateways, phone: str) -> None:
+    for n in range(9):
+        started = await both[n % 2].started(phone)
+        assert await both[n % 2].outcome(started["id"], (await gateways.codes(phone))[0]) == "approved"
+
+
+async def test_guesses_by_a_word_of_the_caller(both: list[Api], gateways: Gateways, phone: str) -> None:
+    """What is counted by more than the phone is counted elsewhere than its attempt, which is given back then."""
+    numbers = family(phone, 2)
+    pending = [await both[0].started(number, limits={"badge": phone}) for number in numbers]
+    codes = [(await gateways.codes(number))[0] for number in numbers]
+    for n in range(3):
+        assert await both[0].outcome(pending[0]["id"], wrong(codes[0]), key=f"{phone}{n}") == "wrong_code"
+    for number, code in zip(pending, codes, strict=True):
+        refused = await both[1].check(number["id"], code, key=f"right-{phone}")
+        assert problem(refused, 429, "limit_exceeded")["limit"] == "badge-guesses"
+    assert [(await both[0].status(one["id"])).json()["attempts_left"] for one in pending] == [2, 5]
 
 
 @pytest.mark.parametrize(

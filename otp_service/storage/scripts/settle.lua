@@ -1,7 +1,7 @@
 #!lua
 -- Turn a judged attempt into its outcome. Exactly one call moves `pending` to `approved`; the others hear what was.
 -- KEYS[1] verification   KEYS[2] fails of the phone   KEYS[3] pause of the phone   KEYS[4] due jobs   KEYS[5] outbox
--- KEYS[6] that the phone was proved
+-- KEYS[6] that the phone was proved   KEYS[7…] counters of wrong codes, as the attempt was counted in them
 -- ARGV[1] id   ARGV[2] '1' if the code matched   ARGV[3] op ('' for none)   ARGV[4] fingerprint
 -- ARGV[5] seconds for which a proved phone is remembered (0: it is not)
 -- Returns {settled, outcome, now, status, ended_at, attempts, sends, revision}, for who has the rest of the record
@@ -25,6 +25,9 @@ if ARGV[3] ~= '' then
   end
 end
 
+if ARGV[2] == '1' and text(v, 'test') == '' then
+  for _, counter in ipairs({unpack(KEYS, 7)}) do uncount_events(counter, 1) end  -- it was no guess
+end
 if outcome == 'pending' then
   -- The last to be settled, not the last to be counted, ends it: a right code may still be at the hash.
   local settled = redis.call('HINCRBY', v, 'settled', 1)

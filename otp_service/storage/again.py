@@ -11,23 +11,22 @@ from otp_service.errors import StorageUnavailable
 TRIES = 5
 PAUSE_SECONDS = 0.02
 """Before the second try; before each further one twice as long, so that a server's restart may be bridged."""
-SHARE_OF_SILENCE = 0.3
-"""Of the time limit: an answer that takes longer counts as lost."""
 
 T = TypeVar("T")
 
 
-async def again(ask: Callable[[], Awaitable[T]], seconds: float) -> tuple[T, bool]:
+async def again(ask: Callable[[], Awaitable[T]], seconds: float, silence: float) -> tuple[T, bool]:
     """The answer, and whether an earlier one was lost: then what was asked for may already have been done.
 
     seconds: for all tries, because who comes while the server is away need not wait for several time-outs.
+    silence: seconds after which an answer counts as lost.
     Raises StorageUnavailable as `ask` does. A primary that has it and a replica that has not is not a lost answer.
     """
     loop = asyncio.get_running_loop()
     ends = loop.time() + seconds
     for attempt in range(1, TRIES):
         try:
-            async with asyncio.timeout_at(min(ends, loop.time() + SHARE_OF_SILENCE * seconds)):
+            async with asyncio.timeout_at(min(ends, loop.time() + silence)):
                 return await ask(), attempt > 1
         except TimeoutError:
             pass

@@ -45,6 +45,8 @@ _NOT_NOW_PREFIXES = ("NOREPLICAS", "MISCONF", "BUSY")
 _WAIT_MS = 500
 _WAIT_SHARE = 0.6
 """Of the timeout for an answer, at most: WAIT has to answer before it."""
+_SILENCE_SHARE, _SILENCE_OF_WAIT_SHARE = 0.3, 0.7
+"""Of the same: an answer that takes longer counts as lost, where the question can be asked once more."""
 
 Argument = str | bytes | int
 T = TypeVar("T")
@@ -123,9 +125,10 @@ class Database:
         _raise_faults(operation, replies)
         return replies
 
-    async def again(self, ask: Callable[[], Awaitable[T]]) -> tuple[T, bool]:
-        """See storage/again.py: for what may be asked once more when its answer was lost."""
-        return await again(ask, self._seconds)
+    async def again(self, ask: Callable[[], Awaitable[T]], *, confirm: bool = False) -> tuple[T, bool]:
+        """For what may be asked once more: see storage/again.py. confirm: replicas have to answer, too, as in `run`."""
+        share = _SILENCE_OF_WAIT_SHARE if confirm and self.confirm_replicas else _SILENCE_SHARE
+        return await again(ask, self._seconds, share * self._seconds)
 
     async def names(self, pattern: str) -> AsyncIterator[str]:
         """Names of keys on all primaries, each at least once; those that come or go meanwhile may be missed."""

@@ -123,7 +123,7 @@ class VerificationStore:
             return await self._records.run(_TAKE_ATTEMPT, verification_id, names, args)
         # It may be a replay, and then this is the request's last write.
         taken, lost = await self._records.database.again(
-            lambda: self._records.run(_TAKE_ATTEMPT, verification_id, names, args, confirm=True)
+            lambda: self._records.run(_TAKE_ATTEMPT, verification_id, names, args, confirm=True), confirm=True
         )
         if not lost or taken.word != "running":
             return taken
@@ -152,7 +152,7 @@ class VerificationStore:
         def ask() -> Awaitable[Any]:
             return self._records.database.run(_SETTLE, names, args, confirm=True)
 
-        word, *said = (await self._records.database.again(ask))[0] if repeat.op else await ask()
+        word, *said = (await self._records.database.again(ask, confirm=True))[0] if repeat.op else await ask()
         if word != b"settled":
             return replace(taken, word=word.decode())
         outcome, now, status, *numbers = said

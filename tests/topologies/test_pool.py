@@ -171,6 +171,21 @@ async def test_an_answer_that_is_late_arrives_all_the_same(place: tuple[Single, 
     assert await connections(found) <= 2
 
 
+async def test_who_waits_when_it_is_closed_hears_of_it(place: tuple[Single, Network, Server]) -> None:
+    servers, _, found = place
+    assert await asked(found, calls=PING) == [True]
+    servers.nodes[0].signal(signal.SIGSTOP)
+    asking = [asyncio.create_task(found.exchange(PING)) for _ in range(3)]
+    await asyncio.sleep(0.02)
+    asking += [asyncio.create_task(found.exchange(PING)) for _ in range(3)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(CONFIG.timeout_seconds / 2):
+        await found.aclose()
+        faults = await asyncio.gather(*asking, return_exceptions=True)
+    assert [type(fault).__name__ for fault in faults] == ["ConnectionError"] * 6
+    servers.nodes[0].signal(signal.SIGCONT)
+
+
 async def test_what_cannot_be_sent_is_the_fault_of_its_caller_alone(place: tuple[Single, Network, Server]) -> None:
     _, _, found = place
     wrong: Any = [Call("", [("ECHO", object())])]

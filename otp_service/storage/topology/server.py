@@ -82,9 +82,11 @@ class Server:
         return [[next(rest) for _ in call.commands] for call in calls]
 
     async def aclose(self) -> None:
-        for carrier in (*self._left, *([self._carrier] if self._carrier else [])):
+        for carrier in (*self._left, *filter(None, [self._carrier])):
             carrier.cancel()
             await asyncio.wait([carrier])
+        for asked in self._waiting:
+            _fail(asked, RedisConnectionError())
         await self.redis.aclose()
         await self.redis.connection_pool.disconnect()
 
@@ -100,17 +102,19 @@ class Server:
     async def _carry(self) -> None:
         """Until nobody waits, or the connection is left."""
         loop, this = asyncio.get_running_loop(), asyncio.current_task()
-        while self._waiting and self._carrier is this:
-            batch = [asked for asked in self._waiting if not asked.answered.done()]
-            self._waiting = []
-            if batch:
-                silence = loop.call_later(SHARE_OF_SILENCE * self._seconds, self._leave)
-                try:
-                    await self._carry_one(batch, self._seconds - (loop.time() - batch[0].came))
-                finally:
-                    silence.cancel()
-        if self._carrier is this:
-            self._carrier = None
+        try:
+            while self._waiting and self._carrier is this:
+                batch = [asked for asked in self._waiting if not asked.answered.done()]
+                self._waiting = []
+                if batch:
+                    silence = loop.call_later(SHARE_OF_SILENCE * self._seconds, self._leave)
+                    try:
+                        await self._carry_one(batch, self._seconds - (loop.time() - batch[0].came))
+                    finally:
+                        silence.cancel()
+        finally:
+            if self._carrier is this:
+                self._carrier = None
 
     def _leave(self) -> None:
         """The carrier waits for its last answer and ends; who waits for it no more than for a turn gets another."""
@@ -124,13 +128,14 @@ class Server:
         commands = [command for asked in batch for command in asked.commands]
         try:
             replies = await self._said(commands, b"".join(asked.packet for asked in batch), self._shared_line, seconds)
-        except (Exception, asyncio.CancelledError) as bug:
+        except asyncio.CancelledError:
             for asked in batch:
-                if not asked.answered.done():
-                    asked.answered.set_exception(bug if isinstance(bug, Exception) else RedisConnectionError())
-            if isinstance(bug, Exception):
-                return  # it is theirs to tell
+                _fail(asked, RedisConnectionError())
             raise
+        except Exception as bug:  # it is theirs to tell
+            for asked in batch:
+                _fail(asked, bug)
+            return
         begin = 0
         for asked in batch:
             end = begin + len(asked.commands)
@@ -200,6 +205,11 @@ class Server:
         if isinstance(pool, Pool):
             _learn(pool, replies, began)
         return replies
+
+
+def _fail(asked: _Asked, fault: Exception) -> None:
+    if not asked.answered.done():
+        asked.answered.set_exception(fault)
 
 
 def _packed(command: Command) -> bytes:

@@ -122,9 +122,9 @@ async def test_what_each_operation_asks_of_redis(measure: Measure) -> None:
     assert found["status"] == (1, 1)
     assert found["wrong code"] == (2, 2), "count the attempt, settle"
     assert found["right code"] == (3, 9), "and forgive what was counted"
-    # Limits and whether the number is known, its place, its tallies, the record, the outcome, what was spent.
-    assert found["start"] == (6, 11)
-    assert found["resend"] == (7, 9)
+    # Limits and whether the number is known, its place and tallies, the record, the outcome, what was spent.
+    assert found["start"] == (5, 11)
+    assert found["resend"] == (6, 9)
     assert found["cancel"] == (1, 1)
 
 

@@ -61,16 +61,15 @@ class Guard:
         mode = self.mode(send.application)
         if mode == "off":
             return None
-        block, place = self._place(send)
-        row = pumping.in_row(place, await self._store.visit(block, place, self._memory_ms))
-        findings = self._over(await self._count(send, 1, row=row))
+        tallies, row = await self._counted(send)
+        findings = self._over(tallies)
         enforced = mode == "enforce" and bool(findings)
         word = Word.REFUSED if enforced else Word.WOULD_REFUSE if findings else Word.ALLOWED
         decision = Decision(word, findings, row)
         metrics.GUARDED.labels(send.application, word).inc()
         await self._store.note(send.application, word, things(decision, send.to.block, send.to.region))
         if findings:
-            await self._count(send, -1, row=row)
+            await self._uncount(send, row=row)
         if enforced:
             raise Refused(
                 "suspected_pumping",
@@ -82,7 +81,7 @@ class Guard:
     async def take_back(self, send: Send, decision: Decision | None) -> None:
         """It did not go out after all."""
         if decision and decision.counted:
-            await self._count(send, -1, row=decision.row)
+            await self._uncount(send, row=decision.row)
 
     def proved(self, send: Send, decision: Decision | None, sends: int) -> list[Step]:
         """What is to be written when the right code came: what was sent for it was not pumping."""
@@ -107,10 +106,22 @@ class Guard:
         judged = [pumping.over_budget(reason, one, floors[reason], per_approval) for reason, one in tallies.items()]
         return [finding for finding in judged if finding]
 
-    async def _count(self, send: Send, unverified: int, *, row: bool) -> dict[Reason, Tally]:
-        tallies = self._tallies(send, row=row)
-        counts = await self._store.add(list(tallies.values()), self._memory_ms, unverified, 0)
-        return dict(zip(tallies, counts, strict=True))
+    async def _counted(self, send: Send) -> tuple[dict[Reason, Tally], bool]:
+        """Its tallies with this send, and whether it is in a row. That is known once it is counted as if it were none,
+        which saves those that are none a question."""
+        names = self._tallies(send, row=False)
+        block, place = self._place(send)
+        others, counts = await self._store.visit(block, place, list(names.values()), self._memory_ms)
+        tallies = dict(zip(names, counts, strict=True))
+        row = pumping.in_row(place, others)
+        if row:
+            del tallies[Reason.NUMBER_BLOCK]
+            own = self._tallies(send, row=True)[Reason.ADJACENT_NUMBERS]
+            tallies[Reason.ADJACENT_NUMBERS] = await self._store.move(names[Reason.NUMBER_BLOCK], own, self._memory_ms)
+        return tallies, row
+
+    async def _uncount(self, send: Send, *, row: bool) -> None:
+        await self._store.add(list(self._tallies(send, row=row).values()), self._memory_ms, -1, 0)
 
     def _tallies(self, send: Send, *, row: bool) -> dict[Reason, str]:
         """The application's own region is not judged: it would be one bucket for everybody."""

@@ -35,17 +35,21 @@ class TallyStore:
 
     async def add(self, names: Sequence[str], memory_ms: int, unverified: int, approved: int) -> list[Tally]:
         """Add the same to several tallies; returns them as they are then."""
-        if not names:
-            return []
-        replies = await self._database.run_many(
-            _TALLY, [([keys.tally(name)], [memory_ms, unverified, approved]) for name in names]
-        )
-        return [Tally(float(one), float(other)) for one, other in replies]
+        return _read(await self._database.run_all([_adding(name, memory_ms, unverified, approved) for name in names]))
 
-    async def visit(self, block: str, place: int, memory_ms: int) -> list[int]:
-        """Note a place; returns the others asked for lately."""
-        reply = await self._database.run(_VISIT, [keys.places(block)], [place, REMEMBERED_PLACES, memory_ms])
-        return [int(one) for one in reply]
+    async def visit(
+        self, block: str, place: int, names: Sequence[str], memory_ms: int
+    ) -> tuple[list[int], list[Tally]]:
+        """Note a place, and one more send in each of these tallies; returns the other places asked for lately, and the
+        tallies."""
+        visiting = Step(_VISIT, [keys.places(block)], [place, REMEMBERED_PLACES, memory_ms])
+        others, *counts = await self._database.run_all([visiting, *(_adding(name, memory_ms, 1, 0) for name in names)])
+        return [int(one) for one in others], _read(counts)
+
+    async def move(self, one: str, other: str, memory_ms: int) -> Tally:
+        """A send that was counted in one tally belongs to the other; returns that one."""
+        steps = [_adding(one, memory_ms, -1, 0), _adding(other, memory_ms, 1, 0)]
+        return _read(await self._database.run_all(steps))[1]
 
     async def note(self, application: str, word: str, things: Sequence[tuple[str, str]]) -> None:
         """Count for the report: the decision as a whole, and reason and value of each finding."""
@@ -82,8 +86,16 @@ class TallyStore:
 
 def converting(block: str, place: int, names: Sequence[str], memory_ms: int, sends: int) -> list[Step]:
     """The right code came from a place: it is forgotten, and its sends in these tallies were answered."""
-    tallied = [Step(_TALLY, [keys.tally(name)], [memory_ms, -sends, 1]) for name in names]
+    tallied = [_adding(name, memory_ms, -sends, 1) for name in names]
     return [Step(_LEAVE, [keys.places(block)], [place]), *tallied]
+
+
+def _adding(name: str, memory_ms: int, unverified: int, approved: int) -> Step:
+    return Step(_TALLY, [keys.tally(name)], [memory_ms, unverified, approved])
+
+
+def _read(replies: Sequence[Sequence[bytes]]) -> list[Tally]:
+    return [Tally(float(one), float(other)) for one, other in replies]
 
 
 def noting(application: str, word: str, things: Sequence[tuple[str, str]]) -> Step:

@@ -7,7 +7,10 @@ a flood of checks from growing a queue that nobody can work off (docs/adr/0003).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,12 +21,15 @@ from otp_service.domain.codes import Cost, Scope, digest
 from otp_service.errors import Refused
 from otp_service.settings import Hashing
 
+NICER = 10
+"""By so much than the event loop, which everybody waits for, are the threads that hash."""
+
 
 class HashPool:
     def __init__(self, config: Hashing) -> None:
         self.cost = Cost(config.memory_kib, config.time_cost, config.parallelism)
         threads = config.threads or _cores()
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="argon2", initializer=_step_back)
         self.places = threads + config.queue
 
     @contextmanager
@@ -44,6 +50,14 @@ class HashPool:
 
     def close(self) -> None:
         self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _step_back() -> None:
+    """Let a thread that computes give way to the one that answers, and to Redis where that is beside it."""
+    if sys.platform == "linux":  # elsewhere it would be the whole process
+        with contextlib.suppress(OSError):  # a sandbox that forbids it shall not keep us from hashing
+            niceness = os.getpriority(os.PRIO_PROCESS, 0)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(19, niceness + NICER))
 
 
 def _digest(asked: float, pepper: bytes, scope: Scope, code: str, salt: bytes, cost: Cost) -> bytes:

@@ -3,26 +3,46 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
+import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from redis.asyncio import Redis
 
+from otp_service.domain.codes import Scope
 from otp_service.domain.keyring import Keyring
+from otp_service.hashing import NICER, HashPool
+from otp_service.settings import Hashing
 from otp_service.storage import keys
 from otp_service.storage.connection import Database
 from otp_service.storage.install import load_names
 from tests.api import Api, Gateways, problem
 from tests.running import API_KEY, SECRET, running_service
 
+SCOPE = Scope("web", "login", "+79161234567", "id")
 ONE_SLOW_THREAD = {
     "OTP__HASHING__THREADS": "1",
     "OTP__HASHING__QUEUE": "3",
     "OTP__HASHING__MEMORY_KIB": "32768",
     "OTP__HASHING__TIME_COST": "3",
 }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has threads of different niceness")
+async def test_threads_that_hash_give_way_to_the_one_that_answers() -> None:
+    pool = HashPool(Hashing(memory_kib=1024, threads=2))
+    try:
+        await asyncio.gather(*(pool.digest(b"p" * 32, SCOPE, "123456", b"s" * 16, pool.cost) for _ in range(8)))
+        threads = [thread for thread in threading.enumerate() if thread.name.startswith("argon2")]
+        niceness = {os.getpriority(os.PRIO_PROCESS, thread.native_id or 0) for thread in threads}
+        assert niceness == {min(19, os.getpriority(os.PRIO_PROCESS, os.getpid()) + NICER)}
+    finally:
+        pool.close()
 
 
 async def test_a_full_pool_refuses_without_counting(

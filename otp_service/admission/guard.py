@@ -121,7 +121,7 @@ class Guard:
         return tallies, row
 
     async def _uncount(self, send: Send, *, row: bool) -> None:
-        await self._store.add(list(self._tallies(send, row=row).values()), self._memory_ms, -1, 0)
+        await self._store.take_back(list(self._tallies(send, row=row).values()), self._memory_ms)
 
     def _tallies(self, send: Send, *, row: bool) -> dict[Reason, str]:
         """The application's own region is not judged: it would be one bucket for everybody."""

@@ -51,7 +51,7 @@ class Spray:
     async def _tell(self, scope: str, wrong: int, right: int) -> None:
         """The alarm is raised where wrong > floor + per approval x right, both fading."""
         memory_ms = self._config.wrong_codes_memory_seconds * 1000
-        (tally,) = await self._store.add([self._names.counter("spray", scope)], memory_ms, wrong, right)
+        tally = await self._store.add(self._names.counter("spray", scope), memory_ms, wrong, right)
         budget = self._config.wrong_codes_floor + self._config.wrong_codes_per_approval * tally.approved
         if wrong and tally.unverified > budget:
             await self._raise(scope, tally.unverified, budget)

@@ -33,9 +33,9 @@ class TallyStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, names: Sequence[str], memory_ms: int, unverified: int, approved: int) -> list[Tally]:
-        """Add the same to several tallies; returns them as they are then."""
-        return _read(await self._database.run_all([_adding(name, memory_ms, unverified, approved) for name in names]))
+    async def add(self, name: str, memory_ms: int, unverified: int, approved: int) -> Tally:
+        """Returns the tally as it is then."""
+        return _read(await self._database.run_all([_adding(name, memory_ms, unverified, approved)]))[0]
 
     async def visit(
         self, block: str, place: int, names: Sequence[str], memory_ms: int
@@ -50,6 +50,10 @@ class TallyStore:
         """A send that was counted in one tally belongs to the other; returns that one."""
         steps = [_adding(one, memory_ms, -1, 0), _adding(other, memory_ms, 1, 0)]
         return _read(await self._database.run_all(steps))[1]
+
+    async def take_back(self, names: Sequence[str], memory_ms: int) -> None:
+        """One send less in each of these tallies."""
+        await self._database.run_all([_adding(name, memory_ms, -1, 0) for name in names])
 
     async def note(self, application: str, word: str, things: Sequence[tuple[str, str]]) -> None:
         """Count for the report: the decision as a whole, and reason and value of each finding."""

@@ -205,7 +205,11 @@ async def soak(seconds: float, seed: int, redis_faults: Sequence[str] = ()) -> l
         server = RedisServer(Path(name))
         with running_service(Path(name), server.url, sandbox, OTP_LOG_LEVEL="WARNING") as (url, child, log):
             redis = Redis.from_url(server.url, socket_timeout=5)
-            async with Api(url, API_KEY) as api, httpx.AsyncClient(base_url=sandbox, trust_env=False) as http:
+            limits = httpx.Limits(max_connections=None)  # a burst after an outage is no fault of the service
+            async with (
+                Api(url, API_KEY) as api,
+                httpx.AsyncClient(base_url=sandbox, trust_env=False, timeout=60, limits=limits) as http,
+            ):
                 found = Soak(api, Gateways(http), server, redis, child.pid, random.Random(seed))
                 rate = SHARE * await found.capacity(min(15.0, seconds / 6))
                 print(f"half of the capacity: {rate:.0f} sign-ups in a second")

@@ -18,24 +18,20 @@ T = TypeVar("T")
 async def again(ask: Callable[[], Awaitable[T]], seconds: float, silence: float) -> tuple[T, bool]:
     """The answer, and whether an earlier one was lost: then what was asked for may already have been done.
 
-    seconds: for all tries, because who comes while the server is away need not wait for several time-outs.
-    silence: seconds after which an answer counts as lost.
+    seconds: within which faults are worth another try. silence: seconds after which an answer counts as lost; then it
+    is asked for once more, and that is waited for as long as `ask` does, which may have to follow a slot that moves.
     Raises StorageUnavailable as `ask` does. A primary that has it and a replica that has not is not a lost answer.
     """
     loop = asyncio.get_running_loop()
     ends = loop.time() + seconds
     for attempt in range(1, TRIES):
         try:
-            async with asyncio.timeout_at(min(ends, loop.time() + silence)):
+            async with asyncio.timeout(silence):
                 return await ask(), attempt > 1
         except TimeoutError:
-            pass
+            break
         except StorageUnavailable as fault:
             if fault.code != "storage_unavailable" or loop.time() >= ends:
                 raise
             await asyncio.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
-    try:
-        async with asyncio.timeout_at(ends):
-            return await ask(), True
-    except TimeoutError:
-        raise StorageUnavailable from None
+    return await ask(), True

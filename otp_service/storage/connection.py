@@ -45,7 +45,7 @@ _NOT_NOW_PREFIXES = ("NOREPLICAS", "MISCONF", "BUSY")
 _WAIT_MS = 500
 _WAIT_SHARE = 0.6
 """Of the timeout for an answer, at most: WAIT has to answer before it."""
-_SILENCE_SHARE, _SILENCE_OF_WAIT_SHARE = 0.3, 0.7
+_SILENCE_SHARE, _SILENCE_OF_WAIT_SHARE = 0.18, 0.7
 """Of the same: an answer that takes longer counts as lost, where the question can be asked once more."""
 
 Argument = str | bytes | int

@@ -215,7 +215,7 @@ class Verifications:
         return _delivered(await self._dispatcher.deliver(errand))
 
     async def _judge(self, taken: Stored, code: str, repeat: Repeat, guesses: Sequence[Counter]) -> Stored:
-        await self._admission.guess(taken, repeat)
+        await self._admission.guess(taken, repeat, guesses)
         pepper = self._sends.keys_of(taken).pepper
         candidate = await self._hash_pool.digest(pepper, taken.scope, code, taken.salt, taken.cost)
         matched = codes.matches_any(candidate, taken.hashes)

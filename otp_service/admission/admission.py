@@ -8,7 +8,7 @@ judged; after the verdict its bookkeeping is no reason to withhold it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -142,7 +142,7 @@ class Admission:
                 raise
             yield admitted
 
-    async def guess(self, taken: Stored, repeat: Repeat) -> None:
+    async def guess(self, taken: Stored, repeat: Repeat, guesses: Sequence[Counter]) -> None:
         """Count a guess that is about to be judged, where its attempt was not. Raises Refused, and gives that back."""
         counters = self._guesses(taken.found)
         if taken.found.test or not counters:
@@ -150,7 +150,7 @@ class Admission:
         try:  # a guess that is counted twice after a lost answer makes its limit stricter, and no more
             await self._database.again(lambda: self._limits.count(taken.found.application, counters))
         except Refused:
-            await self._store.give_back_attempt(taken.found.id, repeat)
+            await self._store.give_back_attempt(taken.found.id, repeat, guesses)
             raise
 
     def proved_seconds(self, taken: Stored) -> int:

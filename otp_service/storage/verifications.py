@@ -30,10 +30,10 @@ UNSETTLED_MS = 5_000
 REMEMBERED = 200
 """Of one phone: its newest verifications can be listed."""
 
-_START, _CANCEL, _READ, _REVISION, _GIVE_BACK = map(
-    Script.load, ("start", "cancel", "read", "revision", "give_back_attempt")
+_START, _CANCEL, _READ, _REVISION = map(Script.load, ("start", "cancel", "read", "revision"))
+_TAKE_ATTEMPT, _GIVE_BACK, _SETTLE = (
+    Script.load(name, "_window") for name in ("take_attempt", "give_back_attempt", "settle")
 )
-_TAKE_ATTEMPT, _SETTLE = (Script.load(name, "_window") for name in ("take_attempt", "settle"))
 
 
 class VerificationStore:
@@ -131,10 +131,11 @@ class VerificationStore:
         status = taken.found.status
         return replace(taken, word="judge") if status is Status.PENDING else replace(taken, word="closed", extra=status)
 
-    async def give_back_attempt(self, verification_id: str, repeat: Repeat) -> None:
-        """An attempt that was counted and is not going to be judged."""
+    async def give_back_attempt(self, verification_id: str, repeat: Repeat, guesses: Sequence[Counter]) -> None:
+        """An attempt that was counted, also in these counters, and is not going to be judged."""
         place = self._records.place(verification_id)
-        await self._records.run(_GIVE_BACK, verification_id, [place.verification, place.fails], [repeat.op])
+        names = [place.verification, place.fails, *(counter.key for counter in guesses)]
+        await self._records.run(_GIVE_BACK, verification_id, names, [repeat.op])
 
     async def settle(
         self, taken: Stored, matched: bool, repeat: Repeat, proved_seconds: int, guesses: Sequence[Counter] = ()

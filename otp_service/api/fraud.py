@@ -8,14 +8,13 @@ import msgspec
 from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
-from msgspec import Meta
 
 from otp_service.admission import Admission
 from otp_service.api.inputs import Called
 from otp_service.api.problems import documented
 from otp_service.domain.scopes import KeyScope
 
-Days = Annotated[int, Meta(ge=1, le=30), QueryParameter(description="How many days back, today (UTC) included.")]
+Days = Annotated[int, QueryParameter(ge=1, le=30, description="How many days back, today (UTC) included.")]
 
 
 class Counts(msgspec.Struct, kw_only=True):

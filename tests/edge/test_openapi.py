@@ -86,6 +86,21 @@ def test_every_refusal_is_a_problem(operations: Operations) -> None:
     assert "503" in operations["/health/ready", "get"]["responses"]
 
 
+def test_numbers_in_queries_keep_their_bounds(http: httpx.Client, operations: Operations) -> None:
+    refused = 0
+    for (path, method), found in operations.items():
+        for parameter in found.get("parameters", ()):
+            bounds = parameter["schema"]
+            if parameter["in"] == "query" and bounds.get("type") == "integer":
+                for number in (bounds["minimum"] - 1, bounds["maximum"] + 1):
+                    where, told = path.replace("{verification_id}", "unknown"), {parameter["name"]: str(number)}
+                    headers = {"Authorization": f"Bearer {API_KEY}"}
+                    answer = http.request(method, where, params=told, headers=headers)
+                    assert answer.status_code == 422, (path, told)
+                    refused += 1
+    assert refused >= 6
+
+
 def test_every_documented_code_exists(operations: Operations) -> None:
     told: set[str] = set()
     for found in operations.values():

@@ -12,9 +12,9 @@ import asyncio
 import random
 import time
 from collections import defaultdict, deque
-from dataclasses import replace
 
 import structlog
+from msgspec.structs import replace
 
 from otp_service import refusals
 from otp_service.admission import Admission

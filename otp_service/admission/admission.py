@@ -144,8 +144,7 @@ class Admission:
 
     async def guess(self, taken: Stored, repeat: Repeat, guesses: Sequence[Counter]) -> None:
         """Count a guess that is about to be judged, where its attempt was not. Raises Refused, and gives that back."""
-        counters = self._guesses(taken.found)
-        if taken.found.test or not counters:
+        if taken.found.test or not (counters := self._guesses(taken.found)):
             return
         try:  # a guess that is counted twice after a lost answer makes its limit stricter, and no more
             await self._database.again(lambda: self._limits.count(taken.found.application, counters))
@@ -235,6 +234,8 @@ class Admission:
             await self._limits.take_back(self._guesses(found))
 
     def _guesses(self, found: Verification) -> list[Counter]:
+        if not self._limits.counts(found.application, limits.WRONG_CODES):
+            return []
         return self._limits.counters(found.application, [limits.WRONG_CODES], self._stand_ins_of(found))
 
     def _stand_ins_of(self, found: Verification) -> dict[str, str]:

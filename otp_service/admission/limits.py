@@ -52,6 +52,10 @@ class Limits:
             if limit.of in what and all(word in stand_ins for word in limit.per) and not _with_the_attempt(limit)
         ]
 
+    def counts(self, application: str, what: str) -> bool:
+        """Whether there are counters at all, before anybody works out what they count by."""
+        return any(limit.of == what and not _with_the_attempt(limit) for limit in self._limits[application].values())
+
     def guesses(self, application: str, verification_id: str) -> list[Counter]:
         """What is counted in the same step as an attempt at this verification."""
         located = self._names.locate(verification_id)

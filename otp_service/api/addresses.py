@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import cast
 
 from litestar.types import Scope
@@ -12,6 +13,8 @@ from otp_service.domain.networks import Address, Network, address
 FARTHEST_HOP = 32
 """Proxies in a row that are believed; what is before them was written by anybody."""
 _STATE = "client_address"
+_read = lru_cache(256)(address)
+"""Of peers and proxies: a few of them ask again and again."""
 
 
 def client_address(scope: Scope) -> Address | None:
@@ -30,7 +33,7 @@ def find_client_address(scope: Scope, trusted: Sequence[Network]) -> None:
     that wrote it. A peer that is not trusted is the caller, whatever it says.
     """
     client = scope.get("client")
-    found = address(client[0]) if client else None
+    found = _read(client[0]) if client else None
     if found and trusted and any(found in network for network in trusted):
         found = _behind(found, _hops(scope), trusted)
     scope.setdefault("state", {})[_STATE] = found

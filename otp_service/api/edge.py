@@ -131,6 +131,8 @@ async def _body(scope: HTTPScope, receive: Receive) -> bytes:
     head = _checked_head(scope)
     if int(head.get(b"content-length", b"0")) > MAX_BODY_BYTES:
         raise _too_large()
+    if not head.keys() & _THAT_ANNOUNCE_A_BODY:
+        return await _read(receive)  # there is none to wait for
     try:
         async with asyncio.timeout(BODY_SECONDS):
             body = await _read(receive)
@@ -158,6 +160,7 @@ def _checked_head(scope: HTTPScope) -> dict[bytes, bytes]:
     return found
 
 
+_THAT_ANNOUNCE_A_BODY = frozenset({b"content-length", b"transfer-encoding"})
 _ONCE = frozenset({b"authorization", b"content-length", b"content-type", b"idempotency-key", b"transfer-encoding"})
 
 

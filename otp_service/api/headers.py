@@ -11,20 +11,20 @@ PAGE_POLICY = (
 )
 """Of the page to try the API. Swagger UI sets styles from its scripts; there are no inline scripts."""
 _SAME = (
-    ("cache-control", "no-store"),
-    ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "no-referrer"),
-    ("x-frame-options", "DENY"),
-    ("cross-origin-resource-policy", "same-origin"),
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-origin"),
 )
+_OF_API = (*_SAME, (b"content-security-policy", API_POLICY.encode()))
+_OF_PAGES = (*_SAME, (b"content-security-policy", PAGE_POLICY.encode()))
 
 
 def always(media_type: bytes, named: frozenset[bytes], request_id: str) -> list[tuple[bytes, bytes]]:
     """What is still missing on an answer that has the headers `named`."""
-    policy = PAGE_POLICY if media_type.startswith(b"text/html") else API_POLICY
-    found = (*_SAME, ("content-security-policy", policy))
-    missing = [(name.encode(), value.encode()) for name, value in found if name.encode() not in named]
-    return [*missing, (b"x-request-id", request_id.encode())]
+    wanted = _OF_PAGES if media_type.startswith(b"text/html") else _OF_API
+    return [*(pair for pair in wanted if pair[0] not in named), (b"x-request-id", request_id.encode())]
 
 
 def new_request_id() -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -44,6 +45,7 @@ class Spending:
         self._prices = PriceList(settings)
         self._zone = ZoneInfo(settings.money.time_zone)
         self._texts = {name: texts_of(application) for name, application in settings.applications.items()}
+        self._parts = cache(self._parts_of)  # few texts, and the same for everybody
 
     async def reserve(self, application: str, country: str, channel: str, locale: str, platform: str) -> Bill:
         """Set aside what the dearest gateway of the route takes. Raises Refused `budget_exhausted`."""
@@ -112,7 +114,7 @@ class Spending:
             )
         return spent
 
-    def _parts(self, application: str, locale: str, platform: str) -> int:
+    def _parts_of(self, application: str, locale: str, platform: str) -> int:
         policy = self._settings.applications[application]
         code = "0" * max(policy.code_length, policy.alarm_code_length)
         return measure(self._texts[application].render(locale or policy.locale, code, LIFE_CAP_SECONDS, platform)).parts

@@ -60,10 +60,17 @@ class Cost:
         return cls(memory, time, lanes)
 
 
-def digest(pepper: bytes, scope: Scope, code: str, salt: bytes, cost: Cost) -> bytes:
-    """argon2id(HMAC-SHA256(pepper, scope and code), salt). Blocks for milliseconds: run it in the hash pool."""
+# A code is kept as argon2id(HMAC-SHA256(pepper, scope and code), salt), in two steps:
+
+
+def keyed(pepper: bytes, scope: Scope, code: str) -> bytes:
+    """HMAC-SHA256: quick, and of no use to anybody who has not got the pepper."""
     parts = (scope.application, scope.purpose, scope.phone, scope.verification_id, code)
-    mac = hmac.digest(pepper, frame(*(part.encode() for part in parts)), hashlib.sha256)
+    return hmac.digest(pepper, frame(*(part.encode() for part in parts)), hashlib.sha256)
+
+
+def stretch(mac: bytes, salt: bytes, cost: Cost) -> bytes:
+    """argon2id: dear on purpose. Blocks for milliseconds, so run it in the hash pool."""
     return hash_secret_raw(mac, salt, cost.time_cost, cost.memory_kib, cost.parallelism, HASH_BYTES, Type.ID)
 
 

@@ -28,7 +28,7 @@ KEY_ID_BYTES = 4
 
 def frame(*parts: bytes) -> bytes:
     """Join parts so that no two different lists give the same bytes: each is preceded by its length."""
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    return b"".join([len(part).to_bytes(4, "big") + part for part in parts])
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,5 +195,5 @@ class Names:
         return SubjectPlace(int.from_bytes(index[:8], "big") % self.partitions, index.hex())
 
     def _masked(self, random: bytes, place: bytes) -> bytes:
-        mask = self._mac(b"id", random)
-        return bytes(a ^ b for a, b in zip(place, mask, strict=False))
+        mask = self._mac(b"id", random)[: len(place)]
+        return (int.from_bytes(place, "big") ^ int.from_bytes(mask, "big")).to_bytes(len(place), "big")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from otp_service.domain.messages import Message
 from otp_service.domain.phone import Number
@@ -46,8 +47,7 @@ class Outcome(StrEnum):
         return cls.ALREADY_APPROVED if status is Status.APPROVED else cls(status.value)
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
+class Verification(Struct, frozen=True):
     """A verification as it is at `now`. Times are milliseconds of Redis time; `phone` is E.164.
 
     ended_at: 0 until a final status is written down. revision: grows with every change that a caller can see.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class MessageStatus(StrEnum):
@@ -57,8 +58,7 @@ class CodeSource(StrEnum):
     LOCAL = "local"
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """One message of a verification, as stored.
 
     `number` counts from 1 within the verification. `client_id` is ours, drawn before the call; `provider_id` is the

@@ -11,6 +11,7 @@ GSM_7 = frozenset(
 )
 GSM_7_EXTENSION = frozenset("\f^{}\\[~]|€")
 """Escaped, so each takes two units."""
+_IN_GSM = GSM_7 | GSM_7_EXTENSION
 
 _PAIRED = re.compile("[\U00010000-\U0010ffff]")
 """Two units of UTF-16 each; which two does not matter here."""
@@ -31,7 +32,7 @@ class Size:
 
 def measure(text: str) -> Size:
     """GSM-7: 160 units, then 153 a part; UCS-2: 70, then 67. One character outside GSM-7 turns all to UCS-2."""
-    if foreign(text):
+    if not _IN_GSM.issuperset(text):
         units = _PAIRED.sub("\ud800\udc00", text)
         return Size("UCS-2", len(units), 70, 1 if len(units) <= 70 else _cut(units, 67, _FIRST_SURROGATE))
     units = _EXTENDED.sub("\x1b\\g<0>", text)
@@ -40,7 +41,7 @@ def measure(text: str) -> Size:
 
 def foreign(text: str) -> str:
     """The characters outside GSM-7, each once."""
-    return "".join(dict.fromkeys(c for c in text if c not in GSM_7 and c not in GSM_7_EXTENSION))
+    return "".join(dict.fromkeys(c for c in text if c not in _IN_GSM))
 
 
 def _cut(units: str, chained: int, first_of_two: re.Pattern[str]) -> int:

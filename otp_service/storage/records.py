@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
+
+from msgspec import Struct
 
 from otp_service.domain.codes import Cost, Scope
 from otp_service.domain.keyring import Keyring, Keys, Names
@@ -31,20 +34,22 @@ class Agenda:
     failovers: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """What a script answered: the verification, and what only hashing and sending may see."""
 
     word: str
     extra: str
     verification: Verification | None
     key_id: str = ""
-    salt: bytes = field(default=b"", repr=False)
-    cost: Cost = field(default=Cost(0, 0, 0))
+    salt: bytes = b""
+    cost: Cost = Cost(0, 0, 0)
     code_length: int = 0
     has_local_hash: bool = False
-    hashes: Sequence[bytes] = field(default=(), repr=False)
+    hashes: Sequence[bytes] = ()
     agenda: Agenda = Agenda()
+
+    def __repr__(self) -> str:
+        return f"Stored({self.word!r}, {self.extra!r})"  # the rest is nobody's business
 
     @property
     def wait_seconds(self) -> float:
@@ -199,26 +204,32 @@ def read(reply: Any, verification_id: str, keyring: Keyring) -> Stored:
     )
 
 
-def _message(record: Mapping[bytes, bytes], number: int) -> Message:
-    def name(field: str) -> bytes:
-        return f"m{number}:{field}".encode()
+@cache
+def _names(number: int) -> Mapping[str, bytes]:
+    """Of the fields of a message: by what they are called here, what they are called in the record."""
+    words = ("gateway", "channel", "source", "status", "queued_at", "updated_at", "sent_at", "ended_at", "parts",
+             "client_id", "provider_id", "reason", "price", "pushed")  # fmt: skip
+    return {word: f"m{number}:{word}".encode() for word in words}
 
+
+def _message(record: Mapping[bytes, bytes], number: int) -> Message:
+    name = _names(number)
     return Message(
         number=number,
-        gateway=_text(record, name("gateway")),
-        channel=_text(record, name("channel")),
-        code_source=CodeSource(_text(record, name("source"))),
-        status=MessageStatus(_text(record, name("status"))),
-        queued_at=_number(record, name("queued_at")),
-        updated_at=_number(record, name("updated_at")),
-        sent_at=_number(record, name("sent_at")),
-        ended_at=_number(record, name("ended_at")),
-        parts=_number(record, name("parts")),
-        client_id=_text(record, name("client_id")),
-        provider_id=_text(record, name("provider_id")),
-        reason=_text(record, name("reason")),
-        price=_text(record, name("price")),
-        pushed=_text(record, name("pushed")),
+        gateway=_text(record, name["gateway"]),
+        channel=_text(record, name["channel"]),
+        code_source=CodeSource(_text(record, name["source"])),
+        status=MessageStatus(_text(record, name["status"])),
+        queued_at=_number(record, name["queued_at"]),
+        updated_at=_number(record, name["updated_at"]),
+        sent_at=_number(record, name["sent_at"]),
+        ended_at=_number(record, name["ended_at"]),
+        parts=_number(record, name["parts"]),
+        client_id=_text(record, name["client_id"]),
+        provider_id=_text(record, name["provider_id"]),
+        reason=_text(record, name["reason"]),
+        price=_text(record, name["price"]),
+        pushed=_text(record, name["pushed"]),
     )
 
 

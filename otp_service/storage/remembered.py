@@ -8,6 +8,7 @@ from typing import Any
 from otp_service.domain.pumping import Decision
 
 BY = "by:"
+_PREFIX = BY.encode()
 
 
 def to_remember(stand_ins: Mapping[str, str], words: Iterable[str]) -> dict[str, str]:
@@ -21,8 +22,6 @@ def remembered(record: Mapping[bytes, bytes]) -> dict[str, Any]:
         "guard": Decision.parse(record.get(b"guard", b"").decode()),
         "test": b"test" in record,
         "counted_by": {
-            name.decode().removeprefix(BY): value.decode()
-            for name, value in record.items()
-            if name.startswith(BY.encode())
+            name[len(_PREFIX) :].decode(): value.decode() for name, value in record.items() if name.startswith(_PREFIX)
         },
     }

@@ -7,7 +7,8 @@ is not there is counted and computed as if it were, so that neither answers nor 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, field
+
+from msgspec.structs import astuple
 
 from otp_service import metrics, refusals
 from otp_service.domain import backup_codes
@@ -23,6 +24,7 @@ from otp_service.domain.factors import (
 from otp_service.domain.keyring import Names, SubjectPlace
 from otp_service.domain.totp import Algorithm, Generator
 from otp_service.domain.totp_import import Row
+from otp_service.domain.value import Hidden, Value
 from otp_service.hashing import HashPool
 from otp_service.judging import Judge, new_backup
 from otp_service.settings import Settings
@@ -34,13 +36,12 @@ from otp_service.storage.subject_records import Subject, TotpSealed, Vault
 from otp_service.storage.subjects import SubjectStore
 
 
-@dataclass(frozen=True, slots=True)
-class Enrolment:
+class Enrolment(Value):
     """What a caller asks for; '' stands for the default: `label` the subject, `issuer` the application's brand."""
 
-    subject: str = field(repr=False)
+    subject: Hidden[str]
     name: str = ""
-    label: str = field(default="", repr=False)
+    label: Hidden[str] = ""
     issuer: str = ""
     digits: int = 6
     algorithm: Algorithm = Algorithm.SHA1

@@ -9,9 +9,9 @@ import asyncio
 import hmac
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import msgspec
+from msgspec.structs import replace
 
 from otp_service import refusals
 from otp_service.domain import backup_codes, codes

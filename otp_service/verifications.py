@@ -8,7 +8,6 @@ Each method puts the steps in order and leaves the deciding to others: scripts d
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from otp_service import metrics, refusals
 from otp_service.admission import Admission, Admitted
@@ -22,6 +21,7 @@ from otp_service.domain.lifecycle import Outcome, Status, Verification
 from otp_service.domain.messages import CodeSource
 from otp_service.domain.orders import Order
 from otp_service.domain.phone import Phone
+from otp_service.domain.value import Value
 from otp_service.errors import Refused, StorageUnavailable
 from otp_service.hashing import HashPool
 from otp_service.proofs import Proofs
@@ -33,8 +33,7 @@ from otp_service.storage.sends import SendStore
 from otp_service.storage.verifications import VerificationStore
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Value):
     outcome: Outcome
     verification: Verification
 

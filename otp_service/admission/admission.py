@@ -234,9 +234,8 @@ class Admission:
             await self._limits.take_back(self._guesses(found))
 
     def _guesses(self, found: Verification) -> list[Counter]:
-        if not self._limits.counts(found.application, limits.WRONG_CODES):
-            return []
-        return self._limits.counters(found.application, [limits.WRONG_CODES], self._stand_ins_of(found))
+        known = self._stand_ins_of(found) if self._limits.counts(found.application, limits.WRONG_CODES) else {}
+        return self._limits.counters(found.application, [limits.WRONG_CODES], known)
 
     def _stand_ins_of(self, found: Verification) -> dict[str, str]:
         """As its start knew them: those of the phone anew, the others from memory."""

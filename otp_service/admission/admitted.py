@@ -10,6 +10,7 @@ from otp_service.delivery.dispatch import Walk
 from otp_service.delivery.spending import Bill
 from otp_service.domain.messages import Message
 from otp_service.domain.pumping import Decision
+from otp_service.domain.value import Value
 from otp_service.settings import Application
 from otp_service.storage.limits import Counter
 from otp_service.storage.tallies import Row
@@ -39,8 +40,7 @@ class Admitted:
         return walk
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Value):
     """mode: of the guard. alarm: whether there are too many wrong codes. Money in roubles, of today."""
 
     mode: str

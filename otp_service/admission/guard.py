@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from otp_service import metrics
 from otp_service.domain import limits, pumping
 from otp_service.domain.keyring import Names
 from otp_service.domain.phone import Phone
 from otp_service.domain.pumping import Decision, Finding, Reason, Tally, Word
+from otp_service.domain.value import Value
 from otp_service.errors import Refused
 from otp_service.settings import Settings
 from otp_service.storage.connection import Step
@@ -17,8 +17,7 @@ from otp_service.storage.ledger import Ledger
 from otp_service.storage.tallies import Row, TallyStore, converting, noting, things
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Value):
     """Who wants to be sent to, and from where. address: stand-in of the client's, '' where nobody said it."""
 
     application: str

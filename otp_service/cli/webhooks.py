@@ -10,9 +10,10 @@ import re
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
+
+from msgspec.structs import asdict
 
 from otp_service.cli.development import load_for_operator
 from otp_service.cli.operator import actor

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import structlog
 
 from otp_service import metrics, tracing
 from otp_service.delivery.routing import LEAST_ATTEMPT_SECONDS, attempt_seconds
+from otp_service.domain.value import Value
 from otp_service.gateways.base import Accepted, Gateway, GatewayError, Outgoing, Reason, Then
 from otp_service.settings import Route
 
@@ -22,8 +22,7 @@ KNOCK_AGAIN_SECONDS = 0.2
 WITHDRAW_SECONDS = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(Value):
     """Time for one gateway of a walk. deadline: of the walk, by the event loop's clock."""
 
     route: Route

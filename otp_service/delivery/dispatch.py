@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import structlog
+from msgspec.structs import replace
 
 from otp_service import metrics
 from otp_service.delivery import attempt
@@ -24,6 +24,7 @@ from otp_service.domain import codes, failover
 from otp_service.domain.looks import FIRST_LOOK_MS
 from otp_service.domain.messages import CodeSource, Message, MessageStatus
 from otp_service.domain.texts import GATEWAY_CODE, Texts
+from otp_service.domain.value import Hidden, Value
 from otp_service.gateways.base import Accepted, Gateway, GatewayError, Outgoing, Reason, Then
 from otp_service.hashing import HashPool
 from otp_service.storage.client_ids import ClientIds
@@ -37,8 +38,7 @@ REMEMBERED_SECONDS = 1200.0
 """Whose message it is that a provider pushes a status about: as long as anybody asks what became of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Walk:
+class Walk(Value):
     """How a walk ended.
 
     sent: a code that we can check is on its way, or may be. rejected: why this phone can never get it.
@@ -49,14 +49,13 @@ class Walk:
     rejected: Reason | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Tried:
+class _Tried(Value):
     """One gateway's turn. `then` is None where it took the message; `code` is what it generated."""
 
     gateway: Gateway
     settled: Settling
     then: Then | None
-    code: str = field(default="", repr=False)
+    code: Hidden[str] = ""
 
     @property
     def held(self) -> bool:

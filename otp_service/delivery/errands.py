@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from otp_service.delivery import routing
 from otp_service.delivery.circuits import Circuits
 from otp_service.domain.looks import FIRST_LOOK_MS
 from otp_service.domain.messages import Message, MessageStatus
 from otp_service.domain.texts import Texts
+from otp_service.domain.value import Value
 from otp_service.errors import Refused
 from otp_service.gateways.base import Gateway, Reason
 from otp_service.settings import Route, Settings, texts_of
@@ -19,8 +19,7 @@ LEASE_MARGIN_SECONDS = 2.0
 """A walk holds its verification for the route's deadline and this much more; then somebody else may go on with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Errand:
+class Errand(Value):
     """What is to be delivered, and by whom.
 
     opened: the first candidate's message, where it is recorded already. settled: what became of the message before

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import cache
@@ -17,6 +16,7 @@ from otp_service.domain.lifecycle import LIFE_CAP_SECONDS, Verification
 from otp_service.domain.messages import Message, MessageStatus
 from otp_service.domain.phone import known
 from otp_service.domain.segments import measure
+from otp_service.domain.value import Value
 from otp_service.errors import Refused
 from otp_service.settings import Settings, texts_of
 from otp_service.settings.prices import PriceList
@@ -28,8 +28,7 @@ FREE = frozenset({MessageStatus.QUEUED, MessageStatus.REJECTED, MessageStatus.CA
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Bill:
+class Bill(Value):
     """Micro-roubles set aside for one send of `parts` parts."""
 
     application: str

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from argon2.low_level import Type, hash_secret_raw
 
 from otp_service.domain.keyring import frame
+from otp_service.domain.value import Value
 
 SALT_BYTES = 16
 HASH_BYTES = 32
@@ -33,8 +33,7 @@ def derive(key: bytes, salt: bytes, digits: int) -> str:
         counter += 1
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Value):
     """What a code is good for. A code hashed for one scope matches in no other."""
 
     application: str
@@ -43,8 +42,7 @@ class Scope:
     verification_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(Value):
     """Argon2id cost; stored with each verification, so that settings may change under live codes."""
 
     memory_kib: int

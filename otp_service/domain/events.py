@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
+
+from otp_service.domain.value import Hidden, Value
 
 
 class EventType(StrEnum):
@@ -31,8 +34,7 @@ class EventType(StrEnum):
     SERVICE_WRONG_CODES = "service.wrong_codes"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Value):
     """One event of an application's log.
 
     id: stable, the same however often it is told. sequence: grows by one from event to event of an application.
@@ -46,6 +48,6 @@ class Event:
     at: int
     application: str
     subject: str
-    phone: str = field(default="", repr=False)
-    person: str = field(default="", repr=False)
-    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+    phone: Hidden[str] = ""
+    person: Hidden[str] = ""
+    fields: Hidden[Mapping[str, str]] = msgspec.field(default_factory=dict)

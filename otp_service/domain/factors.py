@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 
 from otp_service.domain.totp import Generator
+from otp_service.domain.value import Hidden, Value
 
 MOST_TOTP = 10
 """Authenticators of one person; unconfirmed ones make room for new ones."""
@@ -46,14 +46,13 @@ class FactorOutcome(StrEnum):
     """To a confirmation only: nothing was judged."""
 
 
-@dataclass(frozen=True, slots=True)
-class Totp:
+class Totp(Value):
     """One authenticator. Times are milliseconds of Redis time, 0 for never. subject, label: may be personal data."""
 
     id: str
-    subject: str = field(repr=False)
-    name: str = field(repr=False)
-    label: str = field(repr=False)
+    subject: Hidden[str]
+    name: Hidden[str]
+    label: Hidden[str]
     issuer: str
     generator: Generator
     status: FactorStatus
@@ -62,8 +61,7 @@ class Totp:
     used_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class BackupCodes:
+class BackupCodes(Value):
     """What may be told of a set of backup codes."""
 
     left: int
@@ -72,16 +70,14 @@ class BackupCodes:
     used_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedPhone:
+class VerifiedPhone(Value):
     """A phone that the person proved in a verification that named the subject. e164: with plus."""
 
-    e164: str = field(repr=False)
+    e164: Hidden[str]
     verified_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Overview:
+class Overview(Value):
     """What a person can use. An unknown subject is one that has nothing."""
 
     totp: Sequence[Totp]
@@ -89,14 +85,12 @@ class Overview:
     phones: Sequence[VerifiedPhone]
 
 
-@dataclass(frozen=True, slots=True)
-class TotpJudgement:
+class TotpJudgement(Value):
     outcome: FactorOutcome
     totp: Totp
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Value):
     """Of a code whose kind its form told. totp: the authenticator that it belongs to, where one does."""
 
     outcome: FactorOutcome

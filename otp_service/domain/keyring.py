@@ -12,12 +12,13 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from otp_service.domain.value import Hidden, Value
 
 NONCE_BYTES = 12
 RANDOM_BYTES = 16
@@ -31,14 +32,13 @@ def frame(*parts: bytes) -> bytes:
     return b"".join([len(part).to_bytes(4, "big") + part for part in parts])
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(Value):
     """The keys of one root secret."""
 
     id: str
-    pepper: bytes = field(repr=False)
-    code_derivation: bytes = field(repr=False)
-    encryption: bytes = field(repr=False)
+    pepper: Hidden[bytes]
+    code_derivation: Hidden[bytes]
+    encryption: Hidden[bytes]
 
     @classmethod
     def of(cls, root: str) -> Keys:
@@ -103,16 +103,14 @@ class Keyring:
         return sealed[:KEY_ID_BYTES].hex() == self.current.id
 
 
-@dataclass(frozen=True, slots=True)
-class SubjectPlace:
+class SubjectPlace(Value):
     """Where everything of one subject is kept: all of it in one slot, under a keyed name."""
 
     partition: int
     index: str
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(Value):
     """Keyed names made from the index key: random, made at install, never changed, so rotation moves nothing.
 
     A verification id is 16 random bytes, then the partition (2 bytes) and the phone's index (9 bytes) masked by an
@@ -120,7 +118,7 @@ class Names:
     asking Redis first.
     """
 
-    index_key: bytes = field(repr=False)
+    index_key: Hidden[bytes]
     partitions: int
 
     def _mac(self, use: bytes, *parts: bytes) -> bytes:

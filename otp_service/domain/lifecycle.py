@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from msgspec import Struct, field
+from msgspec import field
 
 from otp_service.domain.messages import Message
 from otp_service.domain.phone import Number
 from otp_service.domain.pumping import Decision
+from otp_service.domain.value import Value
 
 LIFE_CAP_SECONDS = 600
 """No code is accepted later than this after its verification was made (NIST SP 800-63B-4 §3.1.3.2)."""
@@ -47,7 +48,7 @@ class Outcome(StrEnum):
         return cls.ALREADY_APPROVED if status is Status.APPROVED else cls(status.value)
 
 
-class Verification(Struct, frozen=True):
+class Verification(Value):
     """A verification as it is at `now`. Times are milliseconds of Redis time; `phone` is E.164.
 
     ended_at: 0 until a final status is written down. revision: grows with every change that a caller can see.

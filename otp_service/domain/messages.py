@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from msgspec import Struct
+from otp_service.domain.value import Value
 
 
 class MessageStatus(StrEnum):
@@ -58,7 +58,7 @@ class CodeSource(StrEnum):
     LOCAL = "local"
 
 
-class Message(Struct, frozen=True):
+class Message(Value):
     """One message of a verification, as stored.
 
     `number` counts from 1 within the verification. `client_id` is ours, drawn before the call; `provider_id` is the

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, field, replace
+
+import msgspec
+from msgspec.structs import astuple, replace
+
+from otp_service.domain.value import Hidden, Value
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Value):
     """`to` as people write it; '' stands for the application's default. limits: words of the caller's own."""
 
-    to: str = field(repr=False)
+    to: Hidden[str]
     channel: str = "sms"
     purpose: str = "verification"
     locale: str = ""
     reference: str = ""
-    subject: str = field(default="", repr=False)
-    client_ip: str = field(default="", repr=False)
+    subject: Hidden[str] = ""
+    client_ip: Hidden[str] = ""
     platform: str = ""
-    limits: Mapping[str, str] = field(default_factory=dict, repr=False)
+    limits: Hidden[Mapping[str, str]] = msgspec.field(default_factory=dict)
 
     def meaning(self, e164: str) -> list[str]:
         """What makes two orders the same, however the phone was written; for a keyed fingerprint."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 
 import phonenumbers
 
+from otp_service.domain.value import Hidden, Value
 from otp_service.errors import Refused
 
 # What people put between digits. Anything else is refused before libphonenumber sees it, because its parser looks for
@@ -32,14 +32,13 @@ NUMBER_TYPES = {
 """Where a country does not tell them apart (as in the USA), a number is `fixed_line_or_mobile`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Phone:
+class Phone(Value):
     """e164: with plus. region: ISO 3166-1 alpha-2; +7 is Russia and Kazakhstan, so the prefix alone says nothing.
 
     number_type: as libphonenumber has it, one of `NUMBER_TYPES`.
     """
 
-    e164: str = field(repr=False)
+    e164: Hidden[str]
     region: str
     number_type: str = "unknown"
 
@@ -54,8 +53,7 @@ class Phone:
         return int(self.e164[-BLOCK_DIGITS:])
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(Value):
     """What a provider knows of a phone; '' where it does not. region: within the country, in its words."""
 
     operator: str = ""

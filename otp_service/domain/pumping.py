@@ -23,8 +23,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from otp_service.domain.value import Value
 
 BLOCK_SIZE = 10_000
 REMEMBERED_PLACES = 64
@@ -54,16 +55,14 @@ class Word(StrEnum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(Value):
     """Faded counts, the send that is asked about included."""
 
     unverified: float
     approved: float
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Value):
     """Why, with the counts of that moment."""
 
     reason: Reason
@@ -72,12 +71,11 @@ class Finding:
     budget: float = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Value):
     """row: the number was in a row, so it was counted there."""
 
     word: Word
-    findings: Collection[Finding] = field(default=())
+    findings: Collection[Finding] = ()
     row: bool = False
 
     @property

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import segno
 
+from otp_service.domain.value import Hidden, Value
 
-@dataclass(frozen=True, slots=True)
-class QrCode:
-    text: str = field(repr=False)
-    svg: str = field(repr=False)
-    png: str = field(repr=False)
+
+class QrCode(Value):
+    text: Hidden[str]
+    svg: Hidden[str]
+    png: Hidden[str]
 
 
 def qr_code(text: str) -> QrCode:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from otp_service.domain.value import Value
 
 GSM_7 = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -20,8 +21,7 @@ _ESCAPE, _FIRST_SURROGATE = re.compile("\x1b"), re.compile("[\ud800-\udbff]")
 """The first of two units that belong to one character: never the last of a part."""
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(Value):
     """`encoding` is GSM-7 or UCS-2, `units` its septets or UTF-16 units, `alone` how many of them one SMS holds."""
 
     encoding: str

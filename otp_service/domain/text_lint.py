@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from otp_service.domain.lifecycle import LIFE_CAP_SECONDS
 from otp_service.domain.segments import Size, foreign, measure
 from otp_service.domain.texts import Texts
+from otp_service.domain.value import Value
 
 FORMS = {"": "", "web": "webotp", "android": "retriever"}
 """Platform → what its form of the text is called in findings."""
@@ -28,8 +28,7 @@ _FEW = 0.1
 _CODE_LIKE = re.compile(r"(?<![0-9])[0-9]{4,10}(?![0-9])")
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
+class Examined(Value):
     """One form of one text. `name`: locale and form. `ok`: nothing should be mended. `plain`: one part, no remark."""
 
     name: str

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from otp_service.domain.value import Value
 
 GATEWAY_CODE = "{код}"
 """Where a gateway that makes the code puts it (vendor document P)."""
@@ -21,8 +22,7 @@ WALK_SECONDS = 15
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
-@dataclass(frozen=True, slots=True)
-class Texts:
+class Texts(Value):
     """The texts of one application.
 
     templates: locale → template without faults (`template_fault`). webotp_host: of the origin that may take the code

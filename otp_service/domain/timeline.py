@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from otp_service.domain.lifecycle import Status, Verification
 from otp_service.domain.messages import Message
+from otp_service.domain.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Value):
     """at: milliseconds of Redis time. what: `created`, `attempt`, `message.<status>`, or how it ended.
 
     message: number of the message that it is about, 0 for none.

@@ -10,12 +10,13 @@ import binascii
 import hmac
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import quote, urlencode
 
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA512
 from cryptography.hazmat.primitives.twofactor.hotp import HOTP
+
+from otp_service.domain.value import Hidden, Value
 
 PERIOD_SECONDS = 30
 SECRET_BYTES = 20
@@ -41,11 +42,10 @@ _HASHES: Mapping[Algorithm, type[SHA1 | SHA256 | SHA512]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Generator:
+class Generator(Value):
     """What an authenticator app knows: the secret, and how codes are made from it. digits: 6 or 8."""
 
-    secret: bytes = field(repr=False)
+    secret: Hidden[bytes]
     digits: int = 6
     algorithm: Algorithm = Algorithm.SHA1
 

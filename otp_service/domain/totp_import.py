@@ -9,10 +9,10 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from otp_service.domain.totp import PERIOD_SECONDS, Algorithm, Generator, from_base32
+from otp_service.domain.value import Hidden, Value
 
 SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:@|+=-]{0,127}")
 """What a caller may name a person by; it stands in a path, so it is never `.` or `..` and has no slash."""
@@ -20,14 +20,13 @@ COLUMNS = ("subject", "secret", "uri", "name", "label", "issuer", "digits", "alg
 _LONGEST_TEXT = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Value):
     """One authenticator to be taken over. name, label, issuer: '' where the source has none."""
 
-    subject: str = field(repr=False)
+    subject: Hidden[str]
     generator: Generator
-    name: str = field(default="", repr=False)
-    label: str = field(default="", repr=False)
+    name: Hidden[str] = ""
+    label: Hidden[str] = ""
     issuer: str = ""
 
 

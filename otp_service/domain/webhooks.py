@@ -8,11 +8,11 @@ import hashlib
 import hmac
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from otp_service.domain.events import EventType
+from otp_service.domain.value import Hidden, Value
 
 PREFIX = "whsec_"
 PAUSES_SECONDS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -36,14 +36,13 @@ class Verdict(StrEnum):
     GONE = "gone"
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Value):
     """One receiver of one application. id: made from application and URL. types: what it hears of."""
 
     id: str
     application: str
-    url: str = field(repr=False)
-    secrets: tuple[bytes, ...] = field(repr=False)
+    url: Hidden[str]
+    secrets: Hidden[tuple[bytes, ...]]
     types: tuple[EventType, ...]
 
 

@@ -7,7 +7,6 @@ stop is decided by `delivery`, from what the error says (`GatewayError.then`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -15,6 +14,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from otp_service.domain.messages import MessageStatus
+from otp_service.domain.value import Hidden, Value
 
 
 class Then(StrEnum):
@@ -59,23 +59,21 @@ class Reason(StrEnum):
     """It was never handed to the gateway: a decoy of an application that does not tell whom it refuses."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(Value):
     """One message to be sent. `text` holds the code, except where the gateway makes it: there it holds `{код}`.
 
     phone: E.164. client_id: decimal digits, unique for ever in the provider's account. expires_at: aware UTC time
     after which the code is dead. code_length: digits wanted where the gateway makes the code, else 0.
     """
 
-    phone: str = field(repr=False)
-    text: str = field(repr=False)
+    phone: Hidden[str]
+    text: Hidden[str]
     client_id: str
     expires_at: datetime
     code_length: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Value):
     """The gateway took the message.
 
     status: `accepted`, `delivered`, `scheduled` or `held` (error 8 of TargetSMS: goes out after a top-up).
@@ -86,7 +84,7 @@ class Accepted:
     provider_id: str = ""
     status: MessageStatus = MessageStatus.ACCEPTED
     parts: int = 0
-    code: str = field(default="", repr=False)
+    code: Hidden[str] = ""
 
 
 class GatewayError(Exception):
@@ -103,8 +101,7 @@ class GatewayError(Exception):
         self.text = text
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Value):
     """What a gateway says became of a message when asked.
 
     changed_at: as the gateway wrote it. price: of one part.
@@ -118,8 +115,7 @@ class Delivery:
     provider_code: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Value):
     """One line of a gateway's self-examination for `otp-service doctor`."""
 
     name: str

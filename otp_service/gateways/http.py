@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import httpx
 
+from otp_service.domain.value import Hidden, Value
 from otp_service.gateways.base import GatewayError, Reason, Then
 from otp_service.outbound.transport import AiohttpTransport, Progress
 
@@ -30,12 +30,11 @@ def broken_answer() -> GatewayError:
     return GatewayError(Reason.BROKEN_ANSWER, Then.UNCLEAR)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Value):
     """What came back over HTTP. The body may hold a code: it is never shown."""
 
     status: int
-    body: bytes = field(repr=False)
+    body: Hidden[bytes]
 
     def text(self) -> str:
         """The body of a good answer, decoded, without surrounding blanks. Raises `GatewayError` for anything else."""

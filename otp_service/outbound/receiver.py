@@ -7,11 +7,11 @@ import re
 import ssl
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 import httpx
 
+from otp_service.domain.value import Value
 from otp_service.outbound.guard import Guard
 from otp_service.outbound.transport import AiohttpTransport, Progress
 
@@ -23,8 +23,7 @@ MAX_BODY = 4096
 MAX_RETRY_AFTER_SECONDS = 86_400.0
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Value):
     """status: of HTTP; 0 where there was none, and why: unreachable, name, address, certificate, timeout, broken.
 
     retry_after: seconds, 0 where it named none.

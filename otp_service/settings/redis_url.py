@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
+from otp_service.domain.value import Hidden, Value
 from otp_service.errors import SettingsError
 
 Address = tuple[str, int]
@@ -29,20 +29,19 @@ _OF_KIND = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class RedisUrl:
+class RedisUrl(Value):
     """hosts: servers, or Sentinels; none for a Unix socket and the embedded server. secrets: passwords in the URL."""
 
     kind: Kind
-    text: str = field(repr=False)
+    text: Hidden[str]
     hosts: tuple[Address, ...] = ()
     service: str = ""
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    secrets: Hidden[tuple[str, ...]] = ()
     _scheme: str = "redis"
-    _login: str = field(default="", repr=False)
-    _sentinel_login: str = field(default="", repr=False)
+    _login: Hidden[str] = ""
+    _sentinel_login: Hidden[str] = ""
     _database: str = ""
-    _options: str = field(default="", repr=False)
+    _options: Hidden[str] = ""
 
     def of_server(self, address: Address | None = None) -> str:
         """The URL of one server that holds data, as redis-py reads it."""

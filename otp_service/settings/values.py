@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -11,6 +10,7 @@ from msgspec import Meta
 
 from otp_service.domain.networks import Network
 from otp_service.domain.secret import Secret, Secrets
+from otp_service.domain.value import Hidden, Value
 from otp_service.settings.applications import Application, GuardMode, Limit
 from otp_service.settings.section import END, Section
 
@@ -128,8 +128,7 @@ class Retention(Section, frozen=True):
     """How long an entry of the audit log stays."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Value):
     service: Service
     http: Http
     redis: Redis
@@ -144,12 +143,12 @@ class Settings:
     routes: Mapping[str, Route]
     applications: Mapping[str, Application]
     limits: Mapping[str, Limit]
-    gateways: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    gateways: Hidden[Mapping[str, Mapping[str, Any]]]
     """Raw tables; `gateways.registry` converts each to the config of its kind."""
     bootstrap_api_key: Secret | None = None
-    credentials: frozenset[str] = field(default=frozenset(), repr=False)
+    credentials: Hidden[frozenset[str]] = frozenset()
     """Every secret string in use, for the log's redaction."""
-    digest: str = field(default="", repr=False)
+    digest: Hidden[str] = ""
     """SHA-256 of all that was set, secrets included: key it before it is shown to anybody."""
 
 

@@ -7,11 +7,11 @@ import hashlib
 import secrets
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 
 from otp_service.domain.networks import Address, Network
 from otp_service.domain.scopes import DEFAULT_SCOPES, KeyScope
 from otp_service.domain.secret import Secret
+from otp_service.domain.value import Hidden, Value
 from otp_service.storage import keys
 from otp_service.storage.audit import Action, AuditLog
 from otp_service.storage.connection import Database, Script
@@ -24,8 +24,7 @@ SEEN_AFTER_END_SECONDS = 30 * 86_400
 _MAKE, _USE, _ROTATE, _REVOKE = map(Script.load, ("make_api_key", "use_api_key", "rotate_api_key", "revoke_api_key"))
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(Value):
     """What a key may do, and for how long.
 
     networks: where it may be used from; empty for anywhere. life_seconds: None for ever.
@@ -41,8 +40,7 @@ class Grant:
         return not self.networks or (address is not None and any(address in network for network in self.networks))
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKey:
+class ApiKey(Value):
     """id: for people and logs. Times: milliseconds since the epoch by Redis, 0 for never.
 
     successor, predecessor: ids of the keys that replace it, and that it replaces.
@@ -66,13 +64,12 @@ class ApiKey:
         return f"key:{self.id}"
 
 
-@dataclass(frozen=True, slots=True)
-class Rotation:
+class Rotation(Value):
     """word: see rotate_api_key.lua. old_ends_at: milliseconds since the epoch. other: id of a key in the way."""
 
     word: str
     new_id: str = ""
-    secret: Secret | None = field(default=None, repr=False)
+    secret: Hidden[Secret | None] = None
     old_ends_at: int = 0
     other: str = ""
 

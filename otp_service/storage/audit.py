@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 
+from otp_service.domain.value import Value
 from otp_service.storage import keys
 from otp_service.storage.connection import Database, Script
 
@@ -45,8 +45,7 @@ class Action(StrEnum):
     SERVICE_STARTED = "service.started"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Value):
     """id: its place in the log, `<ms>-<number>`. at: milliseconds since the epoch, by Redis."""
 
     id: str

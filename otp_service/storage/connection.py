@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +29,7 @@ from redis.exceptions import (
 )
 
 from otp_service import settings
+from otp_service.domain.value import Hidden, Value
 from otp_service.errors import StorageUnavailable
 from otp_service.storage.again import again
 from otp_service.storage.observing import observed
@@ -52,12 +52,11 @@ Argument = str | bytes | int
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(Value):
     """One operation of storage/scripts, with what it shares with others put behind its first line."""
 
     name: str
-    text: str = field(repr=False)
+    text: Hidden[str]
     sha: str
 
     @classmethod
@@ -70,8 +69,7 @@ class Script:
         return cls(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Value):
     """One script with its keys, which have one hash tag, and its arguments."""
 
     script: Script

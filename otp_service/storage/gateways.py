@@ -6,9 +6,9 @@ import hashlib
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
+from otp_service.domain.value import Value
 from otp_service.storage import keys
 from otp_service.storage.connection import Argument, Database, Script
 
@@ -21,8 +21,7 @@ _OBSERVE, _READ, _OPEN, _TRY, _CLOSE, _BALANCE, _TURN = map(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class GatewayRecord:
+class GatewayRecord(Value):
     """circuit: closed, open or half_open. Times are milliseconds of Redis time, 0 for never.
 
     reason: why the circuit is not closed. probe_at: when it is looked whether it works again. balance: as the provider

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from otp_service.domain.events import Event
+from otp_service.domain.value import Value
 from otp_service.domain.webhooks import PARKED_IN_A_ROW, TRIES_OF_REFUSED, Endpoint
 from otp_service.storage import keys
 from otp_service.storage.connection import Argument, Database, Script
@@ -22,16 +22,14 @@ _BEGIN, _TAKE, _SETTLE, _LEAVE, _REPLAY, _READ = map(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class OpenEvent:
+class OpenEvent(Value):
     """One that the endpoint was not told yet. wait_ms: it was refused, and is told again after so long."""
 
     event: Event
     wait_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Value):
     """word: as in take_hook.lua. attempt: 0 for an endpoint that does not fail. events: in the order of the log."""
 
     word: str
@@ -41,8 +39,7 @@ class Taken:
     events: Sequence[OpenEvent]
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Value):
     """word: as in settle_hook.lua. tries: how often this event was told in vain."""
 
     word: str
@@ -50,8 +47,7 @@ class Settled:
     tries: int
 
 
-@dataclass(frozen=True, slots=True)
-class HookRecord:
+class HookRecord(Value):
     """Times are milliseconds of Redis time, 0 for never. backlog: events not told, or not yet looked at.
 
     attempt: failures in a row, 0 for none. answer: the last status, or why there was none. disabled: why, "" if it is

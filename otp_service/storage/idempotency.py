@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from otp_service.domain.value import Value
 from otp_service.storage import keys
 from otp_service.storage.connection import Database, Script
 
@@ -11,8 +10,7 @@ LIFE_SECONDS = 86_400
 _CLAIM = Script.load("claim_idempotency")
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Value):
     """word: new, known or mismatch. lease_seconds: how long the first request may still be at work."""
 
     word: str

@@ -7,11 +7,10 @@ No key name and no value holds a phone or a code in clear.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from otp_service.domain.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Value):
     """One kind of key, for the catalogue in docs/operations.md and the test that compares it with a live Redis."""
 
     pattern: str
@@ -199,8 +198,7 @@ def api_key(digest: str) -> str:
     return f"otp:{{apikeys}}:{digest}"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Value):
     """The keys of one verification and its phone, all in one slot."""
 
     verification: str

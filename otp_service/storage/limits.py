@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from otp_service.domain.value import Value
 from otp_service.storage.connection import Database, Script, Step
 
 _COUNT, _UNCOUNT = Script.load("count", "_window"), Script.load("uncount", "_window")
 
 
-@dataclass(frozen=True, slots=True)
-class Counter:
+class Counter(Value):
     """One limit as it meets one request. key: of storage.keys; limit: its name in the settings."""
 
     limit: str
@@ -20,8 +19,7 @@ class Counter:
     window_seconds: int
 
 
-@dataclass(frozen=True, slots=True)
-class Full:
+class Full(Value):
     """The limit that stands in the way for the longest time."""
 
     limit: str

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
-
-from msgspec import Struct
 
 from otp_service.domain.codes import Cost, Scope
 from otp_service.domain.keyring import Keyring, Keys, Names
 from otp_service.domain.lifecycle import Status, Verification
 from otp_service.domain.messages import CodeSource, Message, MessageStatus
 from otp_service.domain.phone import Number
+from otp_service.domain.value import Hidden, Value
 from otp_service.storage import keys
 from otp_service.storage.connection import Argument, Database, Script
 from otp_service.storage.remembered import remembered
 from otp_service.storage.subject_records import subject_in
 
 
-@dataclass(frozen=True, slots=True)
-class Agenda:
+class Agenda(Value):
     """What is to be done about a verification, and when: milliseconds of Redis time, 0 for never.
 
     lease: until when a walk may be under way. look: when gateways are asked about its messages. failover: when the next
@@ -34,22 +31,19 @@ class Agenda:
     failovers: int = 0
 
 
-class Stored(Struct, frozen=True):
+class Stored(Value):
     """What a script answered: the verification, and what only hashing and sending may see."""
 
     word: str
     extra: str
     verification: Verification | None
     key_id: str = ""
-    salt: bytes = b""
+    salt: Hidden[bytes] = b""
     cost: Cost = Cost(0, 0, 0)
     code_length: int = 0
     has_local_hash: bool = False
-    hashes: Sequence[bytes] = ()
+    hashes: Hidden[Sequence[bytes]] = ()
     agenda: Agenda = Agenda()
-
-    def __repr__(self) -> str:
-        return f"Stored({self.word!r}, {self.extra!r})"  # the rest is nobody's business
 
     @property
     def wait_seconds(self) -> float:
@@ -73,8 +67,7 @@ class Stored(Struct, frozen=True):
         return Scope(self.found.application, self.found.purpose, self.found.phone, self.found.id)
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Value):
     """A message to be recorded before its gateway is called."""
 
     number: int
@@ -82,11 +75,10 @@ class Opening:
     channel: str
     code_source: CodeSource
     client_id: str
-    local_hash: bytes = field(default=b"", repr=False)
+    local_hash: Hidden[bytes] = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Settling:
+class Settling(Value):
     """What became of a message."""
 
     number: int
@@ -94,13 +86,12 @@ class Settling:
     provider_id: str = ""
     parts: int = 0
     reason: str = ""
-    gateway_hash: bytes = field(default=b"", repr=False)
+    gateway_hash: Hidden[bytes] = b""
     look_ms: int | None = None
     """After so long the gateway is asked what became of it; None: it cannot be asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(Value):
     """A request that may be a repeat: keyed hash of its Idempotency-Key ('' without one) and of its body."""
 
     op: str = ""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from otp_service.domain.messages import MessageStatus
+from otp_service.domain.value import Value
 from otp_service.storage import keys
 from otp_service.storage.connection import Argument, Database, Script
 from otp_service.storage.records import Records, Stored
@@ -14,8 +14,7 @@ from otp_service.storage.records import Records, Stored
 _REPORT, _PUSH = map(Script.load, ("report", "push"))
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Value):
     """What a gateway said of one message. price: of one part, "" if untold. since: ms of Redis time, 0 for now."""
 
     number: int
@@ -26,8 +25,7 @@ class Report:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Value):
     """All that one look at a verification came to. next_ms: until the next, None for none.
 
     off: the next gateway shall not have its turn. put_off_ms: it shall, but only after so long.

@@ -7,9 +7,9 @@ subject; putting it again moves it, so there is never more than one of the same 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from otp_service.domain.keyring import Names
+from otp_service.domain.value import Value
 from otp_service.storage import keys
 from otp_service.storage.connection import Database, Script
 
@@ -19,15 +19,14 @@ BATCH = 20
 _CLAIM, _END, _PUT = map(Script.load, ("claim_due", "end_job", "put_job"))
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Value):
     """A claimed job. kind: what to do; subject: with what. late_seconds: since it was due. claim: names this claim."""
 
     lane: str
     kind: str
     subject: str
-    late_seconds: float = field(default=0, compare=False)
-    claim: str = field(default="", compare=False)
+    late_seconds: float = 0
+    claim: str = ""
 
     @property
     def name(self) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from otp_service.domain.value import Value
 from otp_service.storage import keys
 from otp_service.storage.connection import Database, Script
 
@@ -11,8 +10,7 @@ KEPT_DAYS = 62
 _SPEND = Script.load("spend")
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
+class Spent(Value):
     """today: micro-roubles. wait_seconds: until the next day, where the sum was refused, else 0.
 
     told: warning or exhausted, where that was told just now.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import msgspec
 import structlog
@@ -19,6 +18,7 @@ from otp_service.domain.factors import (
 )
 from otp_service.domain.keyring import Keyring, Keys, SubjectPlace, frame
 from otp_service.domain.totp import Algorithm, Generator
+from otp_service.domain.value import Hidden, Value
 from otp_service.errors import StorageUnavailable
 
 log = structlog.get_logger()
@@ -63,16 +63,15 @@ class BackupSealed(msgspec.Struct, frozen=True):
     salt: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Value):
     """What a script answered. raw: its `extra`, as its header says. now: milliseconds of Redis time."""
 
     word: str
-    raw: bytes = field(repr=False)
+    raw: Hidden[bytes]
     now: int
     place: SubjectPlace
     application: str
-    record: Mapping[bytes, bytes] = field(repr=False)
+    record: Hidden[Mapping[bytes, bytes]]
 
     @property
     def extra(self) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from otp_service.domain.events import EventType
 from otp_service.domain.pumping import REMEMBERED_PLACES, Decision, Tally, Word
+from otp_service.domain.value import Value
 from otp_service.storage import keys
 from otp_service.storage.connection import Database, Script, Step
 
@@ -19,8 +19,7 @@ _TALLY, _VISIT, _LEAVE, _NOTE, _ALARM = map(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Value):
     """One line of the report. reason: '' for all. value: a number block or a country; '' where there is none."""
 
     word: str

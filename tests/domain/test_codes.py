@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hmac
 import secrets
 from collections import Counter
@@ -11,6 +10,7 @@ import pytest
 from argon2.low_level import Type, hash_secret_raw
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from otp_service.domain import codes
 from otp_service.domain.codes import Cost, Scope
@@ -66,7 +66,7 @@ def test_a_code_matches_in_no_other_scope(field: str, value: str) -> None:
     """No other application, purpose, phone or verification takes the hash."""
     salt = b"s" * 16
     stored = digest(b"p" * 32, SCOPE, "123456", salt, CHEAP)
-    other = dataclasses.replace(SCOPE, **{field: value})
+    other = replace(SCOPE, **{field: value})
     same = other == SCOPE
     assert codes.matches_any(digest(b"p" * 32, other, "123456", salt, CHEAP), [stored]) == same
 

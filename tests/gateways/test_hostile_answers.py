@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import random
 import re
@@ -16,6 +15,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 
 from otp_service.gateways.base import Accepted, Delivery, GatewayError, Reason
 from otp_service.gateways.http import decode
@@ -65,9 +65,8 @@ def check(value: object) -> None:
             for item in (*value, *value.values()):
                 check(item)
         case _:
-            assert dataclasses.is_dataclass(value), type(value)
-            for field in dataclasses.fields(value):
-                check(getattr(value, field.name))
+            for item in astuple(value):
+                check(item)
 
 
 NASTY = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -10,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from otp_service.domain.messages import MessageStatus
 from otp_service.errors import SettingsError
@@ -149,7 +149,7 @@ async def test_every_field() -> None:
     client = Answering(KIND.fixture("accepted_several"))
     message = Message(
         TO,
-        viber=dataclasses.replace(VIBER, validity_minutes=30, read_is_final=True),
+        viber=replace(VIBER, validity_minutes=30, read_is_final=True),
         sms=Sms(9, "NAME", "Текст"),
         name_delivery="Рассылка",
         time_send=datetime(2026, 3, 1, 21, 30, 59, tzinfo=UTC),
@@ -192,11 +192,11 @@ async def test_a_recipient_without_an_answer_of_its_own_is_unclear() -> None:
 @pytest.mark.parametrize(
     ("message", "sentence"),
     [
-        (Message(TO, viber=dataclasses.replace(VIBER, button_url="")), "a button needs both"),
+        (Message(TO, viber=replace(VIBER, button_url="")), "a button needs both"),
         (Message(TO, viber=Viber(1, "a", "b", button_url="https://a.ru")), "a button needs both"),
         (Message(TO, viber=Viber(1, "a", "b", image_url="https://a.ru/b.png")), "an image needs a button"),
         (Message(TO, viber=Viber(1, "a", "b" * 1001)), "longer than 1000"),
-        (Message(TO, viber=dataclasses.replace(VIBER, button_text="b" * 20)), "longer than 19"),
+        (Message(TO, viber=replace(VIBER, button_text="b" * 20)), "longer than 19"),
         (Message(TO, viber=Viber(10, "a", "b")), "not 0 to 9"),
         (Message(TO, sms=Sms(-1, "a", "b")), "not 0 to 9"),
         (Message(TO, viber=Viber(0, "a", "b"), sms=Sms(0, "a", "b")), "no channel"),
@@ -226,8 +226,8 @@ async def test_what_the_document_does_not_allow_is_not_sent(message: Message, se
     "message",
     [
         *CASCADES,
-        Message(TO, viber=dataclasses.replace(VIBER, text="b" * 1000, button_text="b" * 19, order=9)),
-        Message(TO, viber=dataclasses.replace(VIBER, order=0), sms=Sms(1, "a", "b")),
+        Message(TO, viber=replace(VIBER, text="b" * 1000, button_text="b" * 19, order=9)),
+        Message(TO, viber=replace(VIBER, order=0), sms=Sms(1, "a", "b")),
     ],
 )
 def test_what_the_document_allows(message: Message) -> None:

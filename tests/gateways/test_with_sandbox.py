@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import astuple, replace
 
 from otp_service.domain.messages import MessageStatus
 from otp_service.domain.secret import Secret
@@ -52,7 +53,7 @@ PHONE, SECOND = "+79161234567", "+380441234567"
 SECONDS = 5.0
 
 
-@dataclasses.dataclass
+@dataclass
 class Clients:
     http: HttpClient
     xml: XmlApi
@@ -179,10 +180,10 @@ async def test_bases_and_subscribers(clients: Clients) -> None:
     """X10 to X13 and X18."""
     greeting = bases.Base("", "Офис", "Поздравляем <всех> & каждого", time(12, 48), True, 1, "DEMO", True)
     ((key, done, number),) = [
-        dataclasses.astuple(each) for each in await bases.edit_bases(clients.xml, [greeting], seconds=SECONDS)
+        astuple(each) for each in await bases.edit_bases(clients.xml, [greeting], seconds=SECONDS)
     ]
     assert (done, number) == (Done.INSERT, 1)
-    greeting = dataclasses.replace(greeting, id=key, days_before=2)
+    greeting = replace(greeting, id=key, days_before=2)
     assert await bases.edit_bases(clients.xml, [greeting], ["1"], seconds=SECONDS) == [
         Edited(key, Done.EDIT),
         Edited("1", Done.NOT_FOUND),
@@ -201,7 +202,7 @@ async def test_bases_and_subscribers(clients: Clients) -> None:
     ]
     assert (first.number, first.pages, len(first.items), len(last.items)) == (1, 2, 50, 10)
     read = first.items[0]
-    assert dataclasses.replace(read, changed_at=None) == dataclasses.replace(person, additions=("1", "", "3", "", ""))
+    assert replace(read, changed_at=None) == replace(person, additions=("1", "", "3", "", ""))
     assert read.changed_at is not None
     later = await subscribers.subscribers(clients.xml, key, 1, now() + timedelta(hours=1), MOSCOW, seconds=SECONDS)
     assert later.items == []
@@ -280,8 +281,8 @@ async def test_templates(clients: Clients) -> None:
     template = templates.Template("", "Заголовок", "Код <1> & 😀")
     (added,) = await templates.edit_templates(clients.xml, [template], seconds=SECONDS)
     assert (added.done, added.number) == (Done.INSERT, 1)
-    template = dataclasses.replace(template, id=added.key)
-    same = [template, dataclasses.replace(template, text="Новый")]
+    template = replace(template, id=added.key)
+    same = [template, replace(template, text="Новый")]
     edited = await templates.edit_templates(clients.xml, same, ["1"], seconds=SECONDS)
     assert [each.done for each in edited] == [Done.NOT_EDIT, Done.EDIT, Done.NOT_FOUND]
     assert await templates.templates(clients.xml, seconds=SECONDS) == [same[1]]
@@ -378,14 +379,14 @@ async def test_json(clients: Clients) -> None:
         cascade.Message(to, viber=viber, name_delivery="Рассылка"),
         cascade.Message(
             [cascade.Recipient(unread, "103")],
-            viber=dataclasses.replace(viber, read_is_final=True),
+            viber=replace(viber, read_is_final=True),
             sms=cascade.Sms(2, "DEMO", "ы" * 100),
         ),
     ]
 
     sent = await cascade_sending.send(clients.json, messages, MOSCOW, seconds=SECONDS)
     (again,) = await cascade_sending.send(
-        clients.json, [dataclasses.replace(messages[0], recipients=to[:1])], MOSCOW, seconds=SECONDS
+        clients.json, [replace(messages[0], recipients=to[:1])], MOSCOW, seconds=SECONDS
     )
     await clients.advance(61)
     await clients.advance(3)
@@ -450,7 +451,7 @@ async def by_json(clients: Clients, phone: str, sender: str, text: str) -> Accep
         raise sent.outcome
     (state,) = await cascade_states.ask(clients.json, [sent.outcome.provider_id], seconds=SECONDS)
     assert state.sms_parts == sent.outcome.parts
-    return dataclasses.replace(sent.outcome, provider_id=sent.sms_id)
+    return replace(sent.outcome, provider_id=sent.sms_id)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -5,25 +5,24 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any, Literal, TypeVar
+
+from otp_service.domain.value import Value
 
 T = TypeVar("T")
 
 Interface = Literal["xml", "get", "json", "smska"]
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(Value):
     """As argparse takes it."""
 
     names: tuple[str, ...]
     options: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Value):
     """words: after `targetsms` or `smska`. function: `module.name` in this package. fields: of each row that it tells,
     names for scripts and, in capitals, for people. question: asked before anything happens, "" for what changes
     nothing; `{name}` is an argument.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from otp_service.cli.accounts.opening import SECONDS, Account
 from otp_service.cli.accounts.telling import Told

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, time
 from decimal import Decimal
 from typing import Any
 
+from otp_service.domain.value import Value
 from otp_service.gateways.base import GatewayError, Reason, Then
 
 WIDEST = 60
@@ -37,8 +37,7 @@ REASONS = {
 _STEERING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Value):
     """rows: one object, or several. ok: whether everything asked for was found and done. note: for people alone."""
 
     rows: Mapping[str, Any] | Sequence[Any]

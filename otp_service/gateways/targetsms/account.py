@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from decimal import Decimal
 
+from otp_service.domain.value import Value
 from otp_service.gateways.http import broken_answer
 from otp_service.gateways.targetsms.answers import Word
 from otp_service.gateways.targetsms.api import XmlApi
@@ -15,8 +15,7 @@ from otp_service.gateways.wire import amount, shown
 DAY = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Balance:
+class Balance(Value):
     """money: in `currency`, "" where the gateway does not say. sms: how many for each area, alternatives, no sum."""
 
     money: Decimal
@@ -32,8 +31,7 @@ class SenderState(Word):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Senders:
+class Senders(Value):
     """any_sender: every name may be used. states: by name, whose case matters; empty where any may be used."""
 
     any_sender: bool

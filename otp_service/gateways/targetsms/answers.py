@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
 from xml.etree.ElementTree import Element
 
+from otp_service.domain.value import Hidden, Value
 from otp_service.gateways.targetsms.xml import content_of
 from otp_service.gateways.wire import count, words
 
@@ -38,17 +38,15 @@ class Done(Word):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Edited:
+class Edited(Value):
     """key: id of the entry, or the phone (E.164) where it has no id. number: its place among what was saved, else 0."""
 
-    key: str = field(repr=False)
+    key: Hidden[str]
     done: Done
     number: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
+class Page(Value, Generic[T]):
     """number: from 1. pages: how many there are; 0 where the gateway does not say."""
 
     number: int

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import time
 from xml.etree.ElementTree import Element
 
+from otp_service.domain.value import Value
 from otp_service.gateways.targetsms.answers import Edited, edited
 from otp_service.gateways.targetsms.api import XmlApi
 from otp_service.gateways.targetsms.times import clock_of
@@ -14,8 +14,7 @@ from otp_service.gateways.targetsms.xml import content_of, element
 from otp_service.gateways.wire import count, words
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
+class Base(Value):
     """id: "" for one to be added. What follows `name` is the greeting: `greeting_text` goes out at `greeting_time`,
     `days_before` the birthday, from `greeting_sender`, if `greeting_on`. local_time: of the subscriber, else of the
     system.

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from otp_service.domain.value import Hidden, Value
 
 LONGEST_TEXT = 1000
 LONGEST_BUTTON = 19
 
 
-@dataclass(frozen=True, slots=True)
-class Viber:
+class Viber(Value):
     """order: 1 to 9, the lower channel is tried first; 0 for not at all. validity_minutes: after it the message counts
     as not delivered. read_is_final: not read by then counts as not delivered, so that the next channel is tried.
     """
 
     order: int
     sender: str
-    text: str = field(repr=False)
+    text: Hidden[str]
     button_text: str = ""
     button_url: str = ""
     image_url: str = ""
@@ -26,25 +26,22 @@ class Viber:
     read_is_final: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Sms:
+class Sms(Value):
     """order: as of `Viber`. This interface knows no validity and no transliteration for SMS (JQ7)."""
 
     order: int
     sender: str
-    text: str = field(repr=False)
+    text: Hidden[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(Value):
     """phone: E.164. client_id: decimal digits; a message sent before with the same is not sent again."""
 
-    phone: str = field(repr=False)
+    phone: Hidden[str]
     client_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Value):
     """time_send: the desired time, aware, written to the minute; None for now."""
 
     recipients: Sequence[Recipient]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
@@ -17,7 +16,6 @@ from otp_service.gateways.targetsms.times import to_minute
 from otp_service.gateways.wire import count, is_id, required_id
 
 
-@dataclass(frozen=True, slots=True)
 class CascadeSent(Sent):
     """viber_id, sms_id: of the channels that were used already, else ""."""
 

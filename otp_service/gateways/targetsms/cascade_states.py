@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from otp_service.domain.messages import MessageStatus
+from otp_service.domain.value import Value
 from otp_service.gateways.targetsms.json_api import JsonApi, id_of, text_of
 from otp_service.gateways.targetsms.states import BATCH, status_of, written_time
 from otp_service.gateways.wire import amount, count
 
 
-@dataclass(frozen=True, slots=True)
-class CascadeState:
+class CascadeState(Value):
     """status: of the message as a whole; it alone says what became of it (E7). sms, viber: of the channels, None where
     nothing was sent by them. changed_at: as the gateway wrote it. prices: money taken, for all parts.
     """

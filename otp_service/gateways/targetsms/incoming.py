@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
+from otp_service.domain.value import Hidden, Value
 from otp_service.gateways.targetsms.answers import phone_of
 from otp_service.gateways.targetsms.api import XmlApi
 from otp_service.gateways.targetsms.times import moment_of, to_second
@@ -14,18 +14,17 @@ from otp_service.gateways.wire import words
 PATH = "/xml/incoming.php"
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(Value):
     """phone: who wrote, E.164. to: the number written to. prefix: the beginning of the text by which a shared number
     knows this client, "" for none. received_at: in the account's zone.
     """
 
     id: str
     received_at: datetime | None
-    phone: str = field(repr=False)
+    phone: Hidden[str]
     to: str
     prefix: str
-    text: str = field(repr=False)
+    text: Hidden[str]
 
 
 async def incoming(

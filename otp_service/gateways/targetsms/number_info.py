@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
+from otp_service.domain.value import Hidden, Value
 from otp_service.gateways.targetsms.answers import digits, phone_of
 from otp_service.gateways.targetsms.api import XmlApi
 from otp_service.gateways.targetsms.xml import content_of, element
@@ -16,11 +16,10 @@ PATH = "/xml/def.php"
 _HOURS = re.compile(r"[+-]?[0-9]{1,2}")
 
 
-@dataclass(frozen=True, slots=True)
-class NumberInfo:
+class NumberInfo(Value):
     """hours: as the gateway gives them. By the document they count from Moscow, by its samples Moscow has 3."""
 
-    phone: str = field(repr=False)
+    phone: Hidden[str]
     operator: str
     region: str
     hours: int | None

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from otp_service.domain.messages import MessageStatus
+from otp_service.domain.value import Hidden, Value
 from otp_service.gateways.base import Accepted, GatewayError
 from otp_service.gateways.http import broken_answer
 from otp_service.gateways.targetsms.errors import ALREADY_SENT, DUPLICATE, HELD, error_of, same
 from otp_service.gateways.wire import optional_id
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Value):
     """One recipient of a request that had several. outcome: what `send` for one message would return or raise."""
 
-    phone: str = field(repr=False)
+    phone: Hidden[str]
     client_id: str
     outcome: Accepted | GatewayError
 

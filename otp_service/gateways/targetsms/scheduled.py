@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from xml.etree.ElementTree import Element
 
+from otp_service.domain.value import Hidden, Value
 from otp_service.gateways.targetsms.answers import Done, Edited, Page, Word, edited, page_of, phone_of
 from otp_service.gateways.targetsms.api import XmlApi
 from otp_service.gateways.targetsms.times import moment_of
@@ -22,16 +22,15 @@ class SmsType(Word):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Scheduled:
+class Scheduled(Value):
     """queued_at: when it was handed in. valid_until: no delivery is tried after it. Times in the account's zone."""
 
     id: str
     queued_at: datetime | None
     sender: str
-    phone: str = field(repr=False)
+    phone: Hidden[str]
     type: SmsType
-    text: str = field(repr=False)
+    text: Hidden[str]
     parts: int
     name_delivery: str
     send_at: datetime | None

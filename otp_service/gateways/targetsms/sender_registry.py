@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from xml.etree.ElementTree import Element
 
+from otp_service.domain.value import Value
 from otp_service.gateways.targetsms.answers import Done, Word
 from otp_service.gateways.targetsms.api import XmlApi
 from otp_service.gateways.targetsms.times import day_of
@@ -36,8 +36,7 @@ class Approval(Word):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Registered:
+class Registered(Value):
     """A name at one operator. operator: its word, such as `mts`. approval_text: the gateway's Russian words for it."""
 
     operator: str
@@ -50,8 +49,7 @@ class Registered:
     approval_text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Application:
+class Application(Value):
     """A name to be registered with one operator for a legal entity. inn: its taxpayer number."""
 
     sender: str
@@ -61,8 +59,7 @@ class Application:
     comment: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Entered:
+class Entered(Value):
     """What became of one entry. operator: "" for all. error: the gateway's words, "" for none."""
 
     sender: str

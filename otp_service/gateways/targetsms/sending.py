@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from xml.etree.ElementTree import Element
 
+from msgspec.structs import replace
+
 from otp_service.domain.messages import MessageStatus
+from otp_service.domain.value import Hidden, Value
 from otp_service.gateways.base import Accepted, Outgoing
 from otp_service.gateways.http import broken_answer
 from otp_service.gateways.targetsms.answers import digits
@@ -21,26 +23,24 @@ from otp_service.gateways.wire import count, required_id
 PATH = "/xml/"
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(Value):
     """phone: E.164. client_id: decimal digits; an SMS sent before with the same is not sent again.
 
     time_send: None for now. validity_period: no delivery is tried after it; None for the longest life. Both aware,
     written to the minute.
     """
 
-    phone: str = field(repr=False)
+    phone: Hidden[str]
     client_id: str = ""
     time_send: datetime | None = None
     validity_period: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Sms:
+class Sms(Value):
     """translite: the gateway turns Cyrillic into Latin letters. name_delivery: heading in the provider's reports."""
 
     sender: str
-    text: str = field(repr=False)
+    text: Hidden[str]
     recipients: Sequence[Recipient]
     translite: bool = False
     name_delivery: str = ""

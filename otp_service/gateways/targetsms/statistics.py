@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import date, datetime, time, tzinfo
 from decimal import Decimal
 from enum import StrEnum
 from xml.etree.ElementTree import Element
 
 from otp_service.domain.messages import MessageStatus
+from otp_service.domain.value import Hidden, Value
 from otp_service.gateways.http import broken_answer
 from otp_service.gateways.targetsms.answers import digits, phone_of
 from otp_service.gateways.targetsms.api import XmlApi
@@ -27,8 +27,7 @@ class FinalState(StrEnum):
     PARTLY_DELIVER = "partly_deliver"
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(Value):
     """What is left out does not narrow. first, last: days, both included, today where None. since, until: times of
     day in the account's zone, to the minute. operator: Beeline, Мегафон, МТС.
     """
@@ -37,14 +36,13 @@ class Filter:
     last: date | None = None
     state: FinalState | None = None
     sender: str = ""
-    phone: str = field(default="", repr=False)
+    phone: Hidden[str] = ""
     operator: str = ""
     since: time | None = None
     until: time | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Value):
     """One part of an SMS. id: of the SMS. state_id: of the part. phone: with the last digits hidden by the gateway.
     price: of this part. Times in the account's zone. part: from 1.
     """
@@ -53,19 +51,18 @@ class Row:
     state_id: str
     operator: str
     name_delivery: str
-    phone: str = field(repr=False)
+    phone: Hidden[str]
     sender: str
     changed_at: datetime | None
     sent_at: datetime | None
     status: MessageStatus
-    text: str = field(repr=False)
+    text: Hidden[str]
     price: Decimal | None
     part: int
     parts: int
 
 
-@dataclass(frozen=True, slots=True)
-class Statistics:
+class Statistics(Value):
     """total: SMS, as the gateway counts them."""
 
     total: int

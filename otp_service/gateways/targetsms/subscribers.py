@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from xml.etree.ElementTree import Element
 
+from otp_service.domain.value import Hidden, Value
 from otp_service.gateways.targetsms.answers import Edited, Page, Word, digits, edited, page_of, phone_of
 from otp_service.gateways.targetsms.api import XmlApi
 from otp_service.gateways.targetsms.times import day_of, moment_of, to_second
@@ -28,21 +28,20 @@ WRITTEN_GENDER = {Gender.MALE: "мужской", Gender.FEMALE: "женский"
 """X13 wants other words than X12 gives (XQ11)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Subscriber:
+class Subscriber(Value):
     """phone: E.164. region, operator: found by the gateway where they are "" in a request. additions: up to five free
     fields. changed_at: of registration or the last change, in the account's zone; not written.
     """
 
-    phone: str = field(repr=False)
+    phone: Hidden[str]
     region: str = ""
     operator: str = ""
-    name: str = field(default="", repr=False)
-    surname: str = field(default="", repr=False)
-    patronymic: str = field(default="", repr=False)
-    born: date | None = field(default=None, repr=False)
+    name: Hidden[str] = ""
+    surname: Hidden[str] = ""
+    patronymic: Hidden[str] = ""
+    born: Hidden[date | None] = None
     gender: Gender = Gender.UNKNOWN
-    additions: tuple[str, ...] = field(default=(), repr=False)
+    additions: Hidden[tuple[str, ...]] = ()
     changed_at: datetime | None = None
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from otp_service.domain.value import Value
 from otp_service.gateways.targetsms.answers import Edited, edited
 from otp_service.gateways.targetsms.api import XmlApi
 from otp_service.gateways.targetsms.xml import content_of, element
 from otp_service.gateways.wire import words
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Value):
     """id: "" for one to be added. name: its heading."""
 
     id: str

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from hiredis import pack_command
@@ -16,6 +15,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 
 from otp_service import settings
+from otp_service.domain.value import Value
 from otp_service.storage.topology.pool import Pool, open_pool
 
 SHORT = 16
@@ -30,16 +30,14 @@ Reply = Any
 """What the server answered, or an exception: its error, or the fault that kept us from hearing an answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Value):
     """Commands for the connection of one primary: the one that owns `key` ('' for any)."""
 
     key: str
     commands: Sequence[Command]
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(Value):
     """What one caller asks for, packed where it asks: what cannot be packed is its fault alone."""
 
     commands: Sequence[Command]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 
 from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from otp_service import settings
@@ -41,9 +43,12 @@ class Pool(BlockingConnectionPool):
             self.timeout, self._patience = self._patience, 0.0
 
     async def ensure_connection(self, connection: AbstractConnection) -> None:
-        used = getattr(connection, "used_at", 0.0)
-        if connection.is_connected and used < max(self._distrusted_at, time.monotonic() - IDLE_SECONDS):
-            await connection.disconnect(nowait=True)
+        if connection.is_connected:
+            used = getattr(connection, "used_at", 0.0)
+            if used < max(self._distrusted_at, time.monotonic() - IDLE_SECONDS):
+                await connection.disconnect(nowait=True)
+            elif await _is_quiet(connection):
+                return
         async with asyncio.timeout(self.seconds):
             await super().ensure_connection(connection)
 
@@ -54,6 +59,13 @@ class Pool(BlockingConnectionPool):
     def note_use(self, connection: AbstractConnection) -> None:
         """It was alive just now."""
         connection.used_at = time.monotonic()  # type: ignore[attr-defined]
+
+
+async def _is_quiet(connection: AbstractConnection) -> bool:
+    """It is open, and nothing waits to be read, as it should be between two questions."""
+    with suppress(RedisError, OSError):
+        return not await connection.can_read()
+    return False
 
 
 def open_pool(config: settings.Redis, url: str, *, connections: int = 0) -> Pool:

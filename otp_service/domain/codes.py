@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from argon2.low_level import Type, hash_secret_raw
 
 from otp_service.domain.keyring import frame
-from otp_service.domain.value import Value
+from otp_service.domain.value import Hidden, Value
 
 SALT_BYTES = 16
 HASH_BYTES = 32
@@ -38,7 +38,7 @@ class Scope(Value):
 
     application: str
     purpose: str
-    phone: str
+    phone: Hidden[str]
     verification_id: str
 
 

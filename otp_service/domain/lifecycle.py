@@ -10,7 +10,7 @@ from msgspec import field
 from otp_service.domain.messages import Message
 from otp_service.domain.phone import Number
 from otp_service.domain.pumping import Decision
-from otp_service.domain.value import Value
+from otp_service.domain.value import Hidden, Value
 
 LIFE_CAP_SECONDS = 600
 """No code is accepted later than this after its verification was made (NIST SP 800-63B-4 §3.1.3.2)."""
@@ -56,14 +56,14 @@ class Verification(Value):
 
     id: str
     application: str
-    phone: str
+    phone: Hidden[str]
     purpose: str
     channel: str
     locale: str
     platform: str
     """Of the person's device: web, android, ios; '' where nobody said."""
     reference: str
-    subject: str
+    subject: Hidden[str]
     number: Number
     status: Status
     created_at: int

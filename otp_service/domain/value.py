@@ -25,5 +25,5 @@ class Value(Struct, frozen=True):
 
 @cache
 def _hidden(kind: type) -> frozenset[str]:
-    fields = (pair for each in kind.__mro__ for pair in vars(each).get("__annotations__", {}).items())
+    fields = (pair for each in kind.__mro__ for pair in getattr(each, "__annotations__", {}).items())
     return frozenset(name for name, written in fields if str(written).startswith("Hidden["))

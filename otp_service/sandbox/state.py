@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import OrderedDict, deque
+from collections import OrderedDict, defaultdict, deque
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -64,6 +64,7 @@ class Sandbox:
         self.posts: deque[Post] = deque(maxlen=KEPT_POSTS)
         self.repeats = Repeats()
         self._by_client_id: dict[tuple[AccountKey, str], str] = {}
+        self._by_phone: defaultdict[str, deque[Message]] = defaultdict(deque)
         self._next_id = FIRST_ID
         self.reset()
 
@@ -82,6 +83,7 @@ class Sandbox:
         self.posts = deque(maxlen=KEPT_POSTS)
         self.repeats = Repeats()
         self._by_client_id.clear()
+        self._by_phone.clear()
 
     def log_in(self, provider: Provider, login: str, password: str) -> Account | None:
         account = self.accounts.get((provider, login))
@@ -100,11 +102,15 @@ class Sandbox:
 
     def keep(self, message: Message) -> None:
         self.messages[message.id] = message
+        self._by_phone[message.phone].append(message)
         if message.client_id:
             self._by_client_id[message.account, message.client_id] = message.id
         if len(self.messages) > KEPT_MESSAGES:
             _, oldest = self.messages.popitem(last=False)
             self._by_client_id.pop((oldest.account, oldest.client_id), None)
+            self._by_phone[oldest.phone].popleft()
+            if not self._by_phone[oldest.phone]:
+                del self._by_phone[oldest.phone]
 
     def keep_cascade(self, cascade: Cascade) -> None:
         self.cascades[cascade.id] = self.running[cascade.id] = cascade
@@ -128,5 +134,5 @@ class Sandbox:
     def newest(self, phone: str, limit: int) -> list[Message]:
         """Newest first. phone: compared by its digits; without any, all messages."""
         digits = re.sub(r"\D", "", phone)
-        found = (message for message in reversed(self.messages.values()) if digits in ("", message.phone))
-        return list(islice(found, limit))
+        found = self._by_phone.get(digits, ()) if digits else self.messages.values()
+        return list(islice(reversed(found), limit))

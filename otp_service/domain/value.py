@@ -14,8 +14,8 @@ Hidden = Annotated[T, "hidden"]
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 class Value(Struct, frozen=True):
-    """A struct of msgspec, since a dataclass takes ten times as long to define and to fill. Copy it with
-    `msgspec.structs.replace`. Its repr leaves out what is `Hidden`."""
+    """A struct of msgspec (docs/adr/0017). Copy it with `msgspec.structs.replace`. Its repr leaves out what is
+    `Hidden`."""
 
     def __repr__(self) -> str:
         hidden = _hidden(type(self))

@@ -84,9 +84,21 @@ def test_growth_is_measured(tmp_path: Path) -> None:
     tables.put(sections(printed), copy(tmp_path))
 
 
+@pytest.mark.slow
+def test_shards_share_the_load(tmp_path: Path) -> None:
+    file = tmp_path / "shards.json"
+    printed = run("shards", "--primaries", "2", "--rounds", "1", "--seconds", "1", "--json", str(file))
+
+    rows = {row["load"]: row["rounds"][0] for row in json.loads(file.read_text())["rows"]}
+    assert rows.keys() == {"start", "check", "status"}
+    assert all(row["rate"] > 0 and 0.5 <= row["busiest"] < 0.9 for row in rows.values())
+    assert "<!-- shards -->" in printed
+    assert "<!-- shards -->" in tables.PAGE.read_text()
+
+
 def test_as_shipped_means_the_shipped_defaults(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
-    file.write_text(servers.settings(Plan(), 1, 2))
+    file.write_text(servers.settings(Plan(), servers.url_of(1), 2))
     found = load({"OTP_CONFIG": str(file), "BENCHMARK_SECRET": "x" * 32})
     assert found.applications == {servers.APPLICATION: Application(brand="Example")}
     assert found.worker == Worker()

@@ -48,13 +48,13 @@ class Limits:
     def counters(self, application: str, what: Sequence[str], stand_ins: StandIns) -> list[Counter]:
         return [
             self._counter(name, limit, stand_ins)
-            for name, limit in self._limits[application].items()
-            if limit.of in what and all(word in stand_ins for word in limit.per) and not _with_the_attempt(limit)
+            for name, limit in self._by_themselves(application, what)
+            if all(word in stand_ins for word in limit.per)
         ]
 
     def counts(self, application: str, what: str) -> bool:
         """Whether there are counters at all, before anybody works out what they count by."""
-        return any(limit.of == what and not _with_the_attempt(limit) for limit in self._limits[application].values())
+        return bool(self._by_themselves(application, [what]))
 
     def guesses(self, application: str, verification_id: str) -> list[Counter]:
         """What is counted in the same step as an attempt at this verification."""
@@ -89,6 +89,11 @@ class Limits:
         of_phone = {name for name, limit in self._limits[application].items() if set(limit.per) in OF_A_PHONE}
         forgiven = [(one, one.quota if one.limit in of_phone else sends) for one in counters]
         return taking_back([*((one, 1) for one in guesses), *forgiven])
+
+    def _by_themselves(self, application: str, what: Sequence[str]) -> list[tuple[str, Limit]]:
+        """Limits of these, without those that are counted with the attempt."""
+        listed = self._limits[application].items()
+        return [(name, limit) for name, limit in listed if limit.of in what and not _with_the_attempt(limit)]
 
     def _refusal(self, application: str, full: Full) -> Refused:
         metrics.LIMITED.labels(application, full.limit).inc()

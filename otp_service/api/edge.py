@@ -131,13 +131,8 @@ async def _body(scope: HTTPScope, receive: Receive) -> bytes:
     head = _checked_head(scope)
     if int(head.get(b"content-length", b"0")) > MAX_BODY_BYTES:
         raise _too_large()
-    if not head.keys() & _THAT_ANNOUNCE_A_BODY:
-        return await _read(receive)  # there is none to wait for
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            body = await _read(receive)
-    except TimeoutError:
-        raise Refused("request_timeout", f"The body did not come within {BODY_SECONDS:.0f} s.") from None
+    announced = head.keys() & _THAT_ANNOUNCE_A_BODY  # else there is nothing to wait for
+    body = await (_read_in_time(receive) if announced else _read(receive))
     if body and not scope["path"].startswith(NOT_JSON_PREFIX):
         media = head.get(b"content-type", b"application/json").split(b";")[0].strip().lower()
         if media != b"application/json":
@@ -166,6 +161,14 @@ _ONCE = frozenset({b"authorization", b"content-length", b"content-type", b"idemp
 
 def _too_large() -> Refused:
     return Refused("body_too_large", f"A body may have {MAX_BODY_BYTES} bytes.")
+
+
+async def _read_in_time(receive: Receive) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _read(receive)
+    except TimeoutError:
+        raise Refused("request_timeout", f"The body did not come within {BODY_SECONDS:.0f} s.") from None
 
 
 async def _read(receive: Receive) -> bytes:

@@ -23,9 +23,8 @@ from benchmarks.rig.machine import RESULTS, machine
 from benchmarks.rig.paced import prepare
 from benchmarks.rig.servers import Plan, World, serving, settings, settle, stubbed, valkey
 from benchmarks.speed import tables
-from tests.topologies.servers import port_with_bus, until
+from tests.topologies.servers import join, port_with_bus, until
 
-SLOTS = 16384
 CONCURRENCY = 16
 PREPARED = 600
 """Verifications; four wrong codes are tried at each in turn."""
@@ -58,33 +57,14 @@ def opened(primaries: int, folder: Path) -> Iterator[World]:
             node, child = stack.enter_context(valkey(home, "--cluster-enabled", "yes", port=port_with_bus()))
             nodes.append(node)
             pids[f"primary {number}" if number < primaries else f"replica {number}"] = child.pid
-        _join(nodes[:primaries], nodes[primaries:])
+        join([node.execute_command for node in nodes], [("127.0.0.1", _port(node)) for node in nodes], primaries)
+        until(lambda: all(node.info("replication")["master_link_status"] == "up" for node in nodes[primaries:]))
         gateway, stub = stack.enter_context(stubbed(plan, folder))
         port = _port(nodes[0])
         config = folder / "otp-service.toml"
         config.write_text(settings(plan, f"redis+cluster://127.0.0.1:{port}", gateway))
         world = World("", nodes[0], port, gateway, {**pids, "gateway": stub.pid}, config)
         yield stack.enter_context(serving(plan, world, folder))
-
-
-def _join(primaries: Sequence[Redis], replicas: Sequence[Redis]) -> None:
-    bounds = [SLOTS * n // len(primaries) for n in range(len(primaries) + 1)]
-    for n, node in enumerate(primaries):
-        node.execute_command("CLUSTER", "ADDSLOTSRANGE", bounds[n], bounds[n + 1] - 1)
-        node.execute_command("CLUSTER", "SET-CONFIG-EPOCH", n + 1)
-    nodes = [*primaries, *replicas]
-    for node in nodes[1:]:
-        nodes[0].execute_command("CLUSTER", "MEET", "127.0.0.1", _port(node))
-    until(lambda: all(_info(node)["cluster_known_nodes"] == str(len(nodes)) for node in nodes))
-    for primary, replica in zip(primaries, replicas, strict=True):
-        name = primary.execute_command("CLUSTER", "MYID").decode()
-        until(lambda name=name, replica=replica: replica.execute_command("CLUSTER", "REPLICATE", name))
-    until(lambda: all(_info(node)["cluster_state"] == "ok" for node in nodes))
-    until(lambda: all(node.info("replication")["master_link_status"] == "up" for node in replicas))
-
-
-def _info(node: Redis) -> dict[str, str]:
-    return node.execute_command("CLUSTER INFO")  # type: ignore[no-any-return]
 
 
 def _port(node: Redis) -> int:

@@ -23,6 +23,7 @@ from redis.retry import Retry
 from tests.topologies.network import Network, known, network, real
 
 _libc = ctypes.PyDLL(None)
+SLOTS = 16_384
 BUS = 10_000
 """A cluster node's bus listens on its port + 10000."""
 DOWN_AFTER_MS = 1000
@@ -187,6 +188,35 @@ class SentinelSet(Single):
             node.close()
 
 
+Ask = Callable[..., Any]
+"""Has a server do a command, given in words."""
+
+
+def join(nodes: Sequence[Ask], addresses: Sequence[tuple[str, int]], primaries: int) -> list[str]:
+    """Make a cluster of servers that are none yet: so many primaries with equal shares of the slots, and of the others
+    a replica for each in turn. Returns the ids of the nodes."""
+    bounds = [SLOTS * n // primaries for n in range(primaries + 1)]
+    for n, ask in enumerate(nodes[:primaries]):
+        ask("CLUSTER", "ADDSLOTSRANGE", bounds[n], bounds[n + 1] - 1)
+        ask("CLUSTER", "SET-CONFIG-EPOCH", n + 1)
+    for address in addresses[1:]:
+        nodes[0]("CLUSTER", "MEET", *address)
+    until(lambda: all(cluster_info(ask)["cluster_known_nodes"] == str(len(nodes)) for ask in nodes))
+    ids = [ask("CLUSTER", "MYID").decode() for ask in nodes]
+    for n, ask in enumerate(nodes[primaries:]):
+        until(lambda ask=ask, n=n: ask("CLUSTER", "REPLICATE", ids[n % primaries]))
+    until(lambda: all(cluster_info(ask)["cluster_state"] == "ok" for ask in nodes))
+    return ids
+
+
+def cluster_info(ask: Ask) -> dict[str, str]:
+    reply = ask("CLUSTER", "INFO")
+    text = reply if isinstance(reply, dict) else dict(
+        line.split(":", 1) for line in reply.decode().split() if ":" in line
+    )  # fmt: skip
+    return {str(key): str(value) for key, value in text.items()}
+
+
 class ClusterSet(Single):
     """Three primaries, nodes 1 to 3, and a replica of each, nodes 4 to 6."""
 
@@ -204,27 +234,10 @@ class ClusterSet(Single):
             for n in numbers
         ]  # fmt: skip
         until(lambda: all(node.ask("PING") for node in self.nodes))
-        bounds = (0, 5461, 10923, 16384)
-        for n, node in enumerate(self.nodes[:3]):
-            node.ask("CLUSTER", "ADDSLOTSRANGE", bounds[n], bounds[n + 1] - 1)
-            node.ask("CLUSTER", "SET-CONFIG-EPOCH", n + 1)
-        for node in self.nodes[1:]:
-            self.nodes[0].ask("CLUSTER", "MEET", known(node.number), port)
-        until(lambda: all(self.info(node)["cluster_known_nodes"] == str(len(numbers)) for node in self.nodes))
-        self.ids = {node.number: node.ask("CLUSTER", "MYID").decode() for node in self.nodes}
-        for n, node in enumerate(self.nodes[3:]):
-            until(lambda node=node, n=n: node.ask("CLUSTER", "REPLICATE", self.ids[n % 3 + 1]))
-        until(lambda: all(self.info(node)["cluster_state"] == "ok" for node in self.nodes))
+        ids = join([node.ask for node in self.nodes], [(known(n), port) for n in numbers], primaries=3)
+        self.ids = dict(zip(numbers, ids, strict=True))
         until(lambda: all(node.in_step() for node in self.nodes[3:]))
         self.url = "redis+cluster://" + ",".join(f"{known(n)}:{port}" for n in (1, 2, 3))
-
-    @staticmethod
-    def info(node: Node) -> dict[str, str]:
-        reply = node.ask("CLUSTER", "INFO")
-        text = reply if isinstance(reply, dict) else dict(
-            line.split(":", 1) for line in reply.decode().split() if ":" in line
-        )  # fmt: skip
-        return {str(key): str(value) for key, value in text.items()}
 
     @property
     def primaries(self) -> list[Node]:

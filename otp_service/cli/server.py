@@ -22,6 +22,9 @@ from otp_service.settings import Settings
 
 SWITCH_SECONDS = 0.0001
 """After which a thread of the hash pool that has finished gets the interpreter; by default its core idles for 5 ms."""
+YOUNG_OBJECTS = 10_000
+"""So many more than at the last look are there before garbage is looked for: by default 700, which what a few requests
+under way hold reaches again and again."""
 DRAIN_SECONDS = 12.5
 """For requests under way, once nothing new is taken; the rest of 15 s is for the delay before and the closing after."""
 OBSERVED_EACH = 10
@@ -84,6 +87,7 @@ class _Server(uvicorn.Server):
         # What is here now stays; looking at all of it again and again would stop everything for 50 ms each time.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
         self._on_ready(self._service, url_of(self.servers[0].sockets[0]))
 
     async def on_tick(self, counter: int) -> bool:

@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -58,14 +59,19 @@ class Keys(Value):
     def seal(self, plain: bytes, bound_to: bytes) -> bytes:
         """AES-256-GCM; `bound_to` is authenticated with it, so a value moved elsewhere does not open."""
         nonce = secrets.token_bytes(NONCE_BYTES)
-        return nonce + AESGCM(self.encryption).encrypt(nonce, plain, bound_to)
+        return nonce + _cipher(self.encryption).encrypt(nonce, plain, bound_to)
 
     def open(self, sealed: bytes, bound_to: bytes) -> bytes:
         """Raises ValueError if it was sealed under another key, bound to something else, or touched."""
         try:
-            return AESGCM(self.encryption).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound_to)
+            return _cipher(self.encryption).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound_to)
         except (InvalidTag, ValueError):
             raise ValueError("sealed under another key, or damaged") from None
+
+
+@lru_cache(maxsize=64)
+def _cipher(key: bytes) -> AESGCM:
+    return AESGCM(key)
 
 
 class Keyring:
@@ -154,14 +160,7 @@ class Names(Value):
 
         An id that nobody made leads somewhere, too, so that it is looked up like any other and takes as long.
         """
-        try:
-            raw = base64.b64decode(verification_id, altchars=b"-_", validate=True)
-        except ValueError:
-            return None
-        if len(raw) != RANDOM_BYTES + 2 + PHONE_INDEX_BYTES:
-            return None
-        place = self._masked(raw[:RANDOM_BYTES], raw[RANDOM_BYTES:])
-        return int.from_bytes(place[:2], "big") % self.partitions, place[2:].hex()
+        return _located(self, verification_id)
 
     def subject(self, application: str, subject: str) -> SubjectPlace:
         return self._place(self._mac(b"subject", application.encode(), subject.encode())[:SUBJECT_INDEX_BYTES])
@@ -195,3 +194,16 @@ class Names(Value):
     def _masked(self, random: bytes, place: bytes) -> bytes:
         mask = self._mac(b"id", random)[: len(place)]
         return (int.from_bytes(place, "big") ^ int.from_bytes(mask, "big")).to_bytes(len(place), "big")
+
+
+@lru_cache(maxsize=1024)  # each step of a request asks anew
+def _located(names: Names, verification_id: str) -> tuple[int, str] | None:
+    """See Names.locate."""
+    try:
+        raw = base64.b64decode(verification_id, altchars=b"-_", validate=True)
+    except ValueError:
+        return None
+    if len(raw) != RANDOM_BYTES + 2 + PHONE_INDEX_BYTES:
+        return None
+    place = names._masked(raw[:RANDOM_BYTES], raw[RANDOM_BYTES:])
+    return int.from_bytes(place[:2], "big") % names.partitions, place[2:].hex()

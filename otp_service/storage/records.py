@@ -11,10 +11,11 @@ from otp_service.domain.keyring import Keyring, Keys, Names
 from otp_service.domain.lifecycle import Status, Verification
 from otp_service.domain.messages import CodeSource, Message, MessageStatus
 from otp_service.domain.phone import Number
+from otp_service.domain.pumping import Decision
 from otp_service.domain.value import Hidden, Value
 from otp_service.storage import keys
 from otp_service.storage.connection import Argument, Database, Script
-from otp_service.storage.remembered import remembered
+from otp_service.storage.remembered import counted_by
 from otp_service.storage.subject_records import subject_in
 
 
@@ -179,7 +180,9 @@ def read(reply: Any, verification_id: str, keyring: Keyring) -> Stored:
         revision=_number(record, b"revision"),
         messages=[_message(record, n) for n in range(1, _number(record, b"messages") + 1)],
         now=int(now),
-        **remembered(record),
+        guard=Decision.parse(_text(record, b"guard")),
+        test=b"test" in record,
+        counted_by=counted_by(record),
     )
     return Stored(
         word.decode(),

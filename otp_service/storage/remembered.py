@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
-
-from otp_service.domain.pumping import Decision
 
 BY = "by:"
 _PREFIX = BY.encode()
@@ -16,12 +13,6 @@ def to_remember(stand_ins: Mapping[str, str], words: Iterable[str]) -> dict[str,
     return {f"{BY}{word}": stand_ins[word] for word in words if word in stand_ins}
 
 
-def remembered(record: Mapping[bytes, bytes]) -> dict[str, Any]:
-    """The fields of `Verification` of the same names."""
-    return {
-        "guard": Decision.parse(record.get(b"guard", b"").decode()),
-        "test": b"test" in record,
-        "counted_by": {
-            name[len(_PREFIX) :].decode(): value.decode() for name, value in record.items() if name.startswith(_PREFIX)
-        },
-    }
+def counted_by(record: Mapping[bytes, bytes]) -> dict[str, str]:
+    """The words and stand-ins of a record."""
+    return {name[len(_PREFIX) :].decode(): record[name].decode() for name in record if name[: len(_PREFIX)] == _PREFIX}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from hiredis import pack_command
@@ -76,7 +75,7 @@ class Server:
         packet = b"".join(map(_packed, commands))
         if len(commands) == len(calls) <= SHORT:
             return [[reply] for reply in await self._shared(commands, packet)]
-        rest = iter(await self._said(commands, packet, self._line_alone, self._seconds))
+        rest = iter(await self._said(commands, packet, self._seconds, shared=False))
         return [[next(rest) for _ in call.commands] for call in calls]
 
     async def aclose(self) -> None:
@@ -125,7 +124,7 @@ class Server:
         """Whatever happens, everybody hears of it."""
         commands = [command for asked in batch for command in asked.commands]
         try:
-            replies = await self._said(commands, b"".join(asked.packet for asked in batch), self._shared_line, seconds)
+            replies = await self._said(commands, b"".join(asked.packet for asked in batch), seconds, shared=True)
         except asyncio.CancelledError:
             for asked in batch:
                 _fail(asked, RedisConnectionError())
@@ -141,61 +140,50 @@ class Server:
                 asked.answered.set_result(replies[begin:end])
             begin = end
 
-    @asynccontextmanager
-    async def _shared_line(self) -> AsyncIterator[Connection]:
-        """Kept from packet to packet; made anew where it is not trusted any more."""
+    async def _take(self, *, shared: bool) -> Connection:
+        """The shared one is kept from packet to packet, and made anew where it is not trusted any more."""
         pool = self.redis.connection_pool
-        kept, self._line = self._line, None
-        connection: Connection = kept or await pool.get_connection()  # type: ignore[no-untyped-call]
+        kept = self._line if shared else None
+        if kept is None:
+            found: Connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+            return found
+        self._line = None
         try:
-            if kept:
-                await pool.ensure_connection(kept)
-            yield connection
-            if isinstance(pool, Pool):
-                pool.note_use(connection)
-        finally:
-            await self._keep(connection)
+            await pool.ensure_connection(kept)
+        except BaseException:
+            await self._give(kept, shared=True)
+            raise
+        return kept
 
-    async def _keep(self, connection: Connection) -> None:
-        """For the next packet, unless somebody else has brought one back by now."""
-        if self._line is None:
+    async def _give(self, connection: Connection, *, shared: bool) -> None:
+        """The shared one is for the next packet, unless somebody else has brought one back by now."""
+        if shared and self._line is None:
             self._line = connection
         else:
             await self.redis.connection_pool.release(connection)
 
-    @asynccontextmanager
-    async def _line_alone(self) -> AsyncIterator[Connection]:
-        pool = self.redis.connection_pool
-        connection: Connection = await pool.get_connection()  # type: ignore[no-untyped-call]
-        try:
-            yield connection
-        finally:
-            await pool.release(connection)
-
-    async def _said(
-        self,
-        commands: Sequence[Command],
-        packet: bytes,
-        line: Callable[[], AbstractAsyncContextManager[Connection]],
-        seconds: float,
-    ) -> list[Reply]:
+    async def _said(self, commands: Sequence[Command], packet: bytes, seconds: float, *, shared: bool) -> list[Reply]:
         """All at once over one connection. A fault stands for each answer that was not heard."""
         replies: list[Reply] = []
         pool = self.redis.connection_pool
         began = time.monotonic()
         try:
-            async with line() as connection:
-                try:
-                    async with asyncio.timeout(seconds):
-                        await connection.send_packed_command(packet)
-                        for command in commands:
-                            try:
-                                replies.append(await self.redis.parse_response(connection, str(command[0])))
-                            except ResponseError as error:
-                                replies.append(error)
-                except BaseException:
-                    await connection.disconnect(nowait=True)
-                    raise
+            connection = await self._take(shared=shared)
+            try:
+                async with asyncio.timeout(seconds):
+                    await connection.send_packed_command(packet)
+                    for command in commands:
+                        try:
+                            replies.append(await self.redis.parse_response(connection, str(command[0])))
+                        except ResponseError as error:
+                            replies.append(error)
+                if isinstance(pool, Pool):
+                    pool.note_use(connection)
+            except BaseException:
+                await connection.disconnect(nowait=True)
+                raise
+            finally:
+                await self._give(connection, shared=shared)
         except (RedisError, OSError, TimeoutError, RuntimeError) as fault:
             if isinstance(fault, RuntimeError) and "handler is closed" not in str(fault):
                 raise  # that is how uvloop calls a connection which was reset a moment ago; any other is a bug

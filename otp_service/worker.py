@@ -20,8 +20,8 @@ from otp_service.storage.schedule import Job, Schedule
 
 SLEEP_SECONDS = 0.1
 """Between two rounds at least: what falls due meanwhile is claimed together."""
-LANE_SECONDS = 0.5
-"""A lane is asked so often at least: others put jobs there too, and tell nobody."""
+SWEEP_SECONDS = 0.5
+"""So often all lanes are peeked at: others put jobs there too, and tell nobody."""
 AFTER_FAULT_SECONDS = 0.5
 LATE_SECONDS = 5.0
 MOST_BATCHES = 64
@@ -43,7 +43,8 @@ class Worker:
         self._handlers = handlers
         self._stopping = stopping
         self._last_round = time.monotonic()
-        self._ask_at = dict.fromkeys(schedule.lanes, 0.0)
+        self._sweep_at = 0.0
+        self._due_at: dict[str, float] = {}
         self._running: set[asyncio.Task[None]] = set()
 
     @property
@@ -81,14 +82,20 @@ class Worker:
     async def _round(self) -> float:
         """Claim what is due and set it going; returns how long to sleep.
 
-        Of the lanes those are asked whose next job is due, as far as is known here, or which were not asked for long.
+        A sweep peeks at all lanes together, which is cheap; claimed from are those whose first job is due, as far as is
+        known here. What is known lasts until the next sweep, since other workers claim too, and clocks may be set.
         """
         while len(self._running) >= MOST_BATCHES:
             self._last_round = time.monotonic()
             await asyncio.wait(self._running, timeout=1, return_when=asyncio.FIRST_COMPLETED)
-        began = time.monotonic()
-        asked = [lane for lane, at in self._ask_at.items() if at <= began]
-        jobs, waits = await self._schedule.claim(asked)
+        now = time.monotonic()
+        if self._sweep_at <= now:
+            waits = await self._schedule.peek()
+            now = time.monotonic()
+            self._due_at = {lane: now + wait for lane, wait in waits.items()}
+            self._sweep_at = now + SWEEP_SECONDS
+        due = [lane for lane, at in self._due_at.items() if at <= now]
+        jobs, waits = await self._schedule.claim(due)
         by_kind: defaultdict[str, list[Job]] = defaultdict(list)
         for job in jobs:
             by_kind[job.kind].append(job)
@@ -99,10 +106,10 @@ class Worker:
             task.add_done_callback(self._running.discard)
         metrics.JOB_LATENESS.set(max((job.late_seconds for job in jobs), default=0))
         self._last_round = now = time.monotonic()
-        for lane in asked:
-            wait = waits.get(lane)
-            self._ask_at[lane] = now + (LANE_SECONDS if wait is None else min(LANE_SECONDS, wait))
-        return max(SLEEP_SECONDS, min(self._ask_at.values()) - now)
+        for lane in due:
+            del self._due_at[lane]
+        self._due_at |= {lane: now + wait for lane, wait in waits.items()}
+        return max(SLEEP_SECONDS, min([self._sweep_at, *self._due_at.values()]) - now)
 
     async def _run(self, kind: str, jobs: Sequence[Job]) -> None:
         handler = self._handlers.get(kind)

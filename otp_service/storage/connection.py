@@ -115,13 +115,7 @@ class Database:
 
     @observed
     async def _run_all(self, operation: str, steps: Sequence[Step], some: bool) -> Sequence[Any]:
-        replies = [reply for (reply,) in await self._run(steps)]
-        if some and not all(map(_is_absence, replies)):
-            if away := [reply for reply in replies if _is_absence(reply)]:
-                log.warning("storage_unavailable", operation=operation, error=type(away[0]).__name__)
-            replies = [None if _is_absence(reply) else reply for reply in replies]
-        _raise_faults(operation, replies)
-        return replies
+        return _heard(operation, [reply for (reply,) in await self._run(steps)], some)
 
     async def again(self, ask: Callable[[], Awaitable[T]], *, confirm: bool = False) -> tuple[T, bool]:
         """For what may be asked once more: see storage/again.py. confirm: replicas have to answer, too, as in `run`."""
@@ -155,11 +149,16 @@ class Database:
         return reply
 
     @observed
-    async def everywhere(self, *words: Argument) -> dict[str, Any]:
-        """Run one command on every primary, by its address ('' where there is one only)."""
+    async def command_all(self, word: str, calls: Sequence[Call], *, some: bool = False) -> Sequence[Any]:
+        """Run plain commands of this word, one in each call, in one round trip to each primary. some: see `run_all`."""
+        return _heard(word, [reply for (reply,) in await self.topology.send(calls)], some)
+
+    @observed
+    async def everywhere(self, *words: Argument, some: bool = False) -> dict[str, Any]:
+        """Run one command on every primary, by its address ('' where there is one only). some: see `run_all`."""
         found = await self.topology.send_everywhere([words])
-        _raise_faults(str(words[0]), [reply for (reply,) in found.values()])
-        return {address: reply for address, (reply,) in found.items()}
+        replies = _heard(str(words[0]), [reply for (reply,) in found.values()], some)
+        return dict(zip(found, replies, strict=True))
 
     async def ping(self) -> None:
         """Raises StorageUnavailable if no primary answers; with some of a cluster, some phones can be served."""
@@ -197,6 +196,16 @@ def _key_of(words: Sequence[Argument]) -> str:
         place = next(n for n, word in enumerate(words) if str(word).upper() == "STREAMS") + 1
     found = "" if name in _KEYLESS or len(words) <= place else words[place]
     return found.decode() if isinstance(found, bytes) else str(found)
+
+
+def _heard(operation: str, replies: Sequence[Reply], some: bool) -> Sequence[Reply]:
+    """Raises what is a fault. some: None stands for each absence, unless all are absent."""
+    away = [reply for reply in replies if _is_absence(reply)] if some else []
+    if 0 < len(away) < len(replies):
+        log.warning("storage_unavailable", operation=operation, error=type(away[0]).__name__)
+        replies = [None if _is_absence(reply) else reply for reply in replies]
+    _raise_faults(operation, replies)
+    return replies
 
 
 def _raise_faults(operation: str, replies: Sequence[Reply]) -> None:

@@ -6,12 +6,14 @@ subject; putting it again moves it, so there is never more than one of the same 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from otp_service.domain.keyring import Names
 from otp_service.domain.value import Value
 from otp_service.storage import keys
 from otp_service.storage.connection import Database, Script
+from otp_service.storage.topology import Call
 
 LEASE_SECONDS = 15.0
 BATCH = 20
@@ -41,22 +43,38 @@ class Schedule:
             keys.GATEWAYS,
             *(keys.application_lane(application) for application in applications),
         )
+        self._first_jobs = [Call.ready(due, ("ZRANGE", due, 0, 0, "WITHSCORES")) for due in map(keys.due, self.lanes)]
+
+    async def peek(self) -> dict[str, float]:
+        """Seconds until the first job of each lane is due, 0 for one that is. Left out are lanes without a job, and
+        those whose primary is away, so that one shard of a cluster does not hold up the others.
+
+        It costs far less than `claim`, and is a hint that may be too early, but not too late: jobs are due by the clock
+        of their own primary, and here all are compared with the one that is ahead.
+        """
+        firsts, clocks = await asyncio.gather(
+            self._database.command_all("ZRANGE", self._first_jobs, some=True),
+            self._database.everywhere("TIME", some=True),
+        )
+        now = max(seconds + micros / 1e6 for seconds, micros in filter(None, clocks.values()))
+        found = [(lane, first[1]) for lane, first in zip(self.lanes, firsts, strict=True) if first]
+        return {lane: max(0.0, float(due) / 1000 - now) for lane, due in found}
 
     async def claim(
         self, lanes: Sequence[str], lease_seconds: float = LEASE_SECONDS
-    ) -> tuple[list[Job], dict[str, float | None]]:
-        """Jobs of these lanes that are due, and for each lane the seconds until its next one, None when none waits.
+    ) -> tuple[list[Job], dict[str, float]]:
+        """Jobs of these lanes that are due, and afterwards the seconds until the next one of each lane, as in `peek`.
 
-        A claimed job comes back after its lease unless `done` or `later` is said by then. Lanes whose primary is away
-        are left out of both, so that one shard of a cluster does not hold up the others.
+        A claimed job comes back after its lease unless `done` or `later` is said by then.
         """
         args = [int(lease_seconds * 1000), BATCH]
         replies = await self._database.run_many(_CLAIM, [([keys.due(lane)], args) for lane in lanes], some=True)
         jobs = []
-        waits: dict[str, float | None] = {}
+        waits = {}
         answered = [(lane, reply) for lane, reply in zip(lanes, replies, strict=True) if reply is not None]
         for lane, (wait, claim, *found) in answered:
-            waits[lane] = float(wait) / 1000 if wait else None
+            if wait:
+                waits[lane] = float(wait) / 1000
             for member, late_ms in zip(found[::2], found[1::2], strict=True):
                 kind, _, subject = member.decode().partition(":")
                 jobs.append(Job(lane, kind, subject, float(late_ms) / 1000, claim.decode()))

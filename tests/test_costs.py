@@ -49,9 +49,9 @@ async def serving(
     asked = Asked()
     said = Server._said
 
-    async def counted(self: Server, commands: Any, packet: bytes, line: Any, seconds: float) -> Any:
+    async def counted(self: Server, commands: Any, packet: bytes, seconds: float, *, shared: bool) -> Any:
         asked.packets.append([str(command[0]) for command in commands])
-        return await said(self, commands, packet, line, seconds)
+        return await said(self, commands, packet, seconds, shared=shared)
 
     environ = service_environ(folder, redis, sandbox, **overrides)
     async with open_service(settings.load(environ), worker=False) as service:

@@ -12,9 +12,10 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from queue import Empty, SimpleQueue
+from typing import Any
 
 from otp_service import metrics
 from otp_service.domain.codes import Cost, Scope, keyed, stretch
@@ -24,13 +25,23 @@ from otp_service.settings import Hashing
 NICER = 10
 """By so much than the event loop, which everybody waits for, are the threads that hash."""
 
+_Answer = asyncio.Future[tuple[float, bytes, float]]
+"""When a computation began, what it found, when it ended."""
+_Work = tuple[_Answer, bytes, bytes, Cost]
+
 
 class HashPool:
+    """Its threads live until `close`. They are daemons: a process that ends does not wait for a hash."""
+
     def __init__(self, config: Hashing) -> None:
         self.cost = Cost(config.memory_kib, config.time_cost, config.parallelism)
-        threads = config.threads or _cores()
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="argon2", initializer=_step_back)
-        self.places = threads + config.queue
+        self._threads = config.threads or _cores()
+        self.places = self._threads + config.queue
+        # Not a ThreadPoolExecutor: its two futures, locks and semaphore for each hash cost more than the rest of it.
+        self._queue: SimpleQueue[_Work | None] = SimpleQueue()
+        self._closed = False
+        for number in range(self._threads):
+            threading.Thread(target=_serve, args=(self._queue,), name=f"argon2_{number}", daemon=True).start()
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -44,15 +55,31 @@ class HashPool:
             self.places += 1
 
     async def digest(self, pepper: bytes, scope: Scope, code: str, salt: bytes, cost: Cost) -> bytes:
-        """One argon2id computation. Waits for a thread as long as it takes."""
-        loop, mac, asked = asyncio.get_running_loop(), keyed(pepper, scope, code), time.perf_counter()
-        began, found, ended = await loop.run_in_executor(self._executor, _timed, mac, salt, cost)
+        """One argon2id computation. Waits for a thread as long as it takes. Raises RuntimeError after `close`."""
+        if self._closed:
+            raise RuntimeError("the hash pool is closed")
+        answer: _Answer = asyncio.get_running_loop().create_future()
+        mac, asked = keyed(pepper, scope, code), time.perf_counter()
+        self._queue.put((answer, mac, salt, cost))
+        began, found, ended = await answer
         metrics.HASH_WAIT_SECONDS.observe(began - asked)
         metrics.HASH_SECONDS.observe(ended - began)
         return found
 
     def close(self) -> None:
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        """Who still waits for a thread is cancelled; a computation under way is done, and then the threads end."""
+        self._closed = True
+        with contextlib.suppress(Empty):
+            while work := self._queue.get_nowait():
+                work[0].cancel()
+        for _ in range(self._threads):
+            self._queue.put(None)
+
+
+def _serve(queue: SimpleQueue[_Work | None]) -> None:
+    _step_back()
+    while _hash(queue.get()):
+        pass
 
 
 def _step_back() -> None:
@@ -63,9 +90,29 @@ def _step_back() -> None:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(19, niceness + NICER))
 
 
-def _timed(mac: bytes, salt: bytes, cost: Cost) -> tuple[float, bytes, float]:
+def _hash(work: _Work | None) -> bool:
     """As little Python as can be: while a nicer thread holds the interpreter, everybody waits for it."""
-    return time.perf_counter(), stretch(mac, salt, cost), time.perf_counter()
+    if work is None:
+        return False
+    answer, mac, salt, cost = work
+    if answer.cancelled():
+        return True
+    try:
+        found = time.perf_counter(), stretch(mac, salt, cost), time.perf_counter()
+    except BaseException as error:  # whatever it is, it is for the one who waits
+        _tell(answer, answer.set_exception, error)
+    else:
+        _tell(answer, answer.set_result, found)
+    return True
+
+
+def _tell(answer: _Answer, settle: Callable[[Any], None], what: object) -> None:
+    def settled() -> None:
+        if not answer.done():  # else the one who waited was cancelled
+            settle(what)
+
+    with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits
+        answer.get_loop().call_soon_threadsafe(settled)
 
 
 def _cores() -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import cast
 
 import httpx
 
@@ -55,6 +57,14 @@ def decode(body: bytes) -> str:
     return text.strip(" \t\r\n\0")
 
 
+_kept = lru_cache(64)(httpx.URL)
+
+
+def _parsed(url: str) -> httpx.URL:
+    """Parsed once where it has no query. One with a query may hold credentials, a phone and a code: it is not kept."""
+    return httpx.URL(url) if "?" in url else _kept(url)
+
+
 class HttpClient:
     """Speaks HTTP to one address. Raises nothing but `GatewayError`, which carries no trace of the request.
 
@@ -91,10 +101,10 @@ class HttpClient:
         progress = Progress()
         request = httpx.Request(
             method,
-            self._base_url + path,
+            _parsed(self._base_url + path),
             # Nothing is decompressed, so nothing may come compressed: no small body becomes a large one.
             headers={"Accept-Encoding": "identity", **(headers or {})},
-            content=content,
+            stream=httpx.ByteStream(content),
             extensions={"progress": progress, "timeout": {"connect": min(self._connect_seconds, seconds)}},
         )
         late = GatewayError(Reason.THROTTLED, Then.NEXT)
@@ -121,7 +131,7 @@ class HttpClient:
         try:
             if response.headers.get("Content-Encoding", "identity") != "identity":
                 raise broken_answer()
-            async for chunk in response.aiter_raw():
+            async for chunk in cast("httpx.AsyncByteStream", response.stream):
                 body += chunk
                 if len(body) > MAX_BODY:
                     raise broken_answer()

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator
+from contextvars import ContextVar
 from dataclasses import dataclass
-from types import SimpleNamespace
+from typing import Any
 
 import aiohttp
 import httpx
+from aiohttp.connector import Connection
 from yarl import URL
 
 from otp_service.outbound.guard import Guard, RefusedAddressError
@@ -37,6 +39,19 @@ class Progress:
     obstacle: str = ""
 
 
+_progress: ContextVar[Progress] = ContextVar("progress")
+"""Of the request that the running task sends."""
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Notes that a request got a connection. aiohttp's tracing tells it too, with six coroutines more per request."""
+
+    async def connect(self, *request: Any, **terms: Any) -> Connection:
+        connection = await super().connect(*request, **terms)
+        _progress.get().connected = True
+        return connection
+
+
 class _ConnectionLostError(Exception):
     """The connection broke. aiohttp does not know this class, so it cannot repeat the request because of it."""
 
@@ -47,17 +62,6 @@ async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHand
         return await handler(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise _ConnectionLostError from error
-
-
-async def _mark_connected(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
-    context.trace_request_ctx.connected = True
-
-
-def _tracing() -> aiohttp.TraceConfig:
-    tracing = aiohttp.TraceConfig()
-    tracing.on_connection_create_end.append(_mark_connected)
-    tracing.on_connection_reuseconn.append(_mark_connected)
-    return tracing
 
 
 def _as_httpx(error: Exception, progress: Progress) -> httpx.TransportError:
@@ -89,7 +93,7 @@ class _Body(httpx.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
-            async for chunk in self._response.content.iter_any():
+            while chunk := await self._response.content.readany():
                 yield chunk
         except Exception as error:
             raise _as_httpx(error, self._progress) from None
@@ -119,6 +123,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         progress = request.extensions.get("progress") or Progress()
+        _progress.set(progress)
         limits = request.extensions.get("timeout", {})
         try:
             response = await self._pool().request(
@@ -128,7 +133,6 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 data=await request.aread() or None,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(connect=limits.get("connect"), sock_read=limits.get("read")),
-                trace_request_ctx=progress,
             )
         except Exception as error:
             raise _as_httpx(error, progress) from None
@@ -142,7 +146,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         """Made at the first request, because aiohttp wants a running loop."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
+                connector=_Connector(
                     limit=self._max_connections,
                     keepalive_timeout=KEEP_IDLE_SECONDS,
                     ssl=self._ssl,
@@ -155,7 +159,6 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 skip_auto_headers=OURS_ALONE,
                 auto_decompress=False,
                 trust_env=False,
-                trace_configs=[_tracing()],
                 middlewares=(_send_once,),
             )
         return self._session

@@ -13,6 +13,7 @@ from otp_service.domain.messages import MessageStatus
 from otp_service.errors import SettingsError
 from otp_service.gateways.base import Gateway, GatewayError, Outgoing, Reason, Then
 from otp_service.gateways.targetsms import errors, sending
+from otp_service.gateways.targetsms.xml import element
 from tests.gateways.kinds import KINDS
 from tests.gateways.stub import Stub
 
@@ -58,6 +59,13 @@ async def test_the_request_is_one_line_whatever_the_settings_hold(stub: Stub) ->
     assert b'<password value="a\\n&quot;&lt;&amp;&gt;" />' in body
     assert "<name_delivery>Коды\\nвхода</name_delivery>".encode() in body
     await gateway.close()
+
+
+def test_each_character_alone_is_fit_for_the_wire() -> None:
+    for number in (*range(0x20000), *range(0x10FF00, 0x110000)):
+        char = chr(number)
+        carried = char == "\t" or 0x20 <= number <= 0xD7FF or 0xE000 <= number <= 0xFFFD or number >= 0x10000
+        assert element("text", char).text == ("\\n" if char in "\r\n" else char if carried else ""), hex(number)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from otp_service.gateways import http
 from otp_service.gateways.base import GatewayError, Reason, Then
 from otp_service.gateways.http import HttpClient
 from otp_service.outbound.transport import AiohttpTransport
@@ -206,6 +207,20 @@ async def test_only_our_headers_go_out(stub: Stub, connect: Connect) -> None:
         "content-type": "text/xml",
         "accept-encoding": "identity",
     }
+
+
+@pytest.mark.parametrize(("path", "kept"), [("/x", 1), ("/x?user=u&pwd=p&text=123456", 0)])
+async def test_a_url_is_kept_unless_it_has_a_query(stub: Stub, path: str, kept: int, connect: Connect) -> None:
+    """A query may hold credentials, a phone and a code."""
+    client = connect(stub.url)
+    before = http._kept.cache_info()
+
+    for _ in range(3):
+        await client.exchange("POST", path, content=b"hello", seconds=1)
+
+    after = http._kept.cache_info()
+    assert [request.path for request in stub.read] == [path] * 3
+    assert (after.misses - before.misses, after.hits - before.hits) == (kept, 2 * kept)
 
 
 async def test_a_cancellation_storm_leaves_the_pool_healthy(stub: Stub, connect: Connect) -> None:

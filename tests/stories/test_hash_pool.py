@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import subprocess
 import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 
 import pytest
+from argon2.exceptions import HashingError
 from redis.asyncio import Redis
 
-from otp_service.domain.codes import Scope
+from otp_service import hashing
+from otp_service.domain.codes import HASH_BYTES, Cost, Scope, keyed, stretch
 from otp_service.domain.keyring import Keyring
 from otp_service.hashing import NICER, HashPool
 from otp_service.settings import Hashing
@@ -25,12 +29,114 @@ from tests.api import Api, Gateways, problem
 from tests.running import API_KEY, SECRET, running_service
 
 SCOPE = Scope("web", "login", "+79161234567", "id")
+SLOW = Cost(memory_kib=32768, time_cost=3, parallelism=1)
+LEAVES_DURING_A_HASH = """
+import asyncio, os
+from otp_service.domain.codes import Cost, Scope
+from otp_service.hashing import HashPool
+from otp_service.settings import Hashing
+
+async def main():
+    pool = HashPool(Hashing(threads=1))
+    minutes = pool.digest(b"p" * 32, Scope("web", "login", "", "id"), "1", b"s" * 16, Cost(65536, 5000, 1))
+    asyncio.ensure_future(minutes)
+    await asyncio.sleep(0.2)
+    pool.close()
+
+asyncio.run(main())
+"""
 ONE_SLOW_THREAD = {
     "OTP__HASHING__THREADS": "1",
     "OTP__HASHING__QUEUE": "3",
     "OTP__HASHING__MEMORY_KIB": "32768",
     "OTP__HASHING__TIME_COST": "3",
 }
+
+
+@pytest.fixture
+def pool() -> Iterator[HashPool]:
+    """One thread."""
+    made = HashPool(Hashing(memory_kib=1024, threads=1))
+    yield made
+    made.close()
+
+
+def digest(pool: HashPool, cost: Cost | None = None) -> Coroutine[None, None, bytes]:
+    return pool.digest(b"p" * 32, SCOPE, "123456", b"s" * 16, cost or pool.cost)
+
+
+async def until_idle(pool: HashPool) -> None:
+    """Whatever was asked for before is done, or was passed over."""
+    await digest(pool)
+
+
+async def test_a_hash_is_that_of_argon2id(pool: HashPool) -> None:
+    expected = stretch(keyed(b"p" * 32, SCOPE, "123456"), b"s" * 16, pool.cost)
+
+    assert await asyncio.gather(*(digest(pool) for _ in range(5))) == [expected] * 5
+
+
+async def test_what_argon2_says_reaches_the_caller(pool: HashPool) -> None:
+    with pytest.raises(HashingError):
+        await digest(pool, Cost(memory_kib=1, time_cost=1, parallelism=1))
+
+    await until_idle(pool)
+
+
+async def test_nothing_is_hashed_for_one_who_has_left(pool: HashPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one who leaves while the hash is computed troubles nobody."""
+    computed: list[Cost] = []
+
+    def counted(mac: bytes, salt: bytes, cost: Cost) -> bytes:
+        computed.append(cost)
+        return stretch(mac, salt, cost)
+
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    monkeypatch.setattr(hashing, "stretch", counted)
+    asked = [asyncio.ensure_future(digest(pool, SLOW)) for _ in range(5)]
+    while not computed:
+        await asyncio.sleep(0)
+    for one in asked:
+        one.cancel()
+
+    await until_idle(pool)
+
+    assert [one.cancelled() for one in asked] == [True] * 5
+    assert computed == [SLOW, pool.cost]
+    assert complaints == []
+
+
+async def test_a_closed_pool_lets_its_threads_and_waiters_go() -> None:
+    pool = HashPool(Hashing(memory_kib=1024, threads=1))
+    asked = [asyncio.ensure_future(digest(pool, SLOW)) for _ in range(3)]
+    await asyncio.sleep(0.02)
+    (thread,) = [thread for thread in threading.enumerate() if thread.name.startswith("argon2")]
+
+    pool.close()
+
+    await asyncio.wait(asked, timeout=5)
+    assert [one.cancelled() for one in asked] == [False, True, True]
+    assert len(asked[0].result()) == HASH_BYTES
+    thread.join(5)
+    assert not thread.is_alive()
+    with pytest.raises(RuntimeError, match="closed"):
+        await digest(pool)
+
+
+def test_a_loop_that_ends_before_its_hash_leaves_a_sound_pool(pool: HashPool) -> None:
+    async def left_alone() -> None:
+        asyncio.ensure_future(digest(pool, SLOW))  # noqa: RUF006
+        await asyncio.sleep(0.01)
+
+    asyncio.run(left_alone())
+    asyncio.run(asyncio.wait_for(until_idle(pool), 10))
+
+
+def test_a_process_that_ends_does_not_wait_for_a_hash() -> None:
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-c", LEAVES_DURING_A_HASH], check=True, timeout=30)
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has threads of different niceness")

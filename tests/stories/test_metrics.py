@@ -38,6 +38,10 @@ async def test_a_verification_leaves_its_traces_in_the_metrics(api: Api, gateway
     assert grown("otp_approval_seconds_count", "web", "targetsms-password") == 1
     assert 0 < grown("otp_approval_seconds_sum", "web", "targetsms-password") < 10
     assert grown("otp_checks_total", "web", "approved") == 2
+    route = "/v1/verifications/{verification_id}"
+    assert grown("otp_http_requests_total", f"{route}/check", "200") == 2
+    assert grown("otp_http_request_seconds_count", f"{route}/check") == 2
+    assert grown("otp_http_requests_total", route, "401") == 1
     assert grown("otp_gateway_seconds_count", "targetsms-password") == 1
     assert grown("otp_refusals_total", "invalid_phone") == 1
     assert grown("otp_refusals_total", "unauthorized") == 1

@@ -67,6 +67,8 @@ def content_of(found: Element) -> str:
 
 def _one_line(value: str) -> str:
     """Line breaks become the two characters `\\n` (X1); characters that XML 1.0 cannot carry are left out."""
+    if value.isprintable():  # so it holds neither, and nearly every text is
+        return value
     return _NOT_XML.sub("", _LINE_BREAK.sub(r"\\n", value))
 
 

@@ -44,6 +44,8 @@ def is_network(text: str) -> bool:
 
 def on_list(entries: tuple[str, ...], e164: str, client_ip: str) -> bool:
     """Whether a list of beginnings of phones and of networks holds the phone or the address."""
+    if not entries:
+        return False
     if any(entry.startswith("+") and e164.startswith(entry) for entry in entries):
         return True
     found = address(client_ip)

@@ -107,15 +107,18 @@ class HttpClient:
             stream=httpx.ByteStream(content),
             extensions={"progress": progress, "timeout": {"connect": min(self._connect_seconds, seconds)}},
         )
-        late = GatewayError(Reason.THROTTLED, Then.NEXT)
+        has_slot = False
         try:
             async with asyncio.timeout(seconds), self._slots:
-                late = GatewayError(Reason.UNREACHABLE, Then.NEXT)
+                has_slot = True
                 return await self._transfer(request)
         except TimeoutError:
-            failure = GatewayError(Reason.TIMEOUT, Then.UNCLEAR) if progress.connected else late
+            if progress.connected:
+                failure = GatewayError(Reason.TIMEOUT, Then.UNCLEAR)
+            else:
+                failure = GatewayError(Reason.UNREACHABLE if has_slot else Reason.THROTTLED, Then.NEXT)
         except (httpx.ConnectError, httpx.ConnectTimeout):
-            failure = late
+            failure = GatewayError(Reason.UNREACHABLE, Then.NEXT)
         except httpx.TransportError:
             failure = broken_answer()
         # Raised outside of `except`: an httpx error carries the request, and the context of an exception is logged.

@@ -34,15 +34,16 @@ async def test_s07_the_last_millisecond(apis: list[Api], attacked: Attacked, gat
             for one in started:
                 (name,) = [key async for key in redis.scan_iter(match=f"otp:v:*{one['id']}", count=5000)]
                 await redis.hset(name, "expires_at", end)
-            seen = await clock_of(redis)
+            # Where it looks after others in the same turn, its answer may be a millisecond late.
+            seen = min([await clock_of(redis) for _ in range(5)])
             outcomes = Counter(
                 [
                     await apis[n % 2].outcome(one["id"], code)  # one by one, so that each has a packet of its own
                     for n, (one, code) in enumerate(zip(started, codes, strict=True))
                 ]
             )
-            assert outcomes == {"approved" if seen < end else "expired": 10}, (past, seen - end)
             attacked.clock.move(seconds=1)
+            assert outcomes == {"approved" if seen < end else "expired": 10}, (past, seen - end)
 
 
 async def clock_of(redis: Redis) -> int:

@@ -78,8 +78,9 @@ class HashPool:
 
 def _serve(queue: SimpleQueue[_Work | None]) -> None:
     _step_back()
-    while _hash(queue.get()):
-        pass
+    for work in iter(queue.get, None):
+        _hash(*work)
+        del work  # nothing of a code stays while the next one is waited for
 
 
 def _step_back() -> None:
@@ -90,20 +91,16 @@ def _step_back() -> None:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(19, niceness + NICER))
 
 
-def _hash(work: _Work | None) -> bool:
+def _hash(answer: _Answer, mac: bytes, salt: bytes, cost: Cost) -> None:
     """As little Python as can be: while a nicer thread holds the interpreter, everybody waits for it."""
-    if work is None:
-        return False
-    answer, mac, salt, cost = work
     if answer.cancelled():
-        return True
+        return
     try:
         found = time.perf_counter(), stretch(mac, salt, cost), time.perf_counter()
     except BaseException as error:  # whatever it is, it is for the one who waits
         _tell(answer, answer.set_exception, error)
     else:
         _tell(answer, answer.set_result, found)
-    return True
 
 
 def _tell(answer: _Answer, settle: Callable[[Any], None], what: object) -> None:

@@ -1,4 +1,4 @@
-"""What a verification remembers of its admission: what it is counted by, what the guard thought, if it is a test."""
+"""What a verification remembers of its start, so that limits count it as they did then."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ def to_remember(stand_ins: Mapping[str, str], words: Iterable[str]) -> dict[str,
 
 def counted_by(record: Mapping[bytes, bytes]) -> dict[str, str]:
     """The words and stand-ins of a record."""
-    return {name[len(_PREFIX) :].decode(): record[name].decode() for name in record if name[: len(_PREFIX)] == _PREFIX}
+    return {name[len(_PREFIX) :].decode(): record[name].decode() for name in record if name.startswith(_PREFIX)}

@@ -43,7 +43,7 @@ class Schedule:
             keys.GATEWAYS,
             *(keys.application_lane(application) for application in applications),
         )
-        self._first_jobs = [Call.ready(due, ("ZRANGE", due, 0, 0, "WITHSCORES")) for due in map(keys.due, self.lanes)]
+        self._first_jobs = [Call(due, [("ZRANGE", due, 0, 0, "WITHSCORES")]) for due in map(keys.due, self.lanes)]
 
     async def peek(self) -> dict[str, float]:
         """Seconds until the first job of each lane is due, 0 for one that is. Left out are lanes without a job, and

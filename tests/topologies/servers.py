@@ -20,10 +20,10 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from otp_service.storage.topology import SLOTS
 from tests.topologies.network import Network, known, network, real
 
 _libc = ctypes.PyDLL(None)
-SLOTS = 16_384
 BUS = 10_000
 """A cluster node's bus listens on its port + 10000."""
 DOWN_AFTER_MS = 1000

@@ -68,9 +68,12 @@ local function emit_of(v, due, out, id, kind, now, n)
   local function add(name, value) fields[#fields + 1] = name; fields[#fields + 1] = value or '' end
   for i, value in ipairs(redis.call('HMGET', v, unpack(TOLD))) do add(TOLD[i], value) end
   add('message', n)
-  local names = {}
-  for i, name in ipairs(TOLD_OF_MESSAGE) do names[i] = 'm' .. (n or 0) .. ':' .. name end
-  local told = n and redis.call('HMGET', v, unpack(names)) or {}
+  local told = {}
+  if n then
+    local names = {}
+    for i, name in ipairs(TOLD_OF_MESSAGE) do names[i] = 'm' .. n .. ':' .. name end
+    told = redis.call('HMGET', v, unpack(names))
+  end
   for i, name in ipairs(TOLD_OF_MESSAGE) do add('message:' .. name, told[i]) end
   emit(out, due, now, kind, text(v, 'application'), id, unpack(fields))
 end

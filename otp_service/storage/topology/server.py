@@ -30,17 +30,10 @@ Reply = Any
 
 
 class Call(Value):
-    """Commands for the connection of one primary: the one that owns `key` ('' for any). packed: they, as they are sent,
-    or nothing yet."""
+    """Commands for the connection of one primary: the one that owns `key` ('' for any)."""
 
     key: str
     commands: Sequence[Command]
-    packed: bytes = b""
-
-    @classmethod
-    def ready(cls, key: str, *commands: Command) -> Call:
-        """For what is asked again and again: packed once."""
-        return cls(key, commands, _packed(commands))
 
 
 class _Asked(Value):
@@ -79,7 +72,7 @@ class Server:
         what comes next.
         """
         commands = [command for call in calls for command in call.commands]
-        packet = b"".join([call.packed or _packed(call.commands) for call in calls])
+        packet = b"".join(map(_packed, commands))
         if len(commands) == len(calls) <= SHORT:
             return [[reply] for reply in await self._shared(commands, packet)]
         rest = iter(await self._said(commands, packet, self._seconds, shared=False))
@@ -205,8 +198,9 @@ def _fail(asked: _Asked, fault: Exception) -> None:
         asked.answered.set_exception(fault)
 
 
-def _packed(commands: Sequence[Command]) -> bytes:
-    return b"".join([pack_command(tuple(command)) for command in commands])  # type: ignore[arg-type]  # a tuple of one
+def _packed(command: Command) -> bytes:
+    packed: bytes = pack_command(tuple(command))  # type: ignore[arg-type]  # its stub says a tuple of one
+    return packed
 
 
 def _learn(pool: Pool, replies: Sequence[Reply], began: float) -> None:

@@ -5,9 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+INSTALL := $(BIN)/python requirements/install.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow image-test chart chart-test soak bench bench-growth bench-delivery lint format lock sbom clean
+.PHONY: help run test test-slow release-test image-test chart chart-test soak walks ledger bench bench-growth bench-peers bench-delivery lua-coverage docs lint format lock sbom clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,14 +16,17 @@ help: ## Show what can be made
 run: $(VENV)/.base ## Run everything on this machine: service, sandbox with a phone inbox, Valkey
 	@$(BIN)/otp-service run
 
-# Much of the suite waits for processes and sockets, so more workers than cores pay (3 on 2 cores). T=... runs in one.
-WORKERS ?= 3
+# Much of the suite waits for processes and sockets, so more workers than cores pay (5 on 2 cores). T=... runs in one.
+WORKERS ?= 5
 test: $(VENV)/.dev ## Run the quick tests (real Valkey, real HTTP, the sandbox as gateways; T=... for some of them)
 	@$(BIN)/python -m pytest -q $(or $(T),--numprocesses $(WORKERS) --dist loadfile)
 
 # What has to be fast may be too slow beside another test; .ci/run tries that once more, alone.
 test-slow: $(VENV)/.slow ## Run the slow tests: API fuzzing, browser, long races (T=... for some of them, in one process)
-	@$(BIN)/python -m pytest -q -m slow $(or $(T),--numprocesses 2 --dist loadfile)
+	@$(BIN)/python -m pytest -q -m slow $(or $(T),--numprocesses 3 --dist loadfile --no-loadscope-reorder)
+
+release-test: $(VENV)/.slow ## Upgrade from the last release and roll back, process by process, under traffic
+	@$(BIN)/python -m pytest -q -rs -m slow tests/chaos/test_release.py tests/chaos/test_versions.py
 
 image-test: $(VENV)/.dev ## Build the container image and run it (root, buildah, podman, runc, debootstrap)
 	@$(BIN)/python -m pytest -q -rs -m image tests/deploy/test_image.py
@@ -37,14 +41,32 @@ chart: $(VENV)/.base ## Write anew what is generated in helm/: the table of valu
 soak: $(VENV)/.dev ## Twenty minutes at half of the capacity, with faults, and look for leaks (SECONDS_TO_RUN=1200)
 	@$(BIN)/python -m tests.soak --seconds $(or $(SECONDS_TO_RUN),1200) --redis-faults $(or $(FAULTS),kill,freeze,disconnect)
 
+ledger: $(VENV)/.dev ## 5,000 random walks under faults: what left beside what was allowed (OPTIONS='--walks 600 --plant')
+	@$(BIN)/python -m tests.chaos.ledger $(OPTIONS)
+
+walks: $(VENV)/.dev ## Freeze a process in the middle of 200 walks and more, and look for SMS that nobody knows of (FREEZES=34)
+	@OTP_TEST_FREEZES=$(or $(FREEZES),34) $(BIN)/python -m pytest -q -s -m slow tests/chaos/test_walks.py
+
+soak-faults: $(VENV)/.dev ## Twenty minutes with a poisoned key, a permission gone, a gateway or receiver gone mad each ten seconds
+	@$(BIN)/python -m tests.faults.soak --seconds $(or $(SECONDS_TO_RUN),1200)
+
 bench: $(VENV)/.dev ## Measure rates, times and processor time beside their limits (needs wrk; OPTIONS='--rounds 1 --seconds 1')
 	@$(BIN)/python -m benchmarks.speed $(OPTIONS)
 
 bench-growth: $(VENV)/.dev ## Measure what changes with up to a million live verifications (needs wrk; OPTIONS='--sizes 1000')
 	@$(BIN)/python -m benchmarks.growth $(OPTIONS)
 
+bench-peers: $(VENV)/.dev ## Measure sends and checks beside better-auth, in turns (needs npm; OPTIONS='--rounds 1 --requests 100')
+	@$(BIN)/python -m benchmarks.peers $(OPTIONS)
+
 bench-delivery: $(VENV)/.dev ## Measure who gets a code in time, at what price, four ways (needs faketime; OPTIONS='--seeds 1')
 	@$(BIN)/python -m benchmarks.delivery $(OPTIONS)
+
+lua-coverage: $(VENV)/.dev ## Print the statements of the Lua scripts that no quick test reaches (T=... for some tests)
+	@$(BIN)/python -m tests.house.lua_coverage $(T)
+
+docs: $(VENV)/.docs ## Build the documentation site into build/site (open build/site/index.html), and check its links
+	@$(BIN)/python docs/site/build.py
 
 lint: $(VENV)/.dev ## Check style, types and the direction of imports
 	@$(BIN)/ruff check .
@@ -64,6 +86,7 @@ lock: $(VENV)/.dev ## Renew the locked requirements (UPGRADE=--upgrade for newer
 	@$(UV) $(UPGRADE) pyproject.toml --extra tracing -c requirements/base.txt -o requirements/tracing.txt
 	@$(UV) $(UPGRADE) --group dev -c requirements/base.txt -o requirements/dev.txt
 	@$(UV) $(UPGRADE) --group slow -c requirements/base.txt -c requirements/dev.txt -c requirements/tracing.txt -o requirements/slow.txt
+	@$(UV) $(UPGRADE) --group docs -c requirements/base.txt -c requirements/dev.txt -o requirements/docs.txt
 	@$(UV) $(UPGRADE) --group chart -c requirements/base.txt -c requirements/dev.txt -c requirements/slow.txt -o requirements/chart.txt
 
 sbom: $(VENV)/.base ## Write what is installed for the service to sbom.json (CycloneDX)
@@ -82,19 +105,23 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.base: requirements/base.txt requirements/build.txt pyproject.toml | $(VENV)/bin/python
-	@$(PIP) install --require-hashes -r requirements/build.txt -r requirements/base.txt
+	@$(INSTALL) "What the service needs" requirements/build.txt requirements/base.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.base
-	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@$(INSTALL) "What the tests need" requirements/dev.txt
 	@touch $@
 
 $(VENV)/.chart: requirements/chart.txt $(VENV)/.dev
-	@$(PIP) install --require-hashes -r requirements/chart.txt
+	@$(INSTALL) "What the tests of the chart need" requirements/chart.txt
+	@touch $@
+
+$(VENV)/.docs: requirements/docs.txt $(VENV)/.dev
+	@$(INSTALL) "What the documentation site needs" requirements/docs.txt
 	@touch $@
 
 $(VENV)/.slow: requirements/slow.txt requirements/tracing.txt $(VENV)/.dev
-	@$(PIP) install --require-hashes -r requirements/tracing.txt
-	@$(PIP) install --require-hashes -r requirements/slow.txt
+	@$(INSTALL) "What the slow tests need" requirements/tracing.txt
+	@$(INSTALL) "What the slow tests need" requirements/slow.txt
 	@touch $@

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,17 @@ FILE = Path(__file__).parent / "otp-service" / "files" / "dashboard.json"
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 APP = 'application=~"$application"'
 GATE = 'gateway=~"$gateway"'
+CALLS = 'route!~"/health/.*|/metrics|/schema.*"'
 WIDTH, HEIGHT = 8, 8  # of a panel; a dashboard is 24 wide
+
+
+def mine(expression: str) -> str:
+    """An expression, asking for the releases alone that are chosen. Without Kubernetes there is no namespace, and all
+    matches that."""
+    here = 'namespace=~"$namespace", job=~"$job"'
+    expression = re.sub(r"\b((?:otp|process)_[a-z_]+)\{(?=\w)", rf"\1{{{here}, ", expression)
+    expression = re.sub(r"\b((?:otp|process)_[a-z_]+)\{\}", rf"\1{{{here}}}", expression)
+    return re.sub(r"\b((?:otp|process)_[a-z_]+)(?![a-z_{])", rf"\1{{{here}}}", expression)
 
 
 def rate(metric: str, by: str, selector: str = "") -> str:
@@ -43,7 +54,7 @@ ROWS: dict[str, list[Panel]] = {
         ("Starts", "ops", "What became of starts. failed: no gateway took the message.", {
             "{{application}} {{result}}": rate("otp_verifications_total", "application, result", APP)}),
         ("Conversion", "percentunit", "Codes that came back right, of those that were sent.", {
-            "{{application}}": f"{APPROVED} / {SENT}"}),
+            "{{application}}": f"({APPROVED} or 0 * {SENT}) / {SENT}"}),
         ("Time to approval", "s", "From the start until the right code came.",
          both("otp_approval_seconds", "application", APP)),
         ("Verdicts", "ops", "Outcomes of checks.", {
@@ -66,7 +77,7 @@ ROWS: dict[str, list[Panel]] = {
         ("Time to delivered", "s", "From the gateway's acceptance to the delivery, as it tells.",
          both("otp_delivery_seconds", "gateway", GATE)),
         ("Delivered", "percentunit", "Of the messages whose end is known.", {
-            "{{gateway}}": f"{DELIVERED} / {FINAL}"}),
+            "{{gateway}}": f"({DELIVERED} or 0 * {FINAL}) / {FINAL}"}),
         ("Fail-overs", "ops", "Messages sent instead of one that did not arrive.", {
             "{{channel}} {{why}}": rate("otp_failovers_total", "channel, why")}),
         ("Circuits", "short", "1: the gateway is left alone because it failed.", {
@@ -93,12 +104,13 @@ ROWS: dict[str, list[Panel]] = {
             "{{application}} receivers": f"max by (application) (otp_webhook_disabled{{{APP}}})"}),
     ],
     "Service": [
-        ("Requests", "reqps", "By status.", {"{{status}}": rate("otp_http_requests_total", "status")}),
+        ("Requests", "reqps", "By status, without probes and scrapes.", {
+            "{{status}}": rate("otp_http_requests_total", "status", CALLS)}),
         ("Time to answer", "s", "By route, 95 %.", {
-            "{{route}}": quantile(0.95, "otp_http_request_seconds", "route")}),
+            "{{route}}": quantile(0.95, "otp_http_request_seconds", "route", CALLS)}),
         ("Hash pool", "s", "argon2id: waiting for a thread, and the computation, 95 %.", {
             "waiting": quantile(0.95, "otp_hash_wait_seconds"), "computing": quantile(0.95, "otp_hash_seconds")}),
-        ("Places for checks", "short", "At 0 a check hears 503.", {"{{instance}}": "otp_hash_places_free"}),
+        ("Places for checks", "short", "At 0 a check hears 503.", {"{{instance}} {{pid}}": "otp_hash_places_free"}),
         ("Memory", "bytes", "Of each process; not told with `serve --workers`.", {
             "{{instance}}": "process_resident_memory_bytes"}),
         ("Processor", "short", "Cores in use by each process; not told with `serve --workers`.", {
@@ -114,7 +126,7 @@ ROWS: dict[str, list[Panel]] = {
         ("Jobs", "ops", "Due jobs that were run.", {"{{kind}}": rate("otp_jobs_total", "kind")}),
         ("How late jobs are", "s", "The latest of the last round.", {"latest": "max(otp_due_oldest_seconds)"}),
         ("Workers", "s", "Since each last came round; above 5 it is late.", {
-            "{{instance}}": "otp_worker_last_round_seconds"}),
+            "{{instance}} {{pid}}": "otp_worker_last_round_seconds"}),
     ],
 }  # fmt: skip
 
@@ -146,7 +158,7 @@ def _panel(panel: Panel, place: dict[str, int]) -> dict[str, Any]:
         "fieldConfig": {"defaults": {"unit": unit, "min": 0, "custom": {"fillOpacity": 8}}, "overrides": []},
         "options": {"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi"}},
         "targets": [
-            {"refId": chr(ord("A") + number), "datasource": SOURCE, "expr": expression, "legendFormat": legend}
+            {"refId": chr(ord("A") + number), "datasource": SOURCE, "expr": mine(expression), "legendFormat": legend}
             for number, (legend, expression) in enumerate(targets.items())
         ],
     }
@@ -179,8 +191,10 @@ def dashboard() -> str:
         "templating": {
             "list": [
                 {"name": "datasource", "type": "datasource", "query": "prometheus", "current": {}},
-                _variable("application", "otp_verifications_total"),
-                _variable("gateway", "otp_sends_total"),
+                _variable("namespace", "otp_build_info"),
+                _variable("job", 'otp_build_info{namespace=~"$namespace"}'),
+                _variable("application", mine("otp_verifications_total")),
+                _variable("gateway", mine("otp_sends_total")),
             ]
         },
         "panels": panels(),

@@ -15,11 +15,12 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 from redis.asyncio import Redis
 
-from otp_service.children import die_with_us
+from otp_service.child_process import die_with_us
 
 API_KEY = "test-key-" + secrets.token_hex(16)
 SECRET = "test-secret-" + secrets.token_hex(16)
@@ -69,6 +70,8 @@ sender = "DEMO"
 attempt_seconds = 1.0
 connect_seconds = 0.5
 circuit_breaker = false
+[guard]
+mode = "shadow"
 [routes.sms]
 gateways = ["targetsms-password", "targetsms-xml", "smska"]
 deadline_seconds = 4
@@ -84,6 +87,34 @@ until = 2020-12-31
 [applications.web]
 brand = "Example"
 resend_pause_seconds = [0]
+[applications.web.hooks.supabase]
+secret = ["v1,whsec_bmV3LXNlY3JldC1vZi10aGUtaG9vay0xMjM0NTY=", "whsec_b2xkLXNlY3JldC1vZi10aGUtaG9vay0xMjM0NTY="]
+ttl_seconds = 60
+[applications.web.hooks.zitadel]
+signing_key = ["zitadel-new-key", "zitadel-old-key"]
+[applications.web.hooks.kratos]
+[applications.web.hooks.authentik]
+[applications.web.hooks.keycloak]
+[applications.web.hooks.logto]
+[applications.web.hooks.supertokens]
+[applications.web.hooks.privacyidea]
+[applications.web.hooks.linotp]
+[applications.theirs]
+brand = "Theirs"
+resend_pause_seconds = [0]
+deliveries = {text = true, conversions = true}
+[applications.theirs.hooks]
+kratos = {text = "theirs"}
+authentik = {text = "theirs"}
+zitadel = {text = "theirs"}
+supertokens = {text = "theirs"}
+[applications.theirs.twilio]
+account_sid = "AC0123456789abcdef0123456789abcdef"
+service_sid = "VA0123456789abcdef0123456789abcdef"
+custom_code = true
+custom_friendly_name = true
+risk_check_disable = true
+auth_token = "twilio-auth-token-of-theirs"
 [applications.strict]
 brand = "Strict"
 [applications.other]
@@ -131,7 +162,8 @@ def process(arguments: list[str], environ: Mapping[str, str], log: Path) -> Iter
             child.wait()
 
 
-def wait_for(url: str, child: subprocess.Popen[bytes], log: Path, seconds: float = 20) -> None:
+def wait_for(url: str, child: subprocess.Popen[bytes], log: Path, seconds: float = 60) -> None:
+    """Until it answers. The time is for a busy machine; one that dies is not waited for."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         assert child.poll() is None, f"ended at once:\n{log.read_text()}"
@@ -183,9 +215,16 @@ def running_service(
         yield url, child, log
 
 
-def create_key(folder: Path, redis: str, sandbox: str, application: str, *words: str) -> str:
-    """An API key, made as an operator makes it."""
-    environ = dict(os.environ) | service_environ(folder, redis, sandbox)
+def create_key(
+    folder: Path,
+    redis: str,
+    sandbox: str,
+    application: str,
+    *words: str,
+    environ: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """An API key, made as an operator makes it. environ: what the service is told beside the file."""
+    environ = dict(os.environ) | service_environ(folder, redis, sandbox, **environ)
     command = [sys.executable, "-m", "otp_service", "keys", "create", "--application", application, *words]
     return subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout.split()[0]
 

@@ -192,6 +192,79 @@ async def test_on_a_small_screen_and_in_the_dark(page: Page, run: Run, phone: st
         assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
 
 
+async def test_p15_the_inbox_beside_a_mail_catcher(page: Page, run: Run, phone: str, tmp_path: Path) -> None:
+    """The tab counts, words are found, a click breaks a gateway and mends it, and clear clears."""
+    russian = await page.evaluate("navigator.language") == "ru-RU"
+    await page.goto(f"{run.sandbox}/")
+    await page.click(".clear button")
+    title = await page.title()
+    assert not title.startswith("(")
+    with run.http() as api:
+        started = api.post("/v1/verifications", json={"to": phone, "purpose": "inbox"})
+    assert started.status_code == 201, started.text
+    await page.wait_for_selector("[data-total='1']", state="attached")
+    assert (await page.title()) == f"(1) {title}"
+    code = await page.inner_text("[data-code] >> nth=0")
+
+    await page.fill("#q", code)
+    await page.click(".filter button")
+    assert await page.inner_text("[data-code] >> nth=0") == code
+    await page.fill("#q", "no such words")
+    await page.click(".filter button")
+    await page.wait_for_selector(".screen .empty")
+    await page.screenshot(path=tmp_path / "14-inbox-search.png", full_page=True)
+
+    await page.click(".bar a[href='/traffic']")
+    await page.wait_for_selector("tbody tr")
+    await page.click("input[value='*'] ~ button[value=fault_down]")
+    assert await page.inner_text(".state.ill") == "HTTP 503"
+    await page.screenshot(path=tmp_path / "15-traffic.png", full_page=True)
+    with run.http() as api:
+        failed = api.post("/v1/verifications", json={"to": phone, "purpose": "broken"})
+    assert failed.status_code in (429, 502), failed.text
+    await page.click("input[value='*'] ~ button[value='']")
+    assert await page.locator(".state.ill").count() == 0
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme=scheme)
+        for width in (1280, 360):
+            await page.set_viewport_size({"width": width, "height": 740})
+            for name in ("", "traffic"):
+                await page.goto(f"{run.sandbox}/{name}")
+                await page.screenshot(path=tmp_path / f"16-{name or 'inbox'}-{scheme}-{width}.png", full_page=True)
+                assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (name, width)
+    await page.goto(f"{run.sandbox}/")
+    await page.click(".clear button")
+    assert await page.title() == title == ("Телефон песочницы" if russian else "Sandbox phone")
+
+
+async def test_p18_the_page_begins_with_what_succeeds(page: Page, run: Run, tmp_path: Path) -> None:
+    """Verifications first; problems behind one button; the key is there after a reload."""
+    await page.goto(f"{run.service}/schema")
+    await page.wait_for_selector(".opblock")
+    assert await page.get_attribute(".opblock-tag-section .opblock-tag >> nth=0", "data-tag") == "verifications"
+    assert await page.get_attribute(".opblock >> nth=0", "id") == "operations-verifications-startVerification"
+    await page.click("button.authorize")
+    await page.fill(".auth-container input", run.key)
+    await page.click(".auth-btn-wrapper button.authorize")
+    await page.reload()
+    await page.wait_for_selector("button.authorize.locked")
+    await page.locator("#operations-verifications-startVerification .opblock-summary-control").click()
+    await page.wait_for_selector(".problems")
+    codes = ".responses-table tr.response"
+    assert await page.locator(codes).count() == 1
+    await page.click(".problems")
+    assert await page.locator(codes).count() > 8
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme=scheme)
+        for width in (1280, 360):
+            await page.set_viewport_size({"width": width, "height": 740})
+            for name in ("schema", ""):
+                await page.goto(f"{run.service}/{name}")
+                await page.wait_for_selector(".opblock" if name else "dl")
+                await page.screenshot(path=tmp_path / f"17-{name or 'index'}-{scheme}-{width}.png")
+                assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (name, width)
+
+
 async def test_try_the_api(page: Page, run: Run, phone: str, tmp_path: Path) -> None:
     """Authorize with the printed key, send the start call, see its answer."""
     await page.goto(f"{run.service}/schema")

@@ -39,7 +39,8 @@ def test_as_shipped_means_the_shipped_defaults(tmp_path: Path) -> None:
         file = tmp_path / "settings.toml"
         file.write_text(world.settings(plan, "redis://127.0.0.1:1/0", "http://127.0.0.1:1"))
         found = load({"OTP_CONFIG": str(file), "BENCHMARK_SECRET": "x" * 32})
-        seconds = {} if plan.variant.failover_after_seconds is None else {"failover_after_seconds": 15}
-        assert found.routes == {"sms": Route(gateways=ROUTE, **seconds)}
+        changed = plan.variant.failover_after_seconds is not None
+        expected = Route(gateways=ROUTE, failover_after_seconds=15, failover_delay="fixed") if changed else None
+        assert found.routes == {"sms": expected or Route(gateways=ROUTE)}
         assert found.applications == {"web": Application(brand="Example")}
         assert found.worker == Worker()

@@ -24,7 +24,7 @@ pytestmark = [
         reason="schemathesis is missing: make .venv/.slow",
     ),
 ]
-EXAMPLES = 500
+EXAMPLES = 250
 """Cases for each operation (S-26)."""
 SECONDS = 800
 """Three minutes are usual on two cores."""

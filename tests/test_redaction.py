@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from otp_service.logs import Redaction
+from otp_service.telemetry.logs import Redaction
 
 CREDENTIALS = ["pass", "pass+word(1)", "two\nlines", "0123456789"]
 REDACTION = Redaction(CREDENTIALS)
@@ -37,6 +37,12 @@ def cleaned(value: Any) -> Any:
         ("of two\nlines", "of [redacted]"),
         ("0123456789", "[redacted]"),
         ("", ""),
+        ("to <anna@example.com>: 550", "to <[address]>: 550"),
+        ("RCPT TO:<=?utf-8?q?x?=@example.com>", "RCPT TO:<[address]>"),
+        ("<'a'@example.com> <{minutes}@example.com> <a/b@example.com>", "<[address]> <[address]> <[address]>"),
+        ("a***@example.com", "a***@example.com"),
+        ("https://login:word@example.com/a/b", "https://login:word@example.com/a/b"),
+        ("redis://login@10.0.0.1", "redis://login@10.0.0.1"),
     ],
 )
 def test_a_text(text: str, clean: str) -> None:

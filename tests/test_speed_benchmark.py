@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from benchmarks import sizing
+from benchmarks.peers import __main__ as peers
 from benchmarks.rig import servers
 from benchmarks.rig.servers import Plan
 from benchmarks.sizing import Demand
@@ -26,13 +27,13 @@ from otp_service.settings.values import Retention, Worker
 
 AT_ONCE = 4
 MEASURED = {
-    *(("hash", 0, len(os.sched_getaffinity(0)), cost) for cost in ("4096,1,1", "19456,2,1")),
+    *(("hash", 0, len(os.sched_getaffinity(0)), cost) for cost in ("1024,1,1", "19456,2,1")),
     *((name, 0, AT_ONCE, "") for name in tables.FLOORS if name != "hash"),
-    *((name, 1, AT_ONCE, "4096,1,1") for name in tables.OPERATIONS),
+    *((name, 1, AT_ONCE, "1024,1,1") for name in tables.OPERATIONS),
     ("check", 1, AT_ONCE, "19456,2,1"),
-    ("paced", 1, 0, "4096,1,1"),
-    ("paced, at random", 1, 0, "4096,1,1"),
-    ("burst", 1, 20, "4096,1,1"),
+    ("paced", 1, 0, "1024,1,1"),
+    ("paced, at random", 1, 0, "1024,1,1"),
+    ("burst", 1, 20, "1024,1,1"),
     ("import", 0, 0, ""),
     *((name, 1, 0, "") for name in ("ready", "memory, idle", "memory, loaded")),
 }
@@ -64,7 +65,7 @@ def test_speed_is_measured_beside_its_floors(tmp_path: Path) -> None:
     for row in rows.values():
         for name, spread in row["figures"].items():
             assert 0 <= spread["least"] <= spread["median"] <= spread["most"], (row["name"], name)
-    assert rows["start", 1, AT_ONCE, "4096,1,1"]["figures"]["cpu_gateway"]["median"] > 0
+    assert rows["start", 1, AT_ONCE, "1024,1,1"]["figures"]["cpu_gateway"]["median"] > 0
     assert [one["what"] for one in found["verdicts"] if one["value"] is None] == []
     page = tables.PAGE.read_text()
     for name in re.findall(r"^<!-- (speed [a-z]+) -->$", page, flags=re.MULTILINE):
@@ -96,6 +97,32 @@ def test_shards_share_the_load(tmp_path: Path) -> None:
     assert "<!-- shards -->" in tables.PAGE.read_text()
 
 
+@pytest.mark.slow
+def test_peers_are_measured_like_the_service(tmp_path: Path) -> None:
+    """Without npm: the service alone, as one process."""
+    file = tmp_path / "peers.json"
+    options = ["--servers", "1", "--rounds", "1", "--requests", "40", "--warm", "8", "--json", str(file)]
+    printed = run("peers", *options)
+
+    (row,) = json.loads(file.read_text())["rounds"]["1"]
+    assert set(row) == set(peers.FIGURES)
+    assert all(value > 0 for value in row.values())
+    assert "the service, 1 process" in printed
+
+
+def test_what_peers_must_show_is_reckoned_from_the_better_of_each() -> None:
+    def row(sends: float, checks: float, spent: float) -> dict[str, float]:
+        return {"sends": sends, "checks": checks, "send cpu": spent}
+
+    found = {"1": row(100, 400, 5), "2": row(125, 300, 6), "memory": row(100, 50, 5.5), "sqlite": row(90, 160, 6)}
+    printed = peers.verdicts(found)
+    assert "| 1.25 | ≥ 1.25 | kept |" in printed
+    assert "| 2.50 | ≥ 2.5 | kept |" in printed
+    assert "| 5.00 ms | ≤ 5.50 ms | kept |" in printed
+    assert "missed" in peers.verdicts(found | {"memory": row(101, 161, 4.9)})
+    assert all(f"<!-- {name} -->" in tables.PAGE.read_text() for name in ("peers", "peers verdicts"))
+
+
 def test_as_shipped_means_the_shipped_defaults(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text(servers.settings(Plan(), servers.url_of(1), 2))
@@ -103,10 +130,11 @@ def test_as_shipped_means_the_shipped_defaults(tmp_path: Path) -> None:
     assert found.applications == {servers.APPLICATION: Application(brand="Example")}
     assert found.worker == Worker()
     assert found.hashing == Hashing()
-    assert written(SHIPPED) == f"{Hashing().memory_kib},{Hashing().time_cost},{Hashing().parallelism}"
+    assert written(SHIPPED) == str(Hashing().cost)
     defaults = {field.name: field.default for field in msgspec.structs.fields(GatewayConfig)}
     assert Plan().max_parallel == defaults["max_parallel"]
-    assert found.guard == Guard(wrong_codes_floor=servers.NO_ALARM)
+    nobody = servers.NOBODY_ANSWERS
+    assert found.guard == Guard(wrong_codes_floor=servers.NO_ALARM, region_floor=nobody, provider_floor=nobody)
     assert (found.http, found.redis, found.retention) == (Http(), Redis(url="redis://127.0.0.1:1/0"), Retention())
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from otp_service.gateways.targetsms import php
+from otp_service.gateways.targetsms.get import php
 from tests.api import Gateways
 
 SAMPLES = Path(__file__).parent / "fixtures" / "php"

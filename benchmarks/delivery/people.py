@@ -1,25 +1,33 @@
-"""People who ask for a code, wait for SMS, read each and submit its code. Nobody presses "send again"."""
+"""People who ask for a code, wait for SMS, read each and submit its code. Some press "send again" when none comes."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import httpx
+import msgspec
 
 from benchmarks.delivery.plan import Plan
+from otp_service.sandbox.scenario import Scenario, person_of
 from tests.api import Api
 from tests.running import code_in
 
 LIFE_SECONDS = 610.0
 """No code is accepted later than 600 s after the start."""
 FEED_SECONDS = 1.0
+LOOK_SECONDS = 3.0
+"""So often the page is looked at, where people do what it says."""
 PAGE = 100
+CODES = ("916", "926", "903", "977")
+"""Of МТС, Мегафон, Beeline, Теле2."""
 
 
 @dataclass(slots=True)
@@ -43,6 +51,14 @@ class Person:
     held_at: float | None = None
     refused: bool = False
     wrong_codes: int = 0
+    presses_at: float | None = None
+    """When "send again" is pressed, if nothing has come by then."""
+    pressed: int = 0
+    sends_at: float | None = None
+    """When they send the SMS that the page asks for."""
+    told_at: float | None = None
+    """When `advice` first said that what we send does not come."""
+    claimed: bool = False
     sms: list[Sms] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -54,17 +70,32 @@ class Person:
 def people(plan: Plan, begins: float) -> list[Person]:
     """Each with a phone of their own; they come as a Poisson process."""
     rng = random.Random(f"people {plan.seed}")
+    scenario = msgspec.convert({"seed": str(plan.seed), **plan.scenario}, Scenario)
     found, at = [], begins
     for number in rng.sample(range(100_000), plan.verifications):
         at += rng.expovariate(plan.rate)
-        found.append(Person(f"+7916{number:05d}50", at))
-    return found
+        person = Person(_phone(scenario, number), at)
+        if plan.again_share and rng.random() < plan.again_share:
+            person.presses_at = plan.again_seconds
+        found.append(person)
+        if plan.returns_share and rng.random() < plan.returns_share:
+            again = Person(person.phone, at + rng.uniform(LIFE_SECONDS + 10, LIFE_SECONDS + 300))
+            again.presses_at = person.presses_at
+            found.append(again)
+    return sorted(found, key=lambda person: person.starts_at)
 
 
-async def live(plan: Plan, person: Person, api: Api) -> None:
+def _phone(scenario: Scenario, number: int) -> str:
+    """Of a code that the number plan gives to the operator that it has in the scenario."""
+    phones = [f"+7{code}{number:05d}50" for code in CODES]
+    own = [phone for at, phone in enumerate(phones) if person_of(scenario, phone[1:]).operator == at % len(CODES)]
+    return own[0] if own and scenario.operators else phones[0]
+
+
+async def live(plan: Plan, person: Person, api: Api, sandbox: httpx.AsyncClient) -> None:
     await asyncio.sleep(person.starts_at - time.time())
     person.asked_at = time.time()
-    answer = await api.start(person.phone)
+    answer = await api.start(person.phone, channel="sms" if plan.variant.telegram_seconds is None else "auto")
     person.answered_at = time.time()
     body = answer.json()
     person.verification = body.get("id") or body.get("verification_id") or ""
@@ -80,6 +111,10 @@ async def live(plan: Plan, person: Person, api: Api) -> None:
             if index not in read and sms.arrives_at is not None
         ]
         wakes = min(min(coming)[0] + plan.reading_seconds, ends) if coming else ends
+        pressing = person.asked_at + person.presses_at if person.presses_at is not None else ends
+        wakes = min(wakes, pressing)
+        if plan.variant.inbound:
+            wakes = min(wakes, time.time() + LOOK_SECONDS, person.sends_at or ends)
         person.news.clear()
         try:
             async with asyncio.timeout(wakes - time.time()):
@@ -87,13 +122,52 @@ async def live(plan: Plan, person: Person, api: Api) -> None:
             continue
         except TimeoutError:
             pass
-        there = [index for at, index in coming if at <= time.time()]
+        if plan.variant.inbound and await _look(plan, person, api, sandbox):
+            return
+        if time.time() >= pressing and person.told_at is None:
+            await _press_again(plan, person, api)
+        there = [index for at, index in coming if at + plan.reading_seconds <= time.time()]
         if not there:
             continue
         newest = max(there, key=lambda index: person.sms[index].sent_at)
         read.update(there)
         if await _submit(person, api, person.sms[newest].code):
             return
+
+
+async def _look(plan: Plan, person: Person, api: Api, sandbox: httpx.AsyncClient) -> bool:
+    """At the page, which shows what `advice` says; True: it says that all is done."""
+    if person.sends_at and time.time() >= person.sends_at:
+        found = (await api.status(person.verification)).json()
+        if found.get("inbound"):
+            body = {"originator": person.phone[1:], "text": found["inbound"]["text"], "phone": "79001112233"}
+            await sandbox.post("/_sim/incoming", json=body)
+        person.sends_at = None
+        return False
+    answer = await api.status(person.verification)
+    if answer.status_code != httpx.codes.OK:
+        return False
+    found = answer.json()
+    if found["status"] == "approved":
+        person.claimed = found["assurance"] == "claimed"
+        told = [moment["at"] for moment in found["timeline"] if moment["what"] == "approved"]
+        person.held_at = _seconds(told[0])
+        return True
+    if person.told_at is None and (found["advice"] or "wait") in ("inbound", "sms_likely_blocked"):
+        person.told_at = time.time()
+        rng = random.Random(f"{plan.seed} {person.phone} {person.starts_at:.0f}")
+        if rng.random() < plan.follows_share:
+            person.sends_at = time.time() + plan.sends_seconds * math.exp(rng.gauss(0, 0.5))
+    return False
+
+
+async def _press_again(plan: Plan, person: Person, api: Api) -> None:
+    """Once, or after the pause that the service asks for; nobody presses more than three times."""
+    answer = await api.resend(person.verification)
+    person.pressed += answer.status_code == httpx.codes.OK
+    retry = float(answer.headers.get("retry-after", plan.again_seconds))
+    again = person.pressed < 3 and answer.status_code in (httpx.codes.OK, httpx.codes.TOO_MANY_REQUESTS)
+    person.presses_at = time.time() - person.asked_at + max(1.0, retry) if again else None
 
 
 async def _submit(person: Person, api: Api, code: str) -> bool:
@@ -113,7 +187,9 @@ class Feed:
     """Hands each SMS that a gateway took to the person whose it is."""
 
     def __init__(self, people: list[Person], sandbox: httpx.AsyncClient) -> None:
-        self._people: Mapping[str, Person] = {person.phone.lstrip("+"): person for person in people}
+        self._people: defaultdict[str, list[Person]] = defaultdict(list)
+        for person in people:
+            self._people[person.phone.lstrip("+")].append(person)
         self._sandbox = sandbox
         self._seen: set[str] = set()
 
@@ -135,7 +211,7 @@ class Feed:
             page = 1000
         for message in reversed(fresh):
             self._seen.add(message["id"])
-            person = self._people[message["phone"]]
+            person = [each for each in self._people[message["phone"]] if each.asked_at][-1]
             person.sms.append(_sms(message))
             person.news.set()
 

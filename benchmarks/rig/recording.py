@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -37,6 +37,13 @@ class Recording:
 
     state: Sequence[tuple[bytes, int, bytes]]
     operations: Sequence[Sequence[Trip]]
+
+    @property
+    def usual(self) -> list[Sequence[Trip]]:
+        """Those that were told what most were told; while others were recorded, a timer of the service asked too."""
+        told = [tuple(tuple(trip.words) for trip in operation) for operation in self.operations]
+        ((most, _),) = Counter(told).most_common(1)
+        return [operation for operation, words in zip(self.operations, told, strict=True) if words == most]
 
     def save(self, path: Path) -> Path:
         path.write_bytes(pickle.dumps(self))

@@ -1,6 +1,6 @@
 """Parts of the service alone, each in a process of its own that prints its figures: the floors under what is measured.
 
-python -m benchmarks.speed.alone hash --seconds 4 --cost 4096,1,1
+python -m benchmarks.speed.alone hash --seconds 4 --cost 1024,1,1
 python -m benchmarks.speed.alone gateway --seconds 4 --concurrency 16 --port N
 python -m benchmarks.speed.alone replay --seconds 4 --concurrency 16 --port N --pid N --file F
 """
@@ -82,6 +82,7 @@ def replay(told: argparse.Namespace) -> Figures:
     from benchmarks.rig.recording import Recording, restore
 
     recording = Recording.load(Path(told.file))
+    operations = recording.usual
     redis = Redis(port=told.port, protocol=2)
 
     async def run() -> Figures:
@@ -90,7 +91,7 @@ def replay(told: argparse.Namespace) -> Figures:
         passes, wrong = 0, 0
         while not passes or seconds < told.seconds:
             restore(redis, recording.state)
-            todo = iter(recording.operations)
+            todo = iter(operations)
             before, spent, began = meter.used(told.pid), time.process_time(), time.perf_counter()
             wrong += sum(await asyncio.gather(*(_repeated(caller, todo) for caller in callers)))
             seconds += time.perf_counter() - began
@@ -99,7 +100,7 @@ def replay(told: argparse.Namespace) -> Figures:
             passes += 1
         for caller in callers:
             await caller.aclose()
-        count = passes * len(recording.operations)
+        count = passes * len(operations)
         return {**_figures(count, seconds, client), "cpu_redis": 1000 * server / count, "wrong": wrong}
 
     return uvloop.run(run())
@@ -125,7 +126,9 @@ async def _repeated(caller, operations) -> int:  # type: ignore[no-untyped-def]
                 for command in trip.commands:
                     pipeline.execute_command(*command)
                 replies = await pipeline.execute(raise_on_error=False)
-            wrong += sum(word(reply) != before for reply, before in zip(replies, trip.words, strict=True))
+            # A walk's lease is a time, so a recorded step of it is refused as another's: a floor that does a little
+            # less, beside which the service looks worse than it is.
+            wrong += sum(word(reply) not in (before, "lost") for reply, before in zip(replies, trip.words, strict=True))
     return wrong
 
 
@@ -170,7 +173,7 @@ def main() -> None:
     parser.add_argument("part", choices=["hash", "gateway", "replay"])
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--concurrency", type=int, default=1)
-    parser.add_argument("--cost", default="4096,1,1", help="argon2id: KiB, passes, lanes")
+    parser.add_argument("--cost", default="1024,1,1", help="argon2id: KiB, passes, lanes")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--pid", type=int, default=0, help="of the Valkey at that port")
     parser.add_argument("--file", default="", help="a recording")

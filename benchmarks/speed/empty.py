@@ -71,7 +71,7 @@ def asking(redis: Redis, operations: Iterator[list[Trip]]) -> Any:
 async def serve(port: int, redis: int, file: str) -> None:
     handlers: list[Any] = [start, status]
     if file:
-        operations = itertools.cycle([list(one) for one in Recording.load(Path(file)).operations])
+        operations = itertools.cycle([list(one) for one in Recording.load(Path(file)).usual])
         handlers[1] = asking(Redis(port=redis, protocol=2, max_connections=CONNECTIONS), operations)
     app = Litestar(handlers, openapi_config=None, logging_config=None)
     config = uvicorn.Config(

@@ -60,7 +60,7 @@ def lua(floors: Floors, operation: str, concurrency: int) -> Sample:
         pid=recorded.pid,
         file=recorded.files[operation],
     )
-    trips = recorded.recordings[operation].operations
+    trips = recorded.recordings[operation].usual
     figures["trips"] = sum(map(len, trips)) / len(trips)
     figures["commands"] = sum(len(trip.commands) for each in trips for trip in each) / len(trips)
     return Sample(f"lua {operation}", 0, concurrency, "", figures, int(figures.pop("wrong")))

@@ -14,12 +14,12 @@ from benchmarks.rig import meter
 from benchmarks.rig.load import WRONG, measured, metered, place, wrk
 from benchmarks.rig.paced import Answered, burst, pace, prepare
 from benchmarks.rig.recorder import recorded
-from benchmarks.rig.servers import Plan, World, opened, serving_pids, settle
+from benchmarks.rig.servers import SHIPPED_COST, Plan, World, opened, serving_pids, settle
 from benchmarks.rig.stub import CODE
 from benchmarks.speed import floors, starting
 from benchmarks.speed.samples import Sample
 
-SHIPPED = (4096, 1, 1)
+SHIPPED = SHIPPED_COST
 DEAR = (19456, 2, 1)
 """argon2id at OWASP's minimum for passwords: here the hash is nearly all there is."""
 GUESSES = 4

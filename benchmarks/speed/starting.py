@@ -14,12 +14,12 @@ from benchmarks.speed.samples import Sample
 _IMPORT = """
 import time
 began = time.perf_counter()
-import otp_service.cli.serve
+import otp_service.cli.server
 print(began, time.perf_counter())
 """
 _NAMES = """
 import json, sys
-import otp_service.cli.serve
+import otp_service.cli.server
 foreign = [name for name in sys.modules if name.partition(".")[0] not in {"__main__", "otp_service"}]
 print(json.dumps([name for name in foreign if name.partition(".")[0] not in sys.stdlib_module_names]))
 """

@@ -4,47 +4,41 @@ from __future__ import annotations
 
 from otp_service.admission.admission import Admission
 from otp_service.admission.admitted import Admitted
-from otp_service.admission.guard import Guard
 from otp_service.admission.limits import Limits
-from otp_service.admission.spray import Spray
+from otp_service.admission.lists import Lists
+from otp_service.admission.pumping import PumpingGuard
+from otp_service.admission.safe_list import SafeList
+from otp_service.admission.wrong_code_alarm import WrongCodeAlarm
+from otp_service.delivery.fixed_codes import FixedCodes
 from otp_service.delivery.recipients import Recipients
 from otp_service.delivery.spending import Spending
-from otp_service.delivery.test_numbers import TestNumbers
-from otp_service.domain.keyring import Names
 from otp_service.settings import Settings
-from otp_service.storage.connection import Database
-from otp_service.storage.ledger import Ledger
-from otp_service.storage.limits import LimitStore
-from otp_service.storage.sends import SendStore
-from otp_service.storage.tallies import TallyStore
-from otp_service.storage.verifications import VerificationStore
+from otp_service.statistics.refused import RefusalCounter
+from otp_service.storage.stores import Stores
 
 __all__ = ["Admission", "Admitted", "open_admission"]
 
 
 def open_admission(
     settings: Settings,
-    database: Database,
-    names: Names,
+    stores: Stores,
+    *,
     recipients: Recipients,
-    test_numbers: TestNumbers,
-    store: VerificationStore,
-    sends: SendStore,
+    fixed_codes: FixedCodes,
     spending: Spending,
+    safe_list: SafeList,
 ) -> Admission:
     """Put together over one Redis."""
-    ledger, tallies = Ledger(database, names), TallyStore(database)
+    lists = Lists(settings.guard, stores.names, stores.lists)
     return Admission(
         settings,
-        database,
-        names,
-        recipients,
-        test_numbers,
-        store,
-        sends,
-        ledger,
-        Limits(settings, names, LimitStore(database)),
-        Guard(settings, names, tallies, ledger),
-        Spray(settings, names, tallies),
-        spending,
+        stores,
+        recipients=recipients,
+        fixed_codes=fixed_codes,
+        limits=Limits(settings, stores.names, stores.limits),
+        guard=PumpingGuard(settings, stores.names, stores.pumping, safe_list, lists),
+        lists=lists,
+        wrong_code_alarm=WrongCodeAlarm(settings, stores.names, stores.pumping),
+        spending=spending,
+        refused=RefusalCounter(stores.database, stores.statistics),
     )

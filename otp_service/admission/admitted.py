@@ -2,42 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from otp_service.admission.guard import Send
-from otp_service.delivery.dispatch import Walk
+from otp_service.admission.pumping import Send
+from otp_service.delivery.allowance import Allowance
 from otp_service.delivery.spending import Bill
-from otp_service.domain.messages import Message
 from otp_service.domain.pumping import Decision
+from otp_service.domain.reach import Unreached
 from otp_service.domain.value import Value
+from otp_service.domain.workflows import Way
 from otp_service.settings import Application
-from otp_service.storage.limits import Counter
-from otp_service.storage.tallies import Row
+from otp_service.storage.limits import Counted, Counter
+from otp_service.storage.pumping import Row
 
 
-@dataclass(slots=True)
-class Admitted:
+class Taken(Value):
+    """What was counted for one message."""
+
+    counted: Sequence[Counted]
+    decision: Decision | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Admitted(Allowance):
     """A send that may go out, and what is to be put right when it is known what became of it.
 
-    policy: the application's, as it is for this send. record: what the verification is to remember.
+    policy: the application's, as it is for this send. record: what the verification is to remember. counters: of its
+    limits. first: what the guard thought of the first message of the verification. taken: one for each message that may
+    leave.
     """
 
     send: Send
     policy: Application
     record: dict[str, str] = field(default_factory=dict)
     test: bool = False
-    counted: Sequence[Counter] = ()
-    decision: Decision | None = None
+    counters: Sequence[Counter] = ()
+    way: Way
+    locale: str = ""
+    platform: str = ""
+    first: Decision | None = None
+    taken: list[Taken] = field(default_factory=list)
     bill: Bill | None = None
-    earlier: int = 0
-    """Messages of the verification before this send."""
-    messages: Sequence[Message] = ()
-
-    def paid(self, walk: Walk) -> Walk:
-        """Note what the walk cost."""
-        self.messages = walk.stored.found.messages[self.earlier :]
-        return walk
+    unreached: Mapping[str, Unreached] = field(default_factory=dict)
+    """Channels that did not reach the recipient lately, where the application offers another."""
+    now: int = 0
+    """When that was read, milliseconds of Redis time."""
+    unguarded: bool = False
+    """Nothing is thought of it: a delivery of which nobody hears whether its code was entered."""
+    text: str = ""
+    """The caller's own, '' for the application's."""
 
 
 class Report(Value):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -14,12 +13,19 @@ from litestar import Litestar, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.routes import HTTPRoute
-from litestar.types import Message, Scope
+from litestar.types import Empty, Message, Scope
+from litestar.utils.scope.state import ScopeState
 
-from otp_service import metrics
-from otp_service.errors import Refused
+from otp_service.api.twilio import errors as twilio
+from otp_service.errors import Erased, Refused, Unreadable
+from otp_service.schemas.incoming import wrong_fields, wrong_parameter
+from otp_service.settings import Limit
+from otp_service.telemetry import metrics
 
 MEDIA_TYPE = "application/problem+json"
+NO_LIMITS: Mapping[str, Limit] = {}
+MOST_IN_A_SENTENCE = 3
+"""Fields that `detail` names; `errors` has all."""
 log = structlog.get_logger()
 
 # code → HTTP status. The sentence is written where the refusal is raised.
@@ -32,9 +38,11 @@ STATUSES: Mapping[str, int] = {
     "number_type_not_allowed": 403,
     "on_block_list": 403,
     "suspected_pumping": 403,
+    "challenge_required": 403,
     "phone_disabled": 403,
     "factor_disabled": 403,
     "factors_refused": 403,
+    "text_not_allowed": 403,
     "not_found": 404,
     "method_not_allowed": 405,
     "request_timeout": 408,
@@ -46,6 +54,8 @@ STATUSES: Mapping[str, int] = {
     "unsupported_media_type": 415,
     "validation_failed": 422,
     "invalid_phone": 422,
+    "invalid_address": 422,
+    "wrong_length": 422,
     "phone_rejected": 422,
     "channel_not_available": 422,
     "idempotency_key_reused": 422,
@@ -63,7 +73,14 @@ STATUSES: Mapping[str, int] = {
 }
 
 
-def count_from_zero() -> None:
+ALWAYS = (
+    "malformed_request", "unauthorized", "insufficient_scope", "network_not_allowed", "validation_failed",
+    "internal_error", "storage_unavailable", "busy", "request_timeout", "body_too_large", "unsupported_media_type",
+)  # fmt: skip
+"""Codes that every operation with a key may answer with."""
+
+
+def init_counters() -> None:
     """Let every code stand in the metrics before it is first refused: a counter that begins at 1 shows no growth."""
     for code in STATUSES:
         metrics.REFUSALS.labels(code)
@@ -77,6 +94,15 @@ _OF_FRAMEWORK: Mapping[int, str] = {
     405: "method_not_allowed",
     413: "body_too_large",
     415: "unsupported_media_type",
+}
+_SENTENCES: Mapping[str, str] = {
+    "malformed_request": "The request cannot be read.",
+    "unauthorized": "Send an API key, as in `Authorization: Bearer otp_…`.",
+    "not_found": "There is nothing at this address; docs/api.md lists what there is.",
+    "method_not_allowed": "This address does not take this method; the header Allow says which ones it takes.",
+    "body_too_large": "The body is larger than 64 KiB.",
+    "unsupported_media_type": "Send the body as JSON, with `Content-Type: application/json`.",
+    "internal_error": "An unexpected error; the log has the details under this X-Request-Id.",
 }
 
 
@@ -100,16 +126,21 @@ class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
     country: str | None = None
     number_type: str | None = None
     limit: str | None = None
+    code_length: int | None = None
     reasons: list[str] | None = None
+    advice: str | None = None
     verification_id: str | None = None
+    delivery_id: str | None = None
     verification_status: str | None = None
     storage: str | None = None
     worker: str | None = None
+    loops: dict[str, str] | None = None
     scope: str | None = None
 
 
-def document(code: str, detail: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    status = STATUSES[code]
+def document(code: str, detail: str, extra: Mapping[str, Any] | None = None, status: int = 0) -> dict[str, Any]:
+    """status: 0 for the code's own."""
+    status = status or STATUSES[code]
     return {
         "type": f"urn:otp-service:problem:{code}",
         "title": phrase(status),
@@ -134,53 +165,62 @@ def headers(refusal: Refused) -> dict[str, str]:
     return found
 
 
-def encode(refusal: Refused) -> bytes:
-    """The body of a refusal that goes out now; it is counted here."""
+def encode(refusal: Refused, status: int = 0) -> bytes:
+    """The body of a refusal that goes out now; it is counted here. status: 0 for the code's own."""
     metrics.REFUSALS.labels(refusal.code).inc()
-    return msgspec.json.encode(document(refusal.code, refusal.detail, refusal.extra))
+    return msgspec.json.encode(document(refusal.code, refusal.detail, refusal.extra, status))
 
 
-def on_refused(_: Request[Any, Any, Any], refusal: Refused) -> Response[bytes]:
-    return Response(
-        encode(refusal), status_code=STATUSES[refusal.code], media_type=MEDIA_TYPE, headers=headers(refusal)
-    )
+def answer(refusal: Refused, path: str, limits: Mapping[str, Limit] = NO_LIMITS) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of a refusal that goes out now, as callers of that path understand it.
+
+    limits: those of the settings, by name.
+    """
+    if path.startswith(twilio.PREFIX):
+        status, found, body = twilio.answer(refusal, path, limits)
+        return status, {"Content-Type": "application/json", **found}, body
+    return STATUSES[refusal.code], {"Content-Type": MEDIA_TYPE, **headers(refusal)}, encode(refusal)
+
+
+def on_refused(request: Request[Any, Any, Any], refusal: Refused) -> Response[bytes]:
+    service = getattr(request.app.state, "service", None)
+    limits = service.settings.limits if service and request.scope["path"].startswith(twilio.PREFIX) else NO_LIMITS
+    status, found, body = answer(refusal, request.scope["path"], limits)
+    return Response(body, status_code=status, media_type=found.pop("Content-Type"), headers=found)
 
 
 def on_validation(request: Request[Any, Any, Any], error: ValidationException) -> Response[bytes]:
-    """The framework names the fields; we say it in our own shape."""
-    raw = error.extra if isinstance(error.extra, list) else []
-    errors = [_field_error(item) for item in raw if isinstance(item, dict)]
-    fields = ", ".join(item["field"] for item in errors) or "the request"
-    return on_refused(request, Refused("validation_failed", f"Not understood: {fields}.", extra={"errors": errors}))
+    """The framework found that something is wrong; what that is, we look up and say ourselves, of every field."""
+    wanted = request.route_handler.parsed_fn_signature.parameters
+    named = [item for item in error.extra if isinstance(item, dict)] if isinstance(error.extra, list) else []
+    errors = []
+    for item in named:
+        name = str(item.get("key", "")).partition(".")[0]
+        if item.get("source") in ("query", "header", "path") and name:
+            errors.append({"field": name, "message": wrong_parameter(wanted.get(name))})
+    if "data" in wanted:
+        body = ScopeState.from_scope(request.scope).json  # the framework has decoded it by now
+        errors += wrong_fields(wanted["data"].annotation, None if body is Empty else body)
+    return on_refused(request, validation_failed(errors))
 
 
-_NAMED = re.compile(r"(required|unknown) field `([A-Za-z_][A-Za-z0-9_]{0,63})`")
-
-
-def _field_error(item: Mapping[str, Any]) -> dict[str, str]:
-    """In our words, because the framework repeats what was sent; a missing or unknown field only it can name."""
-    message, key = str(item.get("message", "")), str(item.get("key") or "body")
-    named = _NAMED.search(message)
-    if named:
-        inside = "" if key in ("body", "data") else f"{key}."
-        return {
-            "field": inside + named[2],
-            "message": "is missing" if named[1] == "required" else "there is no such field",
-        }
-    if "unknown field" in message:
-        return {"field": key, "message": "has a field that there is not"}
-    return {"field": key, "message": re.sub(r"^Invalid enum value .*$", "not one of the allowed values", message)[:200]}
+def validation_failed(errors: Sequence[Mapping[str, str]]) -> Refused:
+    """errors: field and message of each; the message goes on from the field, as in `must be …`."""
+    sentences = [f"`{item['field']}` {item['message']}." for item in errors[:MOST_IN_A_SENTENCE]]
+    more = len(errors) - len(sentences)
+    detail = " ".join([*sentences, *([f"And {more} more."] if more else [])]) or "The request is not understood."
+    return Refused("validation_failed", detail, extra={"errors": list(errors)})
 
 
 def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     code = _OF_FRAMEWORK.get(error.status_code, "malformed_request" if error.status_code < 500 else "internal_error")
-    response = on_refused(request, Refused(code, HTTPStatus(STATUSES[code]).description or "Refused."))
+    response = on_refused(request, Refused(code, _SENTENCES[code]))
     if code == "method_not_allowed":
         response.headers["Allow"] = ", ".join(sorted(_methods(request.scope)))
     return response
 
 
-async def tell_methods(message: Message, scope: Scope) -> None:
+async def add_allow_header(message: Message, scope: Scope) -> None:
     """For OPTIONS, where the framework forgets some of a path that several handlers serve."""
     if message["type"] == "http.response.start" and scope.get("method") == "OPTIONS":
         allowed = ", ".join(sorted(_methods(scope))).encode()
@@ -198,18 +238,28 @@ def _methods(scope: Scope) -> set[str]:
         )
         if same and isinstance(route, HTTPRoute):
             named = sum(part.startswith("{") for part in parts)
-            found.append((named, {str(method) for method in route.methods}))
+            methods = {str(method) for method in route.methods}
+            found.append((named, methods | ({"HEAD"} if "GET" in methods else set())))
     # A path spelt out goes before one with a placeholder, as it does in the router.
     return min(found, key=lambda one: one[0])[1] if found else set()
 
 
-def on_crash(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+def refusal_of(error: Exception) -> Refused:
+    """What is answered to what was not meant as an answer."""
+    if isinstance(error, Erased):
+        return Refused("not_found", "The verification was erased meanwhile.")
     log.error("request_failed", exc_info=error)
-    return on_refused(request, Refused("internal_error", "Something went wrong here; the log knows more."))
+    return Refused("internal_error", _SENTENCES["internal_error"])
+
+
+def on_crash(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    return on_refused(request, refusal_of(error))
 
 
 HANDLERS: Mapping[int | type[Exception], Any] = {
     Refused: on_refused,
+    Unreadable: on_crash,
+    Erased: on_crash,
     ValidationException: on_validation,
     HTTPException: on_http,
     Exception: on_crash,
@@ -218,11 +268,8 @@ HANDLERS: Mapping[int | type[Exception], Any] = {
 
 def documented(*codes: str) -> dict[int, ResponseSpec]:
     """For the OpenAPI document: the statuses that a route may answer with."""
-    always = ("malformed_request", "unauthorized", "insufficient_scope", "network_not_allowed", "validation_failed",
-              "internal_error", "storage_unavailable", "request_timeout", "body_too_large",
-              "unsupported_media_type")  # fmt: skip
     by_status: dict[int, list[str]] = {}
-    for code in (*codes, *always):
+    for code in (*codes, *ALWAYS):
         by_status.setdefault(STATUSES[code], []).append(f"`{code}`")
     return {
         status: ResponseSpec(Problem, description=", ".join(names), media_type=MEDIA_TYPE, generate_examples=False)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
-import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 
-from otp_service import __version__, logs
+from otp_service import __version__
 from otp_service.cli.accounts.parsers import add_families
 from otp_service.cli.administration import add_administration
+from otp_service.cli.first_process import leave_work_to_a_child
+from otp_service.cli.printer import say
 from otp_service.errors import OtpError
+from otp_service.telemetry import logs
 
 MOST_PROCESSES = 64
 
@@ -27,7 +28,9 @@ def parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="the service, as the settings say")
     serve.add_argument("--workers", type=_count, default=1, help="how many processes share the port (1)")
     serve.set_defaults(module="serve")
-    worker = commands.add_parser("worker", help="due jobs alone, beside `serve`: tracking, fail-over, webhooks")
+    worker = commands.add_parser(
+        "worker", help="background jobs only, beside `serve`: delivery tracking, fail-over, webhooks"
+    )
     worker.set_defaults(module="worker")
     sandbox = commands.add_parser("sandbox", help="the simulated gateways with a phone inbox (OTP_SANDBOX_PORT, 8001)")
     sandbox.set_defaults(module="sandbox")
@@ -35,10 +38,10 @@ def parser() -> argparse.ArgumentParser:
     doctor.set_defaults(module="doctor")
 
     add_administration(commands)
-    verifications = commands.add_parser("verifications", help="what happened to a person's codes, for support")
+    verifications = commands.add_parser("verifications", help="the history of a person's codes, for support")
     verifications.set_defaults(module="verifications")
     show = verifications.add_subparsers(dest="action", required=True, metavar="ACTION").add_parser(
-        "show", help="step by step, of one phone or of one verification"
+        "show", help="show the history of one phone or of one verification"
     )
     show.add_argument("--application", required=True, help="an application of the settings")
     whose = show.add_mutually_exclusive_group(required=True)
@@ -49,30 +52,55 @@ def parser() -> argparse.ArgumentParser:
     factors.set_defaults(module="factors")
     of_factors = factors.add_subparsers(dest="action", required=True, metavar="ACTION")
     importing = of_factors.add_parser("import", help="take over authenticators that another system enrolled")
-    importing.add_argument("--application", required=True, help="whose people: an application of the settings")
-    importing.add_argument("file", help="CSV with a header line, or one otpauth URI per line; `-` reads stdin")
-    unlocking = of_factors.add_parser("unlock", help="forget the wrong codes of all factors of a person")
-    unlocking.add_argument("--application", required=True, help="whose person: an application of the settings")
+    importing.add_argument("--application", required=True, help="an application of the settings, whose people they are")
+    importing.add_argument(
+        "file", help="CSV with a header line, otpauth URIs, or the export of an app (docs/factors.md); `-` reads stdin"
+    )
+    importing.add_argument("--encoding", choices=["utf-8", "cp1251"], default="utf-8", help="of the file (utf-8)")
+    unlocking = of_factors.add_parser("unlock", help="reset the counts of wrong codes of all factors of a person")
+    unlocking.add_argument("--application", required=True, help="an application of the settings, whose person it is")
     unlocking.add_argument("--subject", required=True, help="the id that the application knows the person by")
 
-    rotate = commands.add_parser("rotate-secrets", help="seal what lasts under the current root secret")
+    gateways = commands.add_parser("gateways", help="try one gateway of the settings")
+    gateways.set_defaults(module="gateways")
+    trying = gateways.add_subparsers(dest="action", required=True, metavar="ACTION").add_parser(
+        "try", help="send one real message and show what was sent, what came back and how it was read"
+    )
+    trying.add_argument("name", help="of the gateway in the settings")
+    trying.add_argument("--to", required=True, help="with country code, for example +79161234567")
+    trying.add_argument("--text", default="", help="instead of the text of the first application")
+    trying.add_argument(
+        "--wait", type=_seconds, default=0, help="for how many seconds to ask for the delivery state afterwards (0)"
+    )
+    trying.add_argument("--dry-run", action="store_true", help="show the request; send nothing")
+    trying.add_argument("--yes", action="store_true", help="do not ask; it costs money")
+
+    rotate = commands.add_parser("rotate-secrets", help="encrypt stored data anew with the current root secret")
     rotate.set_defaults(module="rotate_secrets")
 
-    webhooks = commands.add_parser("webhooks", help="receivers of events: how they do, a test, telling them again")
+    webhooks = commands.add_parser("webhooks", help="webhook endpoints: state, test event, replay")
     webhooks.set_defaults(module="webhooks")
     actions = webhooks.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="each endpoint with its state, backlog, and last success and failure")
     listing.add_argument("--json", action="store_true", help="for scripts")
-    test = actions.add_parser("test", help="send it an event webhook.test now and say what came back")
+    test = actions.add_parser("test", help="send a webhook.test event now and show the answer")
     test.add_argument("endpoint", help="as shown by `webhooks list`")
-    replay = actions.add_parser("replay", help="enable an endpoint and tell it again, or on from where it stopped")
+    replay = actions.add_parser(
+        "replay", help="enable an endpoint and send it events from a given point, or from where it stopped"
+    )
     replay.add_argument("endpoint", help="as shown by `webhooks list`")
     what = replay.add_mutually_exclusive_group()
     what.add_argument("--from", dest="start", metavar="EVENT_OR_TIME", help="from this event, or this time on")
-    what.add_argument("--parked", action="store_true", help="the events that it refused")
+    what.add_argument("--parked", action="store_true", help="only the events that it refused")
 
     add_families(commands)
     return parser
+
+
+def _seconds(text: str) -> int:
+    if not text.isdigit() or int(text) > 600:
+        raise argparse.ArgumentTypeError(f"must be 0 to 600 seconds, not {text!r}")
+    return int(text)
 
 
 def _count(text: str) -> int:
@@ -82,22 +110,19 @@ def _count(text: str) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    if os.getpid() == 1:  # of a container: the kernel drops what it does not handle, also while a server starts
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if os.getpid() == 1:
+        leave_work_to_a_child()
     arguments = parser().parse_args(argv)
+    logs.configure(readable=True, level="CRITICAL")  # for commands that speak by themselves; others say otherwise
+    # Imported when asked for, so that --help and `sandbox` do not load the whole service.
+    from asyncio import run
+    from importlib import import_module
+
     try:
-        return _command(arguments)
+        done: int | Coroutine[None, None, int] = import_module(f"otp_service.cli.{arguments.module}").main(arguments)
+        return done if isinstance(done, int) else run(done)
     except OtpError as error:
-        print(f"otp-service: {error}", file=sys.stderr)
+        say(f"otp-service: {error}", error=True)
         return 2
     except KeyboardInterrupt:
         return 130
-
-
-def _command(arguments: argparse.Namespace) -> int:
-    logs.configure(readable=True, level="CRITICAL")  # for commands that speak by themselves; others say otherwise
-    # Imported when asked for, so that --help and `sandbox` do not load the whole service.
-    from importlib import import_module
-
-    code: int = import_module(f"otp_service.cli.{arguments.module}").main(arguments)
-    return code

@@ -1,4 +1,4 @@
-"""Commands about access and records: `keys`, `phones`, `audit`, `erase`. What they do is in the module of each."""
+"""How commands about access and records are asked for; each of them has a module of its own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from otp_service.domain.networks import Network
+from otp_service.domain.operators import Role
 from otp_service.domain.scopes import DEFAULT_SCOPES, KeyScope
 
 OVERLAP_SECONDS = 86_400
@@ -43,21 +44,59 @@ def add_administration(commands: Any) -> None:
     phones = commands.add_parser("phones", help="unlock a phone that too many wrong codes disabled")
     phones.set_defaults(module="phones")
     unlock = phones.add_subparsers(dest="action", required=True, metavar="ACTION").add_parser(
-        "unlock", help="forget the wrong codes of one phone"
+        "unlock", help="reset the count of wrong codes of one phone"
     )
     _add_phone(unlock)
+    _add_operators(commands)
     audit = commands.add_parser("audit", help="who did what: the audit log")
     audit.set_defaults(module="audit")
     audit.add_subparsers(dest="action", required=True, metavar="ACTION").add_parser(
         "export", help="all entries, oldest first, one JSON object in a line"
     )
-    erase = commands.add_parser("erase", help="forget what is known of a phone, at its holder's request")
+    statistics = commands.add_parser("statistics", help="counts by hour or day: codes sent, delivered, entered")
+    statistics.set_defaults(module="statistics")
+    statistics.add_argument("--application", required=True, help="an application of the settings")
+    statistics.add_argument("--from", dest="start", default="", metavar="TIME", help="a day or a moment, UTC")
+    statistics.add_argument("--to", dest="end", default="", metavar="TIME", help="until before it (now)")
+    statistics.add_argument(
+        "--step", choices=["hour", "day"], default="hour", help="hours of one day, or 30 days (hour)"
+    )
+    statistics.add_argument("--by", default="", help="gateway, channel, country, operator; several with commas between")
+    statistics.add_argument("--json", action="store_true", help="for scripts")
+    erase = commands.add_parser("erase", help="delete what is stored about a phone, at its holder's request")
     erase.set_defaults(module="erase")
     _add_phone(erase)
+    repair = commands.add_parser("repair", help="records in Redis that could not be read and were set aside")
+    repair.set_defaults(module="repair")
+    actions = repair.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("list", help="what there is, the oldest first").add_argument(
+        "--json", action="store_true", help="for scripts"
+    )
+    for name, what in (("drop", "forget it"), ("retry", "put it back where it was")):
+        actions.add_parser(name, help=what).add_argument("id", help="as shown by `repair list`, or `all`")
+
+
+def _add_operators(commands: Any) -> None:
+    operators = commands.add_parser("operators", help="accounts of the console, and their roles")
+    operators.set_defaults(module="operators")
+    actions = operators.add_subparsers(dest="action", required=True, metavar="ACTION")
+    add = actions.add_parser("add", help="make an account and print the link by which its password is set")
+    add.add_argument("name", help="lower-case letters, digits and ._@-")
+    add.add_argument("--role", choices=[*Role], required=True, help="what they may do")
+    actions.add_parser("list", help="show all accounts")
+    role = actions.add_parser("role", help="change what somebody may do; their sessions end")
+    role.add_argument("name", help="as shown by `operators list`")
+    role.add_argument("--role", choices=[*Role], required=True, help="what they may do from now on")
+    for name, what in (
+        ("reset", "take password and second factors away, end all sessions, print a new link"),
+        ("unlock", "forget wrong passwords and wrong codes"),
+        ("remove", "end an account and its sessions"),
+    ):
+        actions.add_parser(name, help=what).add_argument("name", help="as shown by `operators list`")
 
 
 def _add_phone(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--application", required=True, help="whose phone: an application of the settings")
+    command.add_argument("--application", required=True, help="an application of the settings, which knows the phone")
     command.add_argument("--phone", required=True, help="with country code, for example +79161234567")
 
 
@@ -76,14 +115,23 @@ def _add_keys(commands: Any) -> None:
         "--network", action="append", type=network, help="where it may be used from, as 10.0.0.0/8; repeat for several"
     )
     create.add_argument(
-        "--expires-in", type=seconds, metavar="TIME", help="its life, as 90d or 12h (default: for ever)"
+        "--expires-in",
+        type=seconds,
+        metavar="TIME",
+        help="how long the key is valid, as 90d or 12h (default: without end)",
     )
     listing = actions.add_parser("list", help="show all keys, without their secrets")
     listing.add_argument("--json", action="store_true", help="for scripts")
-    rotate = actions.add_parser("rotate", help="make a successor and show it once; the key ends after an overlap")
+    rotate = actions.add_parser(
+        "rotate", help="make a replacement key and show it once; the old key ends after an overlap"
+    )
     rotate.add_argument("id", help="as shown by `keys list`")
     rotate.add_argument(
-        "--overlap", type=overlap, default=OVERLAP_SECONDS, metavar="TIME", help="how long both work (default: 1d)"
+        "--overlap",
+        type=overlap,
+        default=OVERLAP_SECONDS,
+        metavar="TIME",
+        help="how long the old key goes on working (default: 1d)",
     )
-    revoke = actions.add_parser("revoke", help="make a key useless, within 5 s in all processes")
+    revoke = actions.add_parser("revoke", help="revoke a key; every process refuses it within 5 s")
     revoke.add_argument("id", help="as shown by `keys list`")

@@ -1,9 +1,9 @@
 """One of several processes of `otp-service serve --workers`. Started by the supervisor, not by people.
 
-    python -m otp_service.cli.child SOCKET READY PLACE FOLDER
+    python -m otp_service.cli.child SOCKET READY PLACE FOLDER COUNT
 
 SOCKET: descriptor of the listening socket. READY: descriptor that is written to when it serves. PLACE: its number among
-its siblings. FOLDER: where all of them write their metrics.
+its siblings. FOLDER: where all of them write their metrics. COUNT: how many they are; they share the cores for hashing.
 """
 
 from __future__ import annotations
@@ -13,28 +13,30 @@ import socket
 import sys
 from pathlib import Path
 
-from otp_service import exposition
+from otp_service.cli.printer import say
+from otp_service.telemetry import multiprocess
 
 
 def main(words: list[str]) -> int:
     listener, ready, place = map(int, words[:3])
-    exposition.share(Path(words[3]), place)  # before any module makes a metric
+    multiprocess.join(Path(words[3]), place)  # before any module makes a metric
 
     from otp_service import settings
     from otp_service.cli.serve import configure_logs
     from otp_service.cli.server import serve_on
     from otp_service.errors import OtpError
+    from otp_service.hash_pool import sharing_cores
 
     def announce(*_: object) -> None:
         os.write(ready, b"%d\n" % place)
         os.close(ready)
 
     try:
-        found = settings.load(os.environ)
+        found = sharing_cores(settings.load(os.environ), int(words[4]))
         configure_logs(found)
         serve_on(found, socket.socket(fileno=listener), announce)
     except OtpError as error:
-        print(f"otp-service: {error}", file=sys.stderr)
+        say(f"otp-service: {error}", error=True)
         return 2
     return 0
 

@@ -13,11 +13,22 @@ from otp_service.errors import SettingsError
 from otp_service.settings import Settings
 
 DATA = Path("data")
+HOOKS = ("kratos", "authentik", "keycloak", "logto", "zitadel", "supertokens", "privacyidea", "linotp")
+"""Open in `run`: those that need no secret of another system."""
+SANDBOX_NUMBER = "+79001112233"
+STEPS = ({"channel": "telegram", "wait_seconds": 20}, {"channel": "sms", "wait_seconds": 30}, {"channel": "inbound"})
+SANDBOX_TELEGRAM_TOKEN = "demo-token-of-telegram"
 SANDBOX_ACCOUNT = {"login": "demo", "password": "demo-password", "sender": "DEMO"}
 
 
 def sandbox_port(environ: Mapping[str, str]) -> int:
     return port(environ, "OTP_SANDBOX_PORT", 8001)
+
+
+def mail_port(environ: Mapping[str, str]) -> int:
+    """Where the sandbox takes mail; 8025 beside its usual port."""
+    beside = sandbox_port(environ)
+    return port(environ, "OTP_SANDBOX_MAIL_PORT", beside + 24 if beside + 24 < 65_536 else beside - 24)
 
 
 def port(environ: Mapping[str, str], name: str, default: int) -> int:
@@ -30,18 +41,19 @@ def port(environ: Mapping[str, str], name: str, default: int) -> int:
 def load(environ: Mapping[str, str]) -> Settings:
     """The settings of `run`; a file or the environment may change any of them. Raises SettingsError."""
     environ = {"OTP_BOOTSTRAP_API_KEY": kept_secret("api-key"), **environ}
-    found = settings.load(environ, defaults(environ))
-    if found.service.environment != "development":
-        raise SettingsError("service.environment: `run` is for development; use `otp-service serve` in production")
-    return found
+    if settings.environment_named(environ) == "production":
+        raise SettingsError(
+            "service.environment: `run` is for development, and the settings here are for production. Use "
+            '`otp-service serve`, or write environment = "development" under [service] of a file of its own, and name '
+            "that file in OTP_CONFIG"
+        )
+    return settings.load(environ, defaults(environ))
 
 
 def load_for_operator(environ: Mapping[str, str]) -> Settings:
-    """For `keys`, `doctor` and the like: the service's settings, or those of `run` where only that was used here."""
-    configured = "OTP_CONFIG" in environ or Path("otp-service.toml").exists() or "OTP__SERVICE__SECRET" in environ
-    if not configured and (DATA / "root-secret").exists():
-        return load(environ)
-    return settings.load(environ)
+    """For `keys`, `doctor` and the like: the service's settings; those of `run` lie beneath them where it was used."""
+    used_here = (DATA / "root-secret").exists() and settings.environment_named(environ) != "production"
+    return load(environ) if used_here else settings.load(environ)
 
 
 def defaults(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -57,7 +69,13 @@ def defaults(environ: Mapping[str, str]) -> dict[str, Any]:
         "redis": {"url": f"embedded:{DATA / 'redis'}"},
         "gateways": {
             "targetsms-password": {"kind": "targetsms-password", **account, "state_base_url": sandbox},
-            "targetsms-xml": {"kind": "targetsms-xml", **account},
+            "targetsms-xml": {"kind": "targetsms-xml", **account, "incoming_seconds": 1.0},
+            "telegram": {"kind": "telegram", "base_url": sandbox, "token": SANDBOX_TELEGRAM_TOKEN},
+            "mail": {
+                "kind": "smtp",
+                "base_url": f"smtp://127.0.0.1:{mail_port(environ)}",
+                "sender": "codes@shop.example",
+            },
             "smska": {
                 "kind": "smska",
                 "base_url": sandbox,
@@ -66,8 +84,20 @@ def defaults(environ: Mapping[str, str]) -> dict[str, Any]:
                 "sender": SANDBOX_ACCOUNT["sender"],
             },
         },
-        "routes": {"sms": {"gateways": ["targetsms-password", "targetsms-xml", "smska"]}},
-        "applications": {"web": {"brand": "Demo"}},
+        "routes": {
+            "sms": {"gateways": ["targetsms-password", "targetsms-xml", "smska"]},
+            "telegram": {"gateways": ["telegram", "targetsms-xml", "smska"]},
+            "email": {"gateways": ["mail"]},
+        },
+        "inbound": {"number": SANDBOX_NUMBER},
+        "applications": {
+            "web": {
+                "brand": "Demo",
+                "assurance": "claimed",
+                "workflow": {"steps": STEPS},
+                "hooks": {kind: {} for kind in HOOKS},
+            }
+        },
     }
 
 

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 from dataclasses import asdict
 
 from otp_service.cli.development import load_for_operator
 from otp_service.cli.operator import actor, opened, phone_in
-from otp_service.domain import phone
-from otp_service.settings import Settings
+from otp_service.cli.printer import say
+from otp_service.domain import recipients
 from otp_service.storage.audit import Action
 from otp_service.storage.erasure import erase
 
 
-def main(arguments: argparse.Namespace) -> int:
-    settings = load_for_operator(os.environ)
-    e164 = phone_in(settings, arguments.application, arguments.phone)
-    return asyncio.run(_erase(settings, arguments.application, e164))
-
-
-async def _erase(settings: Settings, application: str, e164: str) -> int:
+async def main(arguments: argparse.Namespace) -> int:
+    settings, application = load_for_operator(os.environ), arguments.application
+    e164 = phone_in(settings, application, arguments.phone)
     async with opened(settings) as (database, names, audit):
         index = names.phone_index(application, e164)
         await audit.record(actor(), Action.PHONE_ERASED, index, application=application)
         done = asdict(await erase(database, names, application, e164))
     told = ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in done.items())
-    print(f"{phone.mask(e164)}: erased {told}.")
-    print("The append-only file and backups hold it until they are rewritten: docs/security.md, Erasure.")
+    say(f"{recipients.mask(e164)}: erased {told}.")
+    say("The append-only file and backups hold it until they are rewritten: docs/security.md, Erasure.")
     return 0

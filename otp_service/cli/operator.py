@@ -6,14 +6,14 @@ import getpass
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from otp_service.domain import phone
+from otp_service.domain import recipients
 from otp_service.domain.keyring import Keyring, Names
 from otp_service.errors import SettingsError
-from otp_service.settings import Settings
+from otp_service.settings import Application, Settings
 from otp_service.storage.audit import AuditLog
 from otp_service.storage.connection import Database, open_database
-from otp_service.storage.guards import wait_until_there
 from otp_service.storage.install import load_names
+from otp_service.storage.preflight import wait_until_there
 
 
 def actor() -> str:
@@ -25,11 +25,16 @@ def actor() -> str:
 
 
 def phone_in(settings: Settings, application: str, number: str) -> str:
-    """A phone as E.164, read as the application reads it. Raises SettingsError where there is no such application."""
-    policy = settings.applications.get(application)
+    """A phone or an address as it is stored. Raises SettingsError where there is no such application."""
+    return recipients.read_any(number, application_in(settings, application).region).text
+
+
+def application_in(settings: Settings, name: str) -> Application:
+    """Raises SettingsError where there is no such application."""
+    policy = settings.applications.get(name)
     if policy is None:
-        raise SettingsError(f"--application: there is no application {application!r}")
-    return phone.normalise(number, policy.region).e164
+        raise SettingsError(f"--application: there is no application {name!r}")
+    return policy
 
 
 @asynccontextmanager

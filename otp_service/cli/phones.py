@@ -1,29 +1,32 @@
-"""`otp-service phones unlock`: bind a phone again after 100 wrong codes in a row disabled it."""
+"""`otp-service phones unlock`: clear every count that holds a phone back, as after 100 wrong codes in a row."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
+import math
 import os
 
+from otp_service.admission.limits import Limits
+from otp_service.admission.unlocking import unlock
 from otp_service.cli.development import load_for_operator
 from otp_service.cli.operator import actor, opened, phone_in
-from otp_service.domain import phone
-from otp_service.settings import Settings
+from otp_service.cli.printer import say
+from otp_service.domain import recipients
 from otp_service.storage.audit import Action
 from otp_service.storage.ledger import Ledger
+from otp_service.storage.limits import LimitStore
 
 
-def main(arguments: argparse.Namespace) -> int:
-    settings = load_for_operator(os.environ)
-    e164 = phone_in(settings, arguments.application, arguments.phone)
-    return asyncio.run(_unlock(settings, arguments.application, e164))
-
-
-async def _unlock(settings: Settings, application: str, e164: str) -> int:
+async def main(arguments: argparse.Namespace) -> int:
+    settings, application = load_for_operator(os.environ), arguments.application
+    e164 = phone_in(settings, application, arguments.phone)
     async with opened(settings) as (database, names, audit):
         index = names.phone_index(application, e164)
         await audit.record(actor(), Action.PHONE_UNLOCKED, index, application=application)
-        cleared = await Ledger(database, names).unlock(application, e164)
-    print(f"{phone.mask(e164)}: {cleared} wrong codes in a row forgotten.")
+        limits = Limits(settings, names, LimitStore(database))
+        found = await unlock(Ledger(database, names), limits, application, e164)
+    cleared = [f"{found.failures} wrong codes in a row"] if found.failures else []
+    cleared += [f"a pause of {math.ceil(found.pause_ms / 1000)} s"] if found.pause_ms else []
+    cleared += [f"{count} of {limit}" for limit, count in found.limits.items()]
+    say(f"{recipients.mask(e164)}: " + (f"forgotten: {', '.join(cleared)}." if cleared else "nothing held it back."))
     return 0

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 
 from otp_service.cli.development import load_for_operator
 from otp_service.cli.operator import actor
+from otp_service.cli.printer import say
 from otp_service.domain.keyring import Keyring
-from otp_service.settings import Settings
 from otp_service.storage import rotation
 from otp_service.storage.audit import Action, AuditLog
 from otp_service.storage.connection import open_database
-from otp_service.storage.guards import wait_until_there
 from otp_service.storage.install import load_names
+from otp_service.storage.preflight import wait_until_there
 
 
-def main(_: argparse.Namespace) -> int:
-    return asyncio.run(_rotate(load_for_operator(os.environ)))
-
-
-async def _rotate(settings: Settings) -> int:
+async def main(_: argparse.Namespace) -> int:
+    settings = load_for_operator(os.environ)
     async with open_database(settings.redis) as database:
         await wait_until_there(database)
         keyring = Keyring(settings.service.secret.reveal())
@@ -29,18 +25,12 @@ async def _rotate(settings: Settings) -> int:
         await load_names(database, keyring, audit)
         await audit.record(actor(), Action.SECRETS_RESEALED, keyring.current.id)
         report = await rotation.rotate(database, keyring)
-    print(
-        f"{report.looked_at} subjects looked at, {report.resealed} sealed anew; former secrets kept: {report.retired}."
-    )
+    say(f"{report.looked_at} subjects looked at, {report.resealed} sealed anew; former secrets kept: {report.retired}.")
     if report.unreadable:
-        print(
-            f"PROBLEM  {report.unreadable} subjects are sealed under a secret that is not listed: list it and repeat."
-        )
+        say(f"PROBLEM  {report.unreadable} subjects are sealed under a secret that is not listed: list it and repeat.")
     if report.left:
-        print(
-            f"PROBLEM  {report.left} subjects changed meanwhile. Does every process have the new secret first? Repeat."
-        )
+        say(f"PROBLEM  {report.left} subjects changed meanwhile. Does every process have the new secret first? Repeat.")
     if report.unreadable or report.left:
         return 1
-    print("Former root secrets are needed no more: take them out of service.secret.")
+    say("Former root secrets are needed no more: take them out of service.secret.")
     return 0

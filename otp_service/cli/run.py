@@ -12,13 +12,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from otp_service.children import die_with_us
+from otp_service.child_process import die_with_us
 from otp_service.cli import development
+from otp_service.cli.operator import actor
+from otp_service.cli.printer import say
 from otp_service.cli.serve import configure_logs, serve
+from otp_service.domain.operators import Role
 from otp_service.errors import SettingsError
-from otp_service.service import Service
+from otp_service.operators.accounts import ENROL, Accounts
+from otp_service.runtime import Runtime
 
 SANDBOX_SECONDS = 10.0
+FIRST_OPERATOR = "admin"
 
 
 def main(_: argparse.Namespace) -> int:
@@ -28,9 +33,10 @@ def main(_: argparse.Namespace) -> int:
     key = found.bootstrap_api_key.reveal() if found.bootstrap_api_key else ""
     sandbox = f"http://127.0.0.1:{development.sandbox_port(environ)}"
 
-    def announce(service: Service, url: str) -> None:
+    async def announce(service: Runtime, url: str) -> None:
         url = url.replace("//0.0.0.0:", "//127.0.0.1:")  # in a container: where its port is published
-        print(_welcome(url, sandbox, key, service.settings.redis.url), flush=True)
+        console = await _console(service, url) if found.console.enabled else ""
+        say(_welcome(url, sandbox, key, service.settings.redis.url, console))
 
     with _sandbox(environ, found.service.public_url, key):
         serve(found, environ, announce)
@@ -48,6 +54,7 @@ def _sandbox(environ: Mapping[str, str], service_url: str, api_key: str) -> Iter
         [sys.executable, "-m", "otp_service", "sandbox"],
         env={
             **environ,
+            "OTP__SERVICE__ENVIRONMENT": "development",  # also where a file leaves it open
             "OTP_HOST": environ.get("OTP_SANDBOX_HOST", "127.0.0.1"),  # not OTP_HOST: it shows codes to whoever asks
             "OTP_SANDBOX_SERVICE_URL": service_url,
             "OTP_SANDBOX_API_KEY": api_key,
@@ -73,22 +80,50 @@ def _wait_for(child: subprocess.Popen[bytes], port: int) -> None:
     raise SettingsError("the sandbox did not start; its output above says why")
 
 
-def _welcome(service: str, sandbox: str, key: str, redis: str) -> str:
+async def _console(service: Runtime, url: str) -> str:
+    """Where the console is. The first operator is made here; until they have enrolled, each start gives a new link."""
+    stores = service.stores
+    accounts = Accounts(stores.operators, stores.names, stores.subjects, stores.audit)
+    known = {operator.name: operator for operator in await accounts.list()}
+    if any(operator.enrolled_at for operator in known.values()):
+        return f"{url}/console"
+    if FIRST_OPERATOR in known:
+        token = await accounts.reset(FIRST_OPERATOR, actor())
+    else:
+        token = await accounts.add(FIRST_OPERATOR, Role.ADMIN, actor())
+    return f"{url}{ENROL}{token} (operator {FIRST_OPERATOR!r}: set a password)"
+
+
+def _welcome(service: str, sandbox: str, key: str, redis: str, console: str) -> str:
     data = Path(redis.removeprefix("embedded:")).resolve() if redis.startswith("embedded:") else "in your Redis"
     return f"""
   otp-service is running. Nothing leaves this machine: the gateways are simulated.
 
+    Everything     {service}/
     Sign-up demo   {sandbox}/demo
     Phone inbox    {sandbox}/
     Try the API    {service}/schema
+    Console        {console or "is off"}
     Data           {data} (stays when you stop)
 
-  Send a code:
+  Send a code (each paste takes another phone):
 
-    curl -s {service}/v1/verifications \\
+    curl -sS -w '\\n' {service}/v1/verifications \\
       -H 'Authorization: Bearer {key}' \\
       -H 'Content-Type: application/json' \\
-      -d '{{"to": "+79161234567"}}'
+      -d '{{"to": "+7916'$(date +%M%S)'567"}}'
+
+  Deliver a code that another system made (a hook, here that of Logto):
+
+    curl -sS -w '\\n' {service}/v1/hooks/logto/web \\
+      -H 'Authorization: Bearer {key}' \\
+      -H 'Content-Type: application/json' \\
+      -d '{{"to": "7916'$(date +%M%S)'678", "type": "SignIn", "payload": {{"code": "246810"}}}}'
+
+  With the Twilio SDK (pip install twilio):
+
+    python3 -c 'from twilio.rest import Client; c = Client("me", "{key}"); c.verify.base_url = "{service}/twilio"; \\
+      print(c.verify.v2.services("web").verifications.create(to="+7916'$(date +%M%S)'789", channel="sms").status)'
 
   Ctrl-C ends everything.
 """

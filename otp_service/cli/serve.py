@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import structlog
 
-from otp_service import logs, settings
+from otp_service import settings
 from otp_service.cli.listening import bind
-from otp_service.cli.server import OnReady, serve_on
 from otp_service.settings import Settings
+from otp_service.telemetry import logs
+
+if TYPE_CHECKING:
+    from otp_service.cli.server import OnReady
 
 log = structlog.get_logger()
 
@@ -41,4 +45,6 @@ def configure_logs(found: Settings) -> None:
 
 def serve(found: Settings, environ: Mapping[str, str], on_ready: OnReady, *, alone: bool = False) -> None:
     """Run in this process until SIGINT or SIGTERM. alone: a worker and no API. Raises SettingsError."""
+    from otp_service.cli.server import serve_on  # the parent of several processes needs none of it: half of its memory
+
     serve_on(found, bind(environ), on_ready, alone=alone)

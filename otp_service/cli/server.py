@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import FrameType
 
 import structlog
 import uvicorn
+from litestar.handlers import HTTPRouteHandler
 
-from otp_service.api.protocol import bounded
+from otp_service.api.edge.connections import Door
+from otp_service.api.edge.protocol import served_by
 from otp_service.app import create_app, open_service
 from otp_service.cli.listening import url_of
-from otp_service.service import Service
+from otp_service.cli.open_files import connections_that_fit
+from otp_service.gateways.base import Finding
+from otp_service.runtime import Runtime
 from otp_service.settings import Settings
 
 SWITCH_SECONDS = 0.0001
@@ -25,12 +30,15 @@ SWITCH_SECONDS = 0.0001
 YOUNG_OBJECTS = 10_000
 """So many more than at the last look are there before garbage is looked for: by default 700, which what a few requests
 under way hold reaches again and again."""
+ACCEPTED_AT_ONCE = 16
+"""Connections in a turn of the event loop. libuv takes one from a listening socket, so that under load they would wait
+in the kernel's queue for seconds, where nobody counts them; it is given the socket so many times."""
 DRAIN_SECONDS = 12.5
 """For requests under way, once nothing new is taken; the rest of 15 s is for the delay before and the closing after."""
 OBSERVED_EACH = 10
 """Ticks of uvicorn, ten in a second, between two looks at gauges; the process that is asked may be another."""
 
-OnReady = Callable[[Service, str], None]
+OnReady = Callable[[Runtime, str], Awaitable[None] | None]
 
 log = structlog.get_logger()
 
@@ -39,6 +47,11 @@ def serve_on(found: Settings, listener: socket.socket, on_ready: OnReady, *, alo
     """Serve until SIGINT or SIGTERM. alone: a worker and no API. Raises SettingsError."""
     with listener, asyncio.Runner(loop_factory=_fastest_loop()) as runner:
         runner.run(_serve(found, listener, on_ready, alone))
+
+
+def accepting(listener: socket.socket) -> list[socket.socket]:
+    """The listener as often as connections are accepted from it in a turn. Whoever serves on them closes them."""
+    return [listener, *(listener.dup() for _ in range(ACCEPTED_AT_ONCE - 1))]
 
 
 def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -50,32 +63,55 @@ def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _serve(found: Settings, listener: socket.socket, on_ready: OnReady, alone: bool) -> None:
+    max_connections, short = connections_that_fit(found)
+    if short:
+        log.warning("few_open_files", text=short)
     async with open_service(found, worker=alone or found.worker.in_serve) as service:
+        door = Door(
+            max_connections=max_connections,
+            per_address=found.http.max_connections_per_address,
+            keep_alive_seconds=found.http.keep_alive_seconds,
+            trusted_proxies=found.http.trusted_proxies,
+        )
         config = uvicorn.Config(
-            create_app(service, api=not alone),
-            http=bounded(found.http.max_connections),
+            create_app(service, api=not alone, more=() if alone else _console(service)),
+            http=served_by(door),
+            ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
             date_header=False,
             proxy_headers=False,
-            h11_max_incomplete_event_size=16 * 1024,
-            timeout_keep_alive=30,
             timeout_graceful_shutdown=DRAIN_SECONDS,  # type: ignore[arg-type]  # handed on to asyncio as it is
         )
         # uvicorn raises the signal again once it has stopped; after a clean stop there is nothing left to do for it.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
-        await _Server(config, service, on_ready).serve(sockets=[listener])
+        await _Server(config, service, on_ready).serve(sockets=accepting(listener))
     log.info("stopped")
+
+
+def _console(service: Runtime) -> Sequence[HTTPRouteHandler]:
+    """The operator's pages; where there are none, nothing of them is imported."""
+    if not service.settings.console.enabled:
+        return ()
+    from otp_service.console.opening import routes
+
+    async def examine() -> AsyncIterator[Finding]:
+        from otp_service.cli.doctor import findings  # when somebody asks
+
+        async for finding in findings(service.settings, os.environ):
+            yield finding
+
+    return routes(service, examine)
 
 
 class _Server(uvicorn.Server):
     """Says when it listens. On SIGTERM it tells readiness, serves on for a moment, so that balancers stop sending
     here, and only then closes its socket and lets requests under way end. A second signal, or Ctrl-C, does not wait."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, on_ready: OnReady) -> None:
+    def __init__(self, config: uvicorn.Config, service: Runtime, on_ready: OnReady) -> None:
         super().__init__(config)
         self._service = service
         self._on_ready = on_ready
@@ -84,11 +120,14 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         sys.setswitchinterval(SWITCH_SECONDS)
         await super().startup(sockets)
+        self._service.load.follow()
         # What is here now stays; looking at all of it again and again would stop everything for 50 ms each time.
         gc.collect()
         gc.freeze()
         gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
-        self._on_ready(self._service, url_of(self.servers[0].sockets[0]))
+        told = self._on_ready(self._service, url_of(self.servers[0].sockets[0]))
+        if told is not None:
+            await told
 
     async def on_tick(self, counter: int) -> bool:
         if counter % OBSERVED_EACH == 0:

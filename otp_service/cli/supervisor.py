@@ -22,11 +22,11 @@ from pathlib import Path
 
 import structlog
 
-from otp_service import exposition
-from otp_service.children import die_with_us
+from otp_service.child_process import die_with_us
 from otp_service.cli.listening import bind, url_of
 from otp_service.errors import SettingsError
 from otp_service.settings import Settings
+from otp_service.telemetry import multiprocess
 
 POLL_SECONDS = 0.05
 PAUSES = (0.1, 5.0)
@@ -49,8 +49,8 @@ class _Place:
         self.starts_at = 0.0
         self.pause = PAUSES[0]
 
-    def start(self, listener: socket.socket, ready: int, folder: Path, environ: Mapping[str, str]) -> None:
-        words = [str(listener.fileno()), str(ready), str(self.number), str(folder)]
+    def start(self, listener: socket.socket, ready: int, folder: Path, environ: Mapping[str, str], count: int) -> None:
+        words = [str(listener.fileno()), str(ready), str(self.number), str(folder), str(count)]
         self.child = subprocess.Popen(  # noqa: S603  our own module
             [sys.executable, "-m", "otp_service.cli.child", *words],
             env=dict(environ),
@@ -80,7 +80,8 @@ class _Supervisor:
         announced = False
         try:
             while not self._stopping.is_set():
-                serving |= _numbers(heard)
+                with contextlib.suppress(BlockingIOError):
+                    serving |= {int(line) for line in os.read(heard, 65536).split()}
                 if len(serving) == len(self._places) and not announced:
                     announced = True
                     names = [*self._settings.applications]
@@ -88,11 +89,16 @@ class _Supervisor:
                 for place in self._places:
                     if place.child is None:
                         if time.monotonic() >= place.starts_at:
-                            place.start(listener, ready, self._folder, self._environ)
+                            place.start(listener, ready, self._folder, self._environ, len(self._places))
                     elif (status := place.child.poll()) is not None:
                         if not serving:
                             return status if status > 0 else 1  # it has said why
-                        self._bury(place, status)
+                        if time.monotonic() - place.started_at > STEADY_SECONDS:
+                            place.pause = PAUSES[0]
+                        log.warning("process_died", place=place.number, exit_status=status, restart_in=place.pause)
+                        multiprocess.leave(self._folder, place.number)
+                        place.child, place.starts_at = None, time.monotonic() + place.pause
+                        place.pause = min(2 * place.pause, PAUSES[1])
                 await asyncio.sleep(POLL_SECONDS)
             listener.close()
             log.info("stopped")
@@ -101,14 +107,6 @@ class _Supervisor:
             os.close(ready)
             await self._stop()
         return 0
-
-    def _bury(self, place: _Place, status: int) -> None:
-        if time.monotonic() - place.started_at > STEADY_SECONDS:
-            place.pause = PAUSES[0]
-        log.warning("process_died", place=place.number, exit_status=status, restart_in=place.pause)
-        exposition.forget(self._folder, place.number)
-        place.child, place.starts_at = None, time.monotonic() + place.pause
-        place.pause = min(2 * place.pause, PAUSES[1])
 
     async def _stop(self) -> None:
         """All at once, each as gracefully as one alone."""
@@ -149,10 +147,3 @@ async def _store(found: Settings) -> AsyncIterator[None]:
 
     async with embedded_server(Path(found.redis.url.removeprefix("embedded:"))):
         yield
-
-
-def _numbers(pipe: int) -> set[int]:
-    try:
-        return {int(line) for line in os.read(pipe, 65536).split()}
-    except BlockingIOError:
-        return set()

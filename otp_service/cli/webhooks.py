@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import re
-import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -17,32 +15,32 @@ from msgspec.structs import asdict
 
 from otp_service.cli.development import load_for_operator
 from otp_service.cli.operator import actor
+from otp_service.cli.printer import say, say_table
 from otp_service.domain.keyring import Keyring
 from otp_service.domain.webhooks import Endpoint
 from otp_service.errors import SettingsError
 from otp_service.settings import Settings, webhook_endpoints
+from otp_service.settings.prices import PriceList
 from otp_service.storage.audit import Action, AuditLog
 from otp_service.storage.connection import Database, open_database
 from otp_service.storage.events import EventStore
-from otp_service.storage.guards import wait_until_there
-from otp_service.storage.hooks import HookRecord, HookStore
-from otp_service.telling import body_of
-from otp_service.webhooks.receivers import open_receivers, tell
-
-TEST = "webhook.test"
+from otp_service.storage.preflight import wait_until_there
+from otp_service.storage.statistics import StatisticsStore
+from otp_service.storage.webhooks import HookRecord, WebhookStore
+from otp_service.webhooks.receivers import TEST, WHY, send_test
 
 
-def main(arguments: argparse.Namespace) -> int:
+async def main(arguments: argparse.Namespace) -> int:
     settings = load_for_operator(os.environ)
     known = webhook_endpoints(settings)
     if arguments.action == "list":
-        return asyncio.run(_list(settings, known, arguments.json))
+        return await _list(settings, known, arguments.json)
     endpoint = known.get(arguments.endpoint)
     if endpoint is None:
         raise SettingsError(f"there is no endpoint {arguments.endpoint}; `otp-service webhooks list` shows them")
     if arguments.action == "test":
-        return asyncio.run(_test(settings, endpoint))
-    return asyncio.run(_replay(settings, endpoint, arguments))
+        return await _test(settings, endpoint)
+    return await _replay(settings, endpoint, arguments)
 
 
 def start_of(text: str, application: str) -> str:
@@ -65,36 +63,44 @@ async def _list(settings: Settings, known: Mapping[str, Endpoint], as_json: bool
         records = await _store(settings, database).read(list(known.values())) if known else []
     rows = list(zip(known.values(), records, strict=True))
     if as_json:
-        print(json.dumps([_row(endpoint, record) for endpoint, record in rows]))
+        told = [
+            {
+                "id": endpoint.id,
+                "application": endpoint.application,
+                "host": urlsplit(endpoint.url).netloc,
+                "state": record.state if record else "new",
+                **asdict(record or HookRecord()),
+            }
+            for endpoint, record in rows
+        ]
+        say(json.dumps(told))
         return 0
-    print(
-        f"{'ID':<14}{'APPLICATION':<16}{'STATE':<12}{'BACKLOG':>8}{'PARKED':>8}  "
-        f"{'LAST TOLD':<22}{'LAST FAILED':<22}{'ANSWER':<13}HOST"
-    )
+    heading = ("ID", "APPLICATION", "STATE", "BACKLOG", "PARKED", "LAST TOLD", "LAST FAILED", "ANSWER", "HOST")
+    table: list[Sequence[object]] = [heading]
     for endpoint, record in rows:
         state = record or HookRecord()
-        print(
-            f"{endpoint.id:<14}{endpoint.application:<16}{state.state if record else 'new':<12}{state.backlog:>8}"
-            f"{state.parked:>8}  {_time(state.told_at):<22}{_time(state.failed_at):<22}{state.answer or '-':<13}"
-            f"{urlsplit(endpoint.url).netloc}"
+        word, times = state.state if record else "new", (_time(state.told_at), _time(state.failed_at))
+        host = urlsplit(endpoint.url).netloc
+        table.append(
+            (endpoint.id, endpoint.application, word, state.backlog, state.parked, *times, state.answer or "-", host)
         )
-        if state.attempt and not state.disabled:
-            print(f"{'':<14}failing since {_time(state.failing_since)}, tried again {_time(state.next_at)}")
-        if state.disabled:
-            print(f"{'':<14}disabled {_time(state.disabled_at)} ({state.disabled}); `webhooks replay` enables it")
+    say_table(table)
+    for endpoint, record in rows:
+        if record and record.disabled:
+            since = f"disabled {_time(record.disabled_at)} ({record.disabled})"
+            say(f"{endpoint.id}: {since}; `webhooks replay` enables it")
+        elif record and record.attempt:
+            say(f"{endpoint.id}: failing since {_time(record.failing_since)}, tried again {_time(record.next_at)}")
     return 0
 
 
 async def _test(settings: Settings, endpoint: Endpoint) -> int:
-    event_id = f"evt_{endpoint.application}_test-{secrets.token_hex(8)}"
-    body = body_of(TEST, int(time.time() * 1000), 0, {"endpoint": endpoint.id})
-    async with open_receivers(settings) as receivers:
-        began = time.monotonic()
-        answer = await tell(receivers[endpoint.id], endpoint, event_id, body)
+    began = time.monotonic()
+    event_id, answer = await send_test(settings, endpoint)
     if answer.status:
-        print(f"{answer.status} after {time.monotonic() - began:.2f} s for {TEST} {event_id}")
+        say(f"{answer.status} after {time.monotonic() - began:.2f} s for {TEST} {event_id}")
     else:
-        print(f"No answer: {WHY[answer.why]}.")
+        say(f"No answer: {WHY[answer.why]}.")
     return 0 if 200 <= answer.status < 300 else 1
 
 
@@ -103,44 +109,32 @@ async def _replay(settings: Settings, endpoint: Endpoint, arguments: argparse.Na
     async with open_database(settings.redis) as database:
         await wait_until_there(database)
         audit = AuditLog(database, settings.retention.audit_seconds)
-        await audit.record(
-            actor(),
-            Action.WEBHOOK_REPLAYED,
-            endpoint.id,
-            application=endpoint.application,
-            start=start,
-            parked=int(arguments.parked),
-        )
+        if (await _store(settings, database).read([endpoint]))[0] is not None:
+            await audit.record(
+                actor(),
+                Action.WEBHOOK_REPLAYED,
+                endpoint.id,
+                application=endpoint.application,
+                start=start,
+                parked=int(arguments.parked),
+            )
         parked = await _store(settings, database).replay(endpoint, start, parked=arguments.parked)
     if parked is None:
-        print(f"{endpoint.id} is new: no service that knows it has been started yet.")
+        say(f"{endpoint.id} is new: no service that knows it has been started yet.")
         return 1
     what = f"from {arguments.start} on" if start else f"{parked} parked events again" if arguments.parked else "on"
-    print(f"{endpoint.id} is enabled and is told {what}, by a running service.")
+    say(f"{endpoint.id} is enabled and is told {what}, by a running service.")
     return 0
 
 
-def _store(settings: Settings, database: Database) -> HookStore:
+def _store(settings: Settings, database: Database) -> WebhookStore:
     keyring = Keyring(settings.service.secret.reveal())
-    return HookStore(database, EventStore(database, keyring, settings.retention.events_seconds, {}))
-
-
-def _row(endpoint: Endpoint, record: HookRecord | None) -> dict[str, object]:
-    found = {"id": endpoint.id, "application": endpoint.application, "host": urlsplit(endpoint.url).netloc}
-    return {**found, "state": record.state if record else "new", **asdict(record or HookRecord())}
+    prices = PriceList(settings)
+    statistics = StatisticsStore(database, settings.statistics, prices.of_part, prices.owes)
+    return WebhookStore(database, EventStore(database, keyring, settings.retention.events_seconds, {}, statistics))
 
 
 def _time(milliseconds: int) -> str:
     if not milliseconds:
         return "-"
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
-WHY = {
-    "unreachable": "no connection",
-    "name": "the host's name has no address",
-    "address": "its address is not public and not in webhooks.allow_networks",
-    "certificate": "its TLS certificate was not accepted",
-    "timeout": "it took longer than 15 s",
-    "broken": "the connection broke, or the answer was not HTTP",
-}

@@ -7,12 +7,14 @@ import random
 from collections.abc import Callable
 
 import structlog
+from msgspec.structs import replace
 
-from otp_service import metrics, tracing
 from otp_service.delivery.routing import LEAST_ATTEMPT_SECONDS, attempt_seconds
+from otp_service.domain.reasons import Reason
 from otp_service.domain.value import Value
-from otp_service.gateways.base import Accepted, Gateway, GatewayError, Outgoing, Reason, Then
+from otp_service.gateways.base import Accepted, Gateway, GatewayError, Outgoing, Revokes, Then
 from otp_service.settings import Route
+from otp_service.telemetry import metrics, tracing
 
 log = structlog.get_logger()
 
@@ -33,7 +35,9 @@ class Budget(Value):
     def seconds(self) -> float:
         """For the next attempt of this gateway; shrinks while it is at work."""
         remaining = self.deadline - asyncio.get_running_loop().time()
-        return attempt_seconds(self.gateway.attempt_seconds, remaining, self.still_to_come, self.route.reserve_seconds)
+        return attempt_seconds(
+            self.gateway.traits.attempt_seconds, remaining, self.still_to_come, self.route.reserve_seconds
+        )
 
 
 async def send(gateway: Gateway, outgoing: Outgoing, seconds: Callable[[], float]) -> Accepted:
@@ -53,23 +57,38 @@ async def send(gateway: Gateway, outgoing: Outgoing, seconds: Callable[[], float
     await asyncio.sleep(KNOCK_AGAIN_SECONDS * random.uniform(0.75, 1.25))  # noqa: S311  jitter
     if seconds() < LEAST_ATTEMPT_SECONDS:
         raise first
+    repeated = replace(outgoing, repeat=outgoing.repeat or first.then is Then.UNCLEAR)
     try:
-        return await _ask(gateway, outgoing, seconds())
+        return await _ask(gateway, repeated, seconds())
     except GatewayError as second:
         raise second if first.then is not Then.UNCLEAR or second.then is Then.STOP else first from None
 
 
 async def _ask(gateway: Gateway, outgoing: Outgoing, seconds: float) -> Accepted:
+    """Raises GatewayError, also where the gateway says that it has sent this before and we know of no such time: then
+    it is not our message that left.
+    """
     with (
         metrics.GATEWAY_SECONDS.labels(gateway.name).time(),
         metrics.GATEWAY_RUNNING.labels(gateway.name).track_inprogress(),
         tracing.span(f"send {gateway.name}", {"otp.gateway": gateway.name, "otp.channel": gateway.channel}),
     ):
         try:
-            return await gateway.send(outgoing, seconds)
+            accepted = await gateway.send(outgoing, seconds)
         except GatewayError as error:
             tracing.note_failure(error.reason)
+            note_words(gateway, error)
             raise
+        if accepted.earlier and not outgoing.repeat:
+            tracing.note_failure(Reason.THROTTLED)
+            raise GatewayError(Reason.THROTTLED, Then.NEXT)
+        return accepted
+
+
+def note_words(gateway: Gateway, error: GatewayError) -> None:
+    """What no document lists is for a person to read, who can tell us what it means."""
+    if error.words:
+        log.warning("gateway_said", gateway=gateway.name, reason=error.reason, words=error.words)
 
 
 async def withdraw(gateway: Gateway, provider_id: str) -> bool:
@@ -82,3 +101,8 @@ async def withdraw(gateway: Gateway, provider_id: str) -> bool:
     except (GatewayError, TimeoutError):
         log.warning("withdraw_failed", gateway=gateway.name)
         return False
+
+
+def revocable(gateway: object) -> bool:
+    """Whether what it sent can be taken back."""
+    return isinstance(gateway, Revokes) and gateway.revokes

@@ -5,17 +5,22 @@ All of it is help, none of it a condition: where the provider does not answer, t
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import partial
 
 import structlog
 
+from otp_service.background import LATE_SECONDS, Loop
+from otp_service.delivery import routing
 from otp_service.domain.phone import Number
+from otp_service.domain.recipients import is_address
+from otp_service.domain.workflows import Way
 from otp_service.errors import SettingsError
-from otp_service.gateways.base import Gateway, GatewayError
-from otp_service.gateways.targetsms.gateways import XmlGateway
+from otp_service.gateways import registry
+from otp_service.gateways.base import Gateway, GatewayError, KnowsNumbers, TakesCallbacks
 from otp_service.settings import Settings
+from otp_service.settings.workflows import route_of
 
 LOOK_UP_SECONDS = 1.0
 """What a caller may be kept waiting for operator and region."""
@@ -29,25 +34,27 @@ log = structlog.get_logger()
 class Recipients:
     def __init__(self, settings: Settings, gateways: Mapping[str, Gateway]) -> None:
         self._settings = settings
-        self._xml = {name: gateway for name, gateway in gateways.items() if isinstance(gateway, XmlGateway)}
+        self._knowing = {name: gateway for name, gateway in gateways.items() if isinstance(gateway, KnowsNumbers)}
+        self._pushing = [gateway for gateway in gateways.values() if isinstance(gateway, TakesCallbacks)]
         self._stopped: dict[str, frozenset[str]] = {}
         self._numbers: OrderedDict[str, Number] = OrderedDict()
         for name, application in settings.applications.items():
-            if application.number_info and application.number_info not in self._xml:
-                known = ", ".join(self._xml) or "none"
+            if application.number_info and application.number_info not in self._knowing:
+                known = ", ".join(self._knowing) or "none"
                 raise SettingsError(
-                    f"applications.{name}.number_info: {application.number_info!r} is no targetsms-xml gateway; "
-                    f"there are: {known}"
+                    f"applications.{name}.number_info: {application.number_info!r} is no gateway that can be asked "
+                    f"about numbers; there are: {known}"
                 )
 
-    def is_stopped(self, e164: str, channel: str) -> bool:
+    def is_stopped(self, application: str, e164: str, way: Way) -> bool:
         """Whether the account of a gateway on this route never writes to the phone (X14), as far as we know."""
-        return any(e164 in self._stopped.get(name, ()) for name in self._settings.routes[channel].gateways)
+        route = route_of(self._settings, application, way)
+        return route is not None and any(e164 in self._stopped.get(name, ()) for name in route.gateways)
 
     async def number(self, application: str, e164: str) -> Number:
         """Operator and region (X9), where the application asks for them. Remembered in this process."""
-        gateway = self._xml.get(self._settings.applications[application].number_info)
-        if gateway is None:
+        gateway = self._knowing.get(self._settings.applications[application].number_info)
+        if gateway is None or is_address(e164):
             return Number()
         if e164 in self._numbers:
             self._numbers.move_to_end(e164)
@@ -57,31 +64,46 @@ class Recipients:
         except GatewayError as error:
             log.info("number_info_failed", gateway=gateway.name, reason=error.reason)
             return Number()
-        self._numbers[e164] = Number(found.operator, found.region) if found else Number()
+        self._numbers[e164] = found or Number()
         if len(self._numbers) > REMEMBERED:
             self._numbers.popitem(last=False)
         return self._numbers[e164]
 
-    async def keep_stop_lists(self) -> None:
-        """Read them again and again, until canceled."""
-        watched = [gateway for gateway in self._xml.values() if gateway.stop_list_seconds]
-        await asyncio.gather(*(self._keep_stop_list(gateway) for gateway in watched))
+    def loops(self) -> list[Loop]:
+        """What keeps the stop lists up to date, and tells the gateways where to push."""
+        watched = [gateway for gateway in self._knowing.values() if gateway.stop_list_seconds]
+        reading = [partial(self._read_stop_list, gateway) for gateway in watched]
+        late = STOP_LIST_SECONDS + LATE_SECONDS
+        return [
+            *(Loop("stop lists", step, late_seconds=late) for step in reading),
+            Loop("callbacks", self._register_callbacks, late_seconds=late * max(1, len(self._pushing))),
+        ]
 
-    async def _keep_stop_list(self, gateway: XmlGateway) -> None:
-        while True:
-            try:
-                self._stopped[gateway.name] = frozenset(await gateway.stop_list(STOP_LIST_SECONDS))
-                log.debug("stop_list_read", gateway=gateway.name, phones=len(self._stopped[gateway.name]))
-                await asyncio.sleep(gateway.stop_list_seconds)
-            except GatewayError as error:
-                log.warning("stop_list_not_read", gateway=gateway.name, reason=error.reason)
-                await asyncio.sleep(RETRY_SECONDS)
+    async def _read_stop_list(self, gateway: KnowsNumbers) -> float:
+        try:
+            self._stopped[gateway.name] = frozenset(await gateway.stop_list(STOP_LIST_SECONDS))
+        except GatewayError as error:
+            log.warning("stop_list_not_read", gateway=gateway.name, reason=error.reason)
+            return RETRY_SECONDS
+        log.debug("stop_list_read", gateway=gateway.name, phones=len(self._stopped[gateway.name]))
+        return gateway.stop_list_seconds
 
-    async def register_callbacks(self) -> None:
+    async def _register_callbacks(self) -> None:
         """Have the gateways push states to us (X25), where the settings ask for it. A failure is only logged."""
-        for gateway in self._xml.values():
+        for gateway in self._pushing:
             try:
                 if await gateway.register_callback(self._settings.service.public_url):
                     log.info("callback_registered", gateway=gateway.name)
             except GatewayError as error:
                 log.warning("callback_not_registered", gateway=gateway.name, reason=error.reason)
+
+
+def build_gateways(settings: Settings) -> Mapping[str, Gateway]:
+    """The gateways, once all that the settings say of them fits together; `doctor` asks the same first.
+
+    Raises SettingsError.
+    """
+    gateways = registry.build_all(settings.gateways)
+    routing.refuse_unfit(settings, gateways)
+    Recipients(settings, gateways)
+    return gateways

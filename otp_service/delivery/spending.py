@@ -4,37 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from functools import cache
 from zoneinfo import ZoneInfo
 
 import structlog
 
-from otp_service import metrics
-from otp_service.domain import money
-from otp_service.domain.lifecycle import LIFE_CAP_SECONDS, Verification
-from otp_service.domain.messages import Message, MessageStatus
-from otp_service.domain.phone import known
+from otp_service.domain import costs, money
+from otp_service.domain.messages import Message
+from otp_service.domain.recipients import known
 from otp_service.domain.segments import measure
 from otp_service.domain.value import Value
+from otp_service.domain.verifications import LIFE_CAP_SECONDS, Verification
+from otp_service.domain.workflows import Way
 from otp_service.errors import Refused
 from otp_service.settings import Settings, texts_of
 from otp_service.settings.prices import PriceList
+from otp_service.settings.workflows import route_of
 from otp_service.storage.spending import SpendingStore, Spent
-
-FREE = frozenset({MessageStatus.QUEUED, MessageStatus.REJECTED, MessageStatus.CANCELED})
-"""What nobody charges for. An unclear message may have left, so it counts."""
+from otp_service.telemetry import metrics
 
 log = structlog.get_logger()
 
+LONGEST_PRICE = 20
+"""Characters of a gateway's that are logged."""
+
 
 class Bill(Value):
-    """Micro-roubles set aside for one send of `parts` parts."""
+    """Micro-roubles set aside, on this day."""
 
     application: str
     country: str
-    parts: int
     reserved: int
+    day: str = ""
 
 
 class Spending:
@@ -46,54 +47,78 @@ class Spending:
         self._texts = {name: texts_of(application) for name, application in settings.applications.items()}
         self._parts = cache(self._parts_of)  # few texts, and the same for everybody
 
-    async def reserve(self, application: str, country: str, channel: str, locale: str, platform: str) -> Bill:
-        """Set aside what the dearest gateway of the route takes. Raises Refused `budget_exhausted`."""
-        parts = self._parts(application, locale, platform)
-        amount = self._prices.dearest(channel, country) * parts if self._prices.budgets[application] else 0
+    async def reserve(
+        self,
+        application: str,
+        country: str,
+        way: Way,
+        locale: str,
+        platform: str,
+        bill: Bill | None = None,
+        text: str = "",
+    ) -> Bill:
+        """Set aside what the dearest gateway of the route takes for one message. Raises Refused `budget_exhausted`.
+
+        bill: of the messages before. text: the caller's own, '' for the application's.
+        """
+        parts = measure(text).parts if text else self._parts(application, locale, platform)
+        route = route_of(self._settings, application, way) if self._prices.budgets[application] else None
+        amount, day = self._prices.dearest(route, country) * parts if route else 0, ""
         if amount:
             spent = await self._add(application, amount, must_fit=True)
             if spent.wait_seconds:
                 metrics.LIMITED.labels(application, "budget_per_day").inc()
-                raise Refused("budget_exhausted", "The money for today is spent.", retry_after=spent.wait_seconds)
-        return Bill(application, country, parts, amount)
+                raise Refused(
+                    "budget_exhausted", "The application's budget for today is spent.", retry_after=spent.wait_seconds
+                )
+            day = spent.day
+        return Bill(application, country, amount + (bill.reserved if bill else 0), day)
 
     async def settle(self, bill: Bill, messages: Iterable[Message]) -> None:
-        """What really left, by the prices of who took it. No messages: all of it is given back."""
+        """What left, or may have left, by the prices of who took it. No messages: all of it is given back."""
         cost = 0
         for message in messages:
-            if message.status not in FREE:
-                parts = message.parts or (bill.parts if message.channel == "sms" else 1)
-                price = (self._prices.of_part(message.gateway, bill.country) or 0) * parts
+            price = self._cost(message, bill.country)
+            if price:
                 metrics.SPENT.labels(bill.application, message.gateway).inc(price / money.MICROS)
-                cost += price
-        if cost != bill.reserved:
-            await self._add(bill.application, cost - bill.reserved)
+            if message.price:
+                self._compare(message, bill.country)
+            cost += price
+        # One that tells nothing asks Redis whatever came of it, so that a withheld send takes no less time.
+        if cost != bill.reserved or self._settings.applications[bill.application].enumeration_safe:
+            await self._add(bill.application, cost - bill.reserved, day=bill.day)
 
-    async def again(self, found: Verification) -> Bill:
-        """Set money aside for one more send of a verification. Raises Refused `budget_exhausted`."""
-        return await self.reserve(found.application, self._country(found), found.channel, found.locale, found.platform)
+    async def reported(self, found: Verification, before: Message, message: Message) -> None:
+        """What became known of a message: a price, its parts, an end that is not charged. The difference to what it
+        was thought to cost before is added to today's spending."""
+        country = known(found.phone).region
+        if message.price not in ("", before.price):
+            self._compare(message, country)
+        if not before.may_have_left:
+            return  # it was under way, and `settle` charges it by what is known then
+        if change := self._cost(message, country) - self._cost(before, country):
+            await self._add(found.application, change)
 
-    async def reported(self, found: Verification, message: Message) -> None:
-        """A gateway has told what one part of a message costs. To be called once for each message.
-
-        The difference to the price of the settings is added to today's spending; settings that are wrong are told.
-        """
-        try:
-            told = money.micros(Decimal(message.price))
-        except (InvalidOperation, ValueError):
-            return
-        country = self._country(found)
+    def _cost(self, message: Message, country: str) -> int:
+        owed = message.may_have_left and self._prices.owes(message.gateway, message.status)
         listed = self._prices.of_part(message.gateway, country)
-        if listed is None or listed == told:
-            return
-        log.warning(
-            "price_differs",
-            gateway=message.gateway,
-            country=country,
-            listed=money.roubles(listed),
-            told=money.roubles(told),
-        )
-        await self._add(found.application, (told - listed) * max(1, message.parts))
+        return costs.of_message(message.price, listed, message.parts, owed=owed)
+
+    def _compare(self, message: Message, country: str) -> None:
+        """Tell whoever keeps the settings what they say, and what the gateway does."""
+        listed = self._prices.of_part(message.gateway, country)
+        price = costs.believed(message.price, listed)
+        if price is None:
+            metrics.NOT_BELIEVED.labels(message.gateway, "price").inc()
+        if listed is not None and price != listed and self._prices.owes(message.gateway, message.status):
+            log.warning(
+                "price_differs",
+                gateway=message.gateway,
+                country=country,
+                listed=money.roubles(listed),
+                told=message.price[:LONGEST_PRICE],
+                believed=price is not None,
+            )
 
     async def today(self, application: str) -> tuple[str, str | None]:
         """Spent today, and the budget of a day if there is one, in roubles."""
@@ -101,11 +126,11 @@ class Spending:
         budget = self._prices.budgets[application]
         return money.roubles(spent.today), money.roubles(budget) if budget else None
 
-    async def _add(self, application: str, amount: int, *, must_fit: bool = False) -> Spent:
+    async def _add(self, application: str, amount: int, *, must_fit: bool = False, day: str = "") -> Spent:
         offset = datetime.now(self._zone).utcoffset()
         offset_ms = int(offset.total_seconds() * 1000) if offset else 0
         budget = self._prices.budgets[application]
-        spent = await self._store.add(application, amount, budget, offset_ms, must_fit=must_fit)
+        spent = await self._store.add(application, amount, budget, offset_ms, must_fit=must_fit, day=day)
         if spent.told:
             metrics.BUDGETS.labels(application, spent.told).inc()
             log.warning(
@@ -117,6 +142,3 @@ class Spending:
         policy = self._settings.applications[application]
         code = "0" * max(policy.code_length, policy.alarm_code_length)
         return measure(self._texts[application].render(locale or policy.locale, code, LIFE_CAP_SECONDS, platform)).parts
-
-    def _country(self, found: Verification) -> str:
-        return known(found.phone).region

@@ -9,6 +9,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable
 
+from otp_service.domain.codes import bare
+
 COUNT = 10
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Without what is misread: 0 and O, 1, I and L, and U beside V."""
@@ -35,14 +37,15 @@ def grouped(code: str) -> str:
     return "-".join(code[at : at + GROUP] for at in range(0, LENGTH, GROUP))
 
 
-def plain(text: str) -> str:
-    """What a person typed, in the plain form: any case, blanks and hyphens wherever they are."""
-    return "".join(character for character in text.upper() if character not in " -")
+def plain(typed: str) -> str:
+    """What a person typed, in the plain form: any case, with hyphens and the like wherever they are."""
+    text = bare(typed)
+    return text.upper() if text.isascii() else text  # capitals of other scripts may become ours
 
 
-def is_code(bare: str) -> bool:
+def is_code(code: str) -> bool:
     """Whether a plain form can be a backup code; a TOTP code never can, since it is shorter."""
-    return len(bare) == LENGTH and all(character in ALPHABET for character in bare)
+    return len(code) == LENGTH and all(character in ALPHABET for character in code)
 
 
 def as_text(brand: str, codes: Iterable[str]) -> str:

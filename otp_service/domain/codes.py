@@ -1,18 +1,29 @@
-"""Codes: how they are made, hashed and compared (docs/adr/0003)."""
+"""Codes: how they are made, read, hashed and compared (docs/adr/0003)."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 
 from argon2.low_level import Type, hash_secret_raw
 
 from otp_service.domain.keyring import frame
+from otp_service.domain.typed import DECORATION
 from otp_service.domain.value import Hidden, Value
 
 SALT_BYTES = 16
 HASH_BYTES = 32
+LONGEST_TYPED = 64
+"""Characters of a code as it was typed, marks that nobody sees included."""
+_CODE = re.compile(r"[0-9]{4,10}")
+_DROPPED = dict.fromkeys(map(ord, DECORATION + "."), "")
+
+
+def of_message(key: bytes, salt: bytes, number: int, digits: int) -> str:
+    """The code that one message alone carries, by its number."""
+    return derive(key, salt + b"message %d" % number, digits)
 
 
 def derive(key: bytes, salt: bytes, digits: int) -> str:
@@ -31,6 +42,23 @@ def derive(key: bytes, salt: bytes, digits: int) -> str:
             if number < limit:
                 return str(number % space).zfill(digits)
         counter += 1
+
+
+def bare(typed: str) -> str:
+    """What every route takes for the code, of whatever kind, that a person typed or pasted: `123 456` is 123456.
+
+    Blanks, dashes, dots and marks that nobody sees are dropped wherever they are. Line breaks, and digits that are not
+    ASCII, stay; so no reader takes them for a code.
+    """
+    return typed.translate(_DROPPED)
+
+
+def read(typed: str) -> str:
+    """The code of a verification: 4 to 10 digits. Raises ValueError."""
+    code = bare(typed)
+    if not _CODE.fullmatch(code):
+        raise ValueError("no code of 4 to 10 digits")
+    return code
 
 
 class Scope(Value):
@@ -58,6 +86,13 @@ class Cost(Value):
         return cls(memory, time, lanes)
 
 
+OF_CODES = Cost(memory_kib=1024, time_cost=1, parallelism=1)
+"""For a code that is good for minutes: what protects it is the pepper (docs/adr/0021)."""
+OWASP = Cost(memory_kib=19_456, time_cost=2, parallelism=1)
+"""The least that OWASP names for passwords: for what is good until somebody changes it, as backup codes and passwords
+of operators (cheatsheetseries.owasp.org, Password Storage)."""
+
+
 # A code is kept as argon2id(HMAC-SHA256(pepper, scope and code), salt), in two steps:
 
 
@@ -70,6 +105,14 @@ def keyed(pepper: bytes, scope: Scope, code: str) -> bytes:
 def stretch(mac: bytes, salt: bytes, cost: Cost) -> bytes:
     """argon2id: dear on purpose. Blocks for milliseconds, so run it in the hash pool."""
     return hash_secret_raw(mac, salt, cost.time_cost, cost.memory_kib, cost.parallelism, HASH_BYTES, Type.ID)
+
+
+def matched_by(candidate: bytes, of_messages: Mapping[int, bytes]) -> int:
+    """The message whose own code it is; 0 for none. Always compares with all of them."""
+    found = 0
+    for number, one in of_messages.items():
+        found = number if hmac.compare_digest(candidate, one) else found
+    return found
 
 
 def matches_any(candidate: bytes, stored: Iterable[bytes]) -> bool:

@@ -19,11 +19,17 @@ class EventType(StrEnum):
     VERIFICATION_EXHAUSTED = "verification.exhausted"
     VERIFICATION_CANCELED = "verification.canceled"
     VERIFICATION_FAILED = "verification.failed"
+    DELIVERY_CREATED = "delivery.created"
+    DELIVERY_FAILED = "delivery.failed"
+    DELIVERY_EXPIRED = "delivery.expired"
+    DELIVERY_CONVERTED = "delivery.converted"
     MESSAGE_UPDATED = "message.updated"
     FACTOR_ENROLLED = "factor.enrolled"
     FACTOR_CONFIRMED = "factor.confirmed"
     FACTOR_REMOVED = "factor.removed"
     FACTOR_LOCKED = "factor.locked"
+    CHALLENGE_APPROVED = "challenge.approved"
+    CHALLENGE_DENIED = "challenge.denied"
     BACKUP_CODE_USED = "backup_code.used"
     GATEWAY_CIRCUIT_OPENED = "gateway.circuit_opened"
     GATEWAY_CIRCUIT_CLOSED = "gateway.circuit_closed"
@@ -31,7 +37,16 @@ class EventType(StrEnum):
     APPLICATION_BUDGET_WARNING = "application.budget_warning"
     APPLICATION_BUDGET_EXHAUSTED = "application.budget_exhausted"
     APPLICATION_WRONG_CODES = "application.wrong_codes"
+    APPLICATION_WEEKLY_REPORT = "application.weekly_report"
     SERVICE_WRONG_CODES = "service.wrong_codes"
+
+
+def type_of(word: str) -> EventType | str:
+    """A type as it is stored: one that only a newer version knows is told as it is."""
+    return EventType(word) if word in _KNOWN else word
+
+
+_KNOWN = frozenset(map(str, EventType))
 
 
 class Event(Value):
@@ -44,10 +59,12 @@ class Event(Value):
 
     id: str
     sequence: int
-    type: EventType
+    type: EventType | str
     at: int
     application: str
     subject: str
     phone: Hidden[str] = ""
     person: Hidden[str] = ""
     fields: Hidden[Mapping[str, str]] = msgspec.field(default_factory=dict)
+    tags: Hidden[Mapping[str, str]] = msgspec.field(default_factory=dict)
+    """The caller's own words for its verification."""

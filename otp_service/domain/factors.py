@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
+from otp_service.domain import backup_codes, totp
 from otp_service.domain.totp import Generator
 from otp_service.domain.value import Hidden, Value
 
@@ -15,11 +16,14 @@ MOST_PHONES = 10
 UNCONFIRMED_MS = 3_600_000
 """An authenticator that nobody confirmed is forgotten after an hour."""
 
-# Consecutive wrong codes of one factor (NIST SP 800-63B-4 §3.2.2): from 20 on it waits, at 100 it is disabled.
-FAILS_THAT_WAIT = 20
-FAILS_THAT_DISABLE = 100
-FIRST_WAIT_MS = 30_000
-LONGEST_WAIT_MS = 3_600_000
+
+def read(typed: str) -> str:
+    """What a person typed into the one field of a login page, in its plain form: digits, or a backup code.
+
+    Raises ValueError.
+    """
+    code = backup_codes.plain(typed)
+    return code if backup_codes.is_code(code) else totp.read(typed)
 
 
 class FactorStatus(StrEnum):
@@ -42,6 +46,8 @@ class FactorOutcome(StrEnum):
     WRONG_CODE = "wrong_code"
     ALREADY_USED = "already_used"
     """Right, but spent: a TOTP code of this or an earlier step was accepted, or the backup code was used."""
+    CLOCK_OFF = "clock_off"
+    """Not accepted; it is a TOTP code of another time, so the device's clock is plainly wrong."""
     ALREADY_CONFIRMED = "already_confirmed"
     """To a confirmation only: nothing was judged."""
 
@@ -86,8 +92,11 @@ class Overview(Value):
 
 
 class TotpJudgement(Value):
+    """seconds: of `clock_off`, how far the device's clock is ahead of ours; 0 else."""
+
     outcome: FactorOutcome
     totp: Totp
+    seconds: int = 0
 
 
 class Judgement(Value):
@@ -97,3 +106,4 @@ class Judgement(Value):
     kind: FactorKind
     totp: Totp | None = None
     backup_codes: BackupCodes | None = None
+    seconds: int = 0

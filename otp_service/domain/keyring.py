@@ -128,7 +128,7 @@ class Names(Value):
     partitions: int
 
     def _mac(self, use: bytes, *parts: bytes) -> bytes:
-        return hmac.digest(self.index_key, frame(use, *parts), hashlib.sha256)
+        return _named(self.index_key, use, parts)
 
     def partition(self, phone: str) -> int:
         return int.from_bytes(self._mac(b"partition", phone.encode())[:8], "big") % self.partitions
@@ -143,7 +143,7 @@ class Names(Value):
         """Of a request's meaning; 12 bytes, so that two bodies never pass for the same one."""
         return self._mac(b"fingerprint", *(part.encode() for part in parts))[:12].hex()
 
-    def stand_in(self, dimension: str, value: str) -> str:
+    def pseudonym(self, dimension: str, value: str) -> str:
         """Stands for a value that something is counted by, an address or a number, where the value must not stand."""
         return self._mac(b"stand-in", dimension.encode(), value.encode())[:9].hex()
 
@@ -196,7 +196,12 @@ class Names(Value):
         return (int.from_bytes(place, "big") ^ int.from_bytes(mask, "big")).to_bytes(len(place), "big")
 
 
-@lru_cache(maxsize=1024)  # each step of a request asks anew
+@lru_cache(maxsize=1024)  # each step of a request asks anew, and what many share is asked for again and again
+def _named(key: bytes, use: bytes, parts: tuple[bytes, ...]) -> bytes:
+    return hmac.digest(key, frame(use, *parts), hashlib.sha256)
+
+
+@lru_cache(maxsize=1024)
 def _located(names: Names, verification_id: str) -> tuple[int, str] | None:
     """See Names.locate."""
     try:

@@ -6,31 +6,54 @@ import ipaddress
 from functools import cache
 
 from otp_service.domain.networks import Address, address
-from otp_service.domain.orders import Order
-from otp_service.domain.phone import Phone
+from otp_service.domain.recipients import Mailbox, Recipient
+from otp_service.domain.requests import StartRequest
+from otp_service.domain.value import Hidden, Value
 
 PHONE, CLIENT_IP, CLIENT_NETWORK = "phone", "client_ip", "client_network"
-APPLICATION, COUNTRY, NUMBER_BLOCK = "application", "country", "number_block"
-DIMENSIONS = (PHONE, CLIENT_IP, CLIENT_NETWORK, APPLICATION, COUNTRY, NUMBER_BLOCK)
+CLIENT_PROVIDER, CLIENT_DEVICE, CLIENT_JA4, CLIENT_TRUSTED = (
+    "client_provider",
+    "client_device",
+    "client_ja4",
+    "client_trusted",
+)
+APPLICATION, COUNTRY, NUMBER_BLOCK, ADDRESS_DOMAIN = "application", "country", "number_block", "address_domain"
+OF_CLIENT = (CLIENT_IP, CLIENT_NETWORK, CLIENT_PROVIDER, CLIENT_DEVICE, CLIENT_JA4, CLIENT_TRUSTED)
+DIMENSIONS = (PHONE, APPLICATION, COUNTRY, NUMBER_BLOCK, ADDRESS_DOMAIN, *OF_CLIENT)
 """Known of every start that names them; any other word is a caller's own (`limits` of the request)."""
 IPV4_NETWORK, IPV6_NETWORK = 24, 64
 """Prefix lengths. One household or one server of a cloud has a whole IPv6 /64."""
+IPV4_PROVIDER, IPV6_PROVIDER = 16, 32
 
 SENDS, UNVERIFIED_SENDS, WRONG_CODES = "sends", "unverified_sends", "wrong_codes"
+DELIVERIES = "deliveries"
+"""Messages of codes that the caller made: of those nobody hears, as a rule, whether they were entered."""
 
 
-def dimensions(application: str, to: Phone, order: Order) -> dict[str, str]:
+def dimensions(application: str, to: Recipient, order: StartRequest) -> dict[str, str]:
     """What is known of a start, in clear. A caller's own word never hides one of ours."""
-    known = {PHONE: to.e164, APPLICATION: application, COUNTRY: to.region, NUMBER_BLOCK: to.block}
+    known = {PHONE: to.counted, APPLICATION: application}
+    known |= {ADDRESS_DOMAIN: to.domain} if isinstance(to, Mailbox) else {COUNTRY: to.region, NUMBER_BLOCK: to.block}
     found = address(order.client_ip)
     if found:
-        known |= {CLIENT_IP: str(found), CLIENT_NETWORK: network(found)}
+        known |= {CLIENT_IP: str(found), CLIENT_NETWORK: network(found), CLIENT_PROVIDER: provider(found)}
+    told = {CLIENT_DEVICE: order.client_device, CLIENT_JA4: order.client_ja4, CLIENT_TRUSTED: order.client_trusted}
+    known |= {word: value for word, value in told.items() if value}
     return {**order.limits, **known}
 
 
 def network(address: Address) -> str:
     """The /24 of an IPv4 address, the /64 of an IPv6 one."""
-    length = IPV4_NETWORK if address.version == 4 else IPV6_NETWORK
+    return _around(address, IPV4_NETWORK, IPV6_NETWORK)
+
+
+def provider(address: Address) -> str:
+    """The /16 of an IPv4 address, the /32 of an IPv6 one: about what one provider has in one place."""
+    return _around(address, IPV4_PROVIDER, IPV6_PROVIDER)
+
+
+def _around(address: Address, of_v4: int, of_v6: int) -> str:
+    length = of_v4 if address.version == 4 else of_v6
     return str(ipaddress.ip_network(f"{address}/{length}", strict=False))
 
 
@@ -42,11 +65,21 @@ def is_network(text: str) -> bool:
     return True
 
 
-def on_list(entries: tuple[str, ...], e164: str, client_ip: str) -> bool:
-    """Whether a list of beginnings of phones and of networks holds the phone or the address."""
+class ListEntry(Value):
+    """What an operator put on a list of the pumping guard. list: allow or block. at: milliseconds."""
+
+    id: str
+    list: str
+    value: Hidden[str]
+    by: str
+    at: int
+
+
+def on_list(entries: tuple[str, ...], to: str, client_ip: str) -> bool:
+    """Whether a list of beginnings of phones, of `@domain` and of networks holds the recipient or the client."""
     if not entries:
         return False
-    if any(entry.startswith("+") and e164.startswith(entry) for entry in entries):
+    if any(to.startswith(entry) if entry[0] == "+" else entry[0] == "@" and to.endswith(entry) for entry in entries):
         return True
     found = address(client_ip)
     return found is not None and any(found in one for one in _networks(entries))
@@ -54,7 +87,7 @@ def on_list(entries: tuple[str, ...], e164: str, client_ip: str) -> bool:
 
 @cache
 def _networks(entries: tuple[str, ...]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-    return [ipaddress.ip_network(entry) for entry in entries if not entry.startswith("+")]
+    return [ipaddress.ip_network(entry) for entry in entries if entry[0] not in "+@"]
 
 
 def sentence(per: tuple[str, ...], quota: int, window_seconds: int, what: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from otp_service.domain.reasons import NoReason, Reason
 from otp_service.domain.value import Value
 
 
@@ -31,6 +32,11 @@ class MessageStatus(StrEnum):
         return RANK[self] >= RANK[MessageStatus.UNKNOWN]
 
     @property
+    def may_have_left(self) -> bool:
+        """Unless nobody was asked yet, or its gateway did not take it."""
+        return self not in _NEVER_LEFT
+
+    @property
     def predecessors(self) -> list[MessageStatus]:
         """The statuses it may follow. They never go back; a late `delivered` may still overwrite a failed one."""
         return [status for status in MessageStatus if RANK[status] < RANK[self]]
@@ -51,6 +57,9 @@ RANK = {
 }
 
 
+_NEVER_LEFT = frozenset({MessageStatus.QUEUED, MessageStatus.REJECTED, MessageStatus.CANCELED})
+
+
 class CodeSource(StrEnum):
     """Who made the code that a message carries."""
 
@@ -64,7 +73,7 @@ class Message(Value):
     `number` counts from 1 within the verification. `client_id` is ours, drawn before the call; `provider_id` is the
     gateway's. Times are milliseconds of Redis time, 0 for not yet: `sent_at` is when the gateway took it, `ended_at`
     since when its status is final. `price` is of one part, as the gateway wrote it. `pushed` is a status that was
-    pushed to us and not confirmed yet.
+    pushed to us and not confirmed yet. `words` is what the gateway said where no document lists it, for operators.
     """
 
     number: int
@@ -79,14 +88,30 @@ class Message(Value):
     parts: int = 0
     client_id: str = ""
     provider_id: str = ""
-    reason: str = ""
+    reason: Reason | NoReason = ""
     price: str = ""
     pushed: str = ""
+    words: str = ""
+
+    @property
+    def withheld(self) -> bool:
+        """It was never handed to the gateway: of a decoy."""
+        return self.reason == Reason.WITHHELD
+
+    @property
+    def may_have_left(self) -> bool:
+        """It is paid for, and counts in limits: a gateway took it, or nobody knows whether one did."""
+        return self.sent_at > 0 or self.status.may_have_left
 
     @property
     def may_arrive(self) -> bool:
         """Nobody said that it was sent, yet an SMS may come, and its code is one that we can check."""
         return self.status is MessageStatus.UNCLEAR and self.code_source is CodeSource.LOCAL
+
+    @property
+    def never_handed_over(self) -> bool:
+        """It was recorded, and then its gateway was not asked."""
+        return self.status is MessageStatus.CANCELED and not self.provider_id
 
     @property
     def may_be_out(self) -> bool:

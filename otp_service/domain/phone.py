@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 import phonenumbers
 
+from otp_service.domain.typed import DECORATION
 from otp_service.domain.value import Hidden, Value
 from otp_service.errors import Refused
 
-# What people put between digits. Anything else is refused before libphonenumber sees it, because its parser looks for
-# a number inside any text, reads letters as digits and accepts every script's digits.
-_SEPARATORS = re.compile("[ \u00a0\u2009\u202f()./\u2010\u2011\u2012\u2013\u2014-]")
+# What people put between digits goes, full-width signs become ours. Anything else is refused before libphonenumber
+# sees it, because its parser looks for a number inside any text, reads letters as digits and knows the digits of every
+# script.
+_WIDTH = 0xFEE0
+_SEPARATORS = dict.fromkeys(map(ord, DECORATION + "()./\uff08\uff09\uff0e\uff0f"), "")
+_READ = {**_SEPARATORS, **{ord(sign) + _WIDTH: sign for sign in "+0123456789"}}
 _DIGITS = re.compile(r"\+?[0-9]{5,17}")
+_URI = re.compile(r"tel:(//)?", re.IGNORECASE)
+LONGEST = 100
+"""Characters, marks that nobody sees included."""
+WRONG = "This is not a phone number. Write it with its country code, for example +79161234567."
+"""What a person reads, whatever the mistake."""
 BLOCK_DIGITS = 4
+_LONG_ENOUGH = len("+79161234567")
+"""To show nine of its characters and still hide three."""
 _TYPE = phonenumbers.PhoneNumberType
 NUMBER_TYPES = {
     _TYPE.FIXED_LINE: "fixed_line",
@@ -43,6 +55,16 @@ class Phone(Value):
     number_type: str = "unknown"
 
     @property
+    def text(self) -> str:
+        """What it is stored as."""
+        return self.e164
+
+    @property
+    def counted(self) -> str:
+        """What limits count it by."""
+        return self.e164
+
+    @property
     def block(self) -> str:
         """The number without its last four digits: the unit in which operators hand numbers out, and pumpers buy."""
         return self.e164[:-BLOCK_DIGITS]
@@ -61,22 +83,47 @@ class Number(Value):
 
 
 def normalise(text: str, region: str) -> Phone:
-    """Read what a person wrote: `8 (916) 123-45-67` in region RU is +79161234567.
+    """Read what a person wrote or pasted: `8 (916) 123-45-67` in region RU is +79161234567, and so is its `tel:` URI.
 
-    Raises Refused `invalid_phone`.
+    A number without `+` is read as the region dials, its prefix for abroad included (`8 10` in RU, `00` in DE); where
+    that is no number, `00` stands for `+`, as ITU-T E.164 recommends. Raises Refused `invalid_phone`.
     """
-    bare = _SEPARATORS.sub("", text.strip())
-    if not _DIGITS.fullmatch(bare):
+    bare = _bare(text)
+    if not bare:
         raise _invalid()
-    try:
-        number = phonenumbers.parse(bare, region)
-    except phonenumbers.NumberParseException:
-        raise _invalid() from None
-    if not phonenumbers.is_valid_number(number):
+    number = _parsed(bare, region)
+    if number is None and bare.startswith("00"):
+        number = _parsed(f"+{bare[2:]}", region)
+    if number is None:
         raise _invalid()
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     kind = NUMBER_TYPES.get(phonenumbers.number_type(number), "unknown")
     return Phone(e164, phonenumbers.region_code_for_number(number) or "ZZ", kind)
+
+
+def is_readable(text: str) -> bool:
+    """Whether it can be a phone of some region."""
+    return bool(_bare(text))
+
+
+def _bare(text: str) -> str:
+    """Digits, perhaps after a plus; '' for what cannot be a phone."""
+    if len(text) > LONGEST:
+        return ""
+    text = text.strip().strip(DECORATION)
+    uri = _URI.match(text)
+    if uri:
+        text = unquote(text[uri.end() :])
+    bare = text.translate(_READ)
+    return bare if _DIGITS.fullmatch(bare) else ""
+
+
+def _parsed(bare: str, region: str) -> phonenumbers.PhoneNumber | None:
+    try:
+        number = phonenumbers.parse(bare, region)
+    except phonenumbers.NumberParseException:
+        return None
+    return number if phonenumbers.is_valid_number(number) else None
 
 
 def known(e164: str) -> Phone:
@@ -91,13 +138,9 @@ def is_region(code: str) -> bool:
 
 
 def mask(e164: str) -> str:
-    """For logs: +7916***4567."""
-    return f"{e164[:5]}***{e164[-4:]}"
+    """For logs: +7916***4567; a short number, of which that would leave next to nothing, as +***."""
+    return f"{e164[:5]}***{e164[-4:]}" if len(e164) >= _LONG_ENOUGH else "+***"
 
 
 def _invalid() -> Refused:
-    return Refused(
-        "invalid_phone",
-        "`to` is not a phone number. Write it with its country code, for example +79161234567.",
-        extra={"errors": [{"field": "to", "message": "not a valid phone number"}]},
-    )
+    return Refused("invalid_phone", WRONG, extra={"errors": [{"field": "to", "message": WRONG}]})

@@ -5,9 +5,18 @@ is sends that no right code has followed, beside right codes, of numbers that ar
 
     budget = floor + per_approval x approved          a send is over it if unverified > budget
 
-for each number block, row of numbers in a block, client address and foreign country. Both counts fade as
-exp(-age / memory). Where nobody answers, `floor` sends go out at once and floor x time / memory more after that. The
-budget follows the normal conversion: with per_approval = 5 it is met where less than one send in six is answered.
+for each number block, row of numbers in a block, client address, its network, device, TLS fingerprint, and country.
+Both counts fade as exp(-age / memory). Where nobody answers, `floor` sends go out at once and floor x time / memory
+more after that. The budget follows the normal conversion: with per_approval = 5 it is met where less than one send in
+six is answered.
+
+An attack that is spread wide has no block, address or network of its own. So sends that nobody vouches for are counted
+together, as *strangers*: those of whose number block, address, network and device none has had an answer yet. And the
+application's own country is watched like a foreign one, but with a short memory and a stricter budget, since it is
+everybody's.
+
+Mode `auto` lets go what is over a budget until the evidence is plain (`plain_evidence` times the budget), then wants a
+challenge passed; such sends are counted apart, with the same floors, and are refused beyond those.
 
 Pumpers hold numbers in a row. A number is *in a row* if, of the last 64 others in its block that were asked for and are
 not proved, 3 lie within 50 of it, or 16 within 500. Such sends have a budget of their own, so a row uses up its own and
@@ -22,8 +31,10 @@ Places are counted round the block (0 is next to 9999) and stored shifted by a k
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from enum import StrEnum
+
+import msgspec
 
 from otp_service.domain.value import Value
 
@@ -36,10 +47,18 @@ ROW = ((50, 3), (500, 16))
 class Reason(StrEnum):
     NUMBER_BLOCK = "number_block"
     CLIENT_IP = "client_ip"
+    CLIENT_PROVIDER = "client_provider"
+    """Its network: the /16 of an IPv4 address, the /32 of an IPv6 one."""
+    CLIENT_DEVICE = "client_device"
+    CLIENT_JA4 = "client_ja4"
     COUNTRY = "country"
+    STRANGERS = "strangers"
+    """Nobody of its number block, its address or its network has answered yet."""
     ADJACENT_NUMBERS = "adjacent_numbers"
     VERIFIED_NUMBER = "verified_number"
-    """Passes: the right code came from it before."""
+    """The right code came from it before: it passes, or it is over the budget that such a number has for itself."""
+    ADDRESS_DOMAIN = "address_domain"
+    """Of an address: what a number block is of a phone."""
     ALLOW_LIST = "allow_list"
     """Passes."""
 
@@ -52,6 +71,8 @@ class Word(StrEnum):
     """Not judged."""
     WOULD_REFUSE = "would_refuse"
     """It went out, since the guard only watches (mode `shadow`)."""
+    CHALLENGED = "challenged"
+    """It did not go out; it may, if the caller has seen a challenge passed."""
     REFUSED = "refused"
 
 
@@ -71,41 +92,62 @@ class Finding(Value):
     budget: float = 0
 
 
-class Decision(Value):
-    """row: the number was in a row, so it was counted there."""
+class Decision(Value, omit_defaults=True):
+    """What was thought of a send, and where it was counted.
+
+    row, stranger: among those. verified: in the budget of its own number alone. counted: among the unverified; in mode
+    `shadow` what would be refused is not, so that its tallies are those that `enforce` would have. challenge: the
+    caller saw one passed. by_challenge: so it went out beyond the budget, and was counted with others of that kind.
+    """
 
     word: Word
-    findings: Collection[Finding] = ()
+    findings: tuple[Finding, ...] = ()
     row: bool = False
+    stranger: bool = False
+    verified: bool = False
+    counted: bool = False
+    challenge: bool = False
+    by_challenge: bool = False
 
-    @property
-    def counted(self) -> bool:
-        """Among the unverified. What is refused is not, and in mode `shadow` neither is what would be: so its tallies
-        are those that `enforce` would have, and its report tells what `enforce` would have done."""
-        return self.word is Word.ALLOWED
-
-    def encode(self) -> str:
-        """As a verification keeps it. Most are plainly allowed."""
-        if not self.findings and not self.row:
-            return str(self.word)
+    def encode(self) -> dict[str, str]:
+        """Fields of a verification's record. `guard` is what earlier versions read, which know fewer reasons."""
         rows = [[str(one.reason), one.unverified, one.approved, one.budget] for one in self.findings]
-        return json.dumps([str(self.word), rows, int(self.row)], separators=(",", ":"))
+        known = [row for row in rows if row[0] in _REASONS_BEFORE]
+        plain = not known and not self.row
+        text = str(self.word) if plain else json.dumps([str(self.word), known, int(self.row)], separators=(",", ":"))
+        if Decision.parse(text) == self:
+            return {"guard": text}
+        return {"guard": text, "verdict": msgspec.json.encode(self).decode()}
 
     @classmethod
-    def parse(cls, text: str) -> Decision | None:
+    def parse(cls, guard: str, verdict: str = "") -> Decision | None:
         """None where no guard was there."""
-        if not text.startswith("["):
-            return cls(Word(text)) if text else None
-        word, rows, row = json.loads(text)
-        return cls(Word(word), tuple(Finding(Reason(reason), *numbers) for reason, *numbers in rows), bool(row))
+        if verdict:
+            return msgspec.json.decode(verdict, type=cls)
+        if not guard.startswith("["):
+            return cls(Word(guard), counted=guard == Word.ALLOWED) if guard else None
+        word, rows, row = json.loads(guard)
+        findings = tuple(Finding(Reason(reason), *numbers) for reason, *numbers in rows)
+        verified = any(one.reason is Reason.VERIFIED_NUMBER for one in findings)
+        return cls(Word(word), findings, bool(row), verified=verified, counted=word == Word.ALLOWED)
+
+
+_REASONS_BEFORE = frozenset(
+    {"number_block", "client_ip", "country", "adjacent_numbers", "verified_number", "allow_list"}
+)
+
+
+def judged(reason: Reason, tally: Tally, floor: float, per_approval: float) -> Finding:
+    """The counts beside the budget that they are judged by."""
+    budget = floor + per_approval * tally.approved
+    return Finding(reason, round(tally.unverified, 1), round(tally.approved, 1), round(budget, 1))
 
 
 def over_budget(reason: Reason, tally: Tally, floor: float, per_approval: float) -> Finding | None:
     """What is wrong with one more send, if anything."""
-    budget = floor + per_approval * tally.approved
-    if tally.unverified <= budget:
+    if tally.unverified <= floor + per_approval * tally.approved:
         return None
-    return Finding(reason, round(tally.unverified, 1), round(tally.approved, 1), round(budget, 1))
+    return judged(reason, tally, floor, per_approval)
 
 
 def in_row(place: int, others: Iterable[int]) -> bool:

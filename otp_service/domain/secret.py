@@ -2,6 +2,42 @@
 
 from __future__ import annotations
 
+import base64
+import html
+import json
+from urllib.parse import quote, quote_plus
+
+LEAST_WITHIN = 8
+"""Letters of base64 within more of it; fewer could be anything."""
+
+
+def forms(secret: str) -> set[str]:
+    """How a secret is written where somebody repeats it: as it is, in URLs, JSON and XML, and in base64, alone or as a
+    part of what is encoded, as in `Authorization: Basic`. To be compared without regard to case."""
+    in_json = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    return {
+        secret,
+        quote(secret, safe=""),
+        quote(secret),
+        quote_plus(secret),
+        *in_json,
+        *(each.replace("/", "\\/") for each in in_json),
+        html.escape(secret),
+        html.escape(secret, quote=False),
+        base64.b64encode(secret.encode()).decode(),
+        *_within_base64(secret.encode()),
+    } - {""}
+
+
+def _within_base64(secret: bytes) -> set[str]:
+    """The letters that are the same whatever stands around it: it begins at one of three places."""
+    found = set()
+    for before in range(3):
+        bits = (before + len(secret)) * 8
+        letters = base64.b64encode(bytes(before) + secret).decode()[-(-before * 8 // 6) : bits // 6]
+        found.add(letters if len(letters) >= LEAST_WITHIN else "")
+    return found
+
 
 class Secret:
     """A credential. Printing, formatting or logging it shows nothing; `reveal()` is easy to search for."""

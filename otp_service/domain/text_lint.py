@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from otp_service.domain.lifecycle import LIFE_CAP_SECONDS
 from otp_service.domain.segments import Size, foreign, measure
 from otp_service.domain.texts import Texts
 from otp_service.domain.value import Value
+from otp_service.domain.verifications import LIFE_CAP_SECONDS
 
 FORMS = {"": "", "web": "webotp", "android": "retriever"}
 """Platform → what its form of the text is called in findings."""
@@ -38,18 +38,22 @@ class Examined(Value):
     plain: bool
 
 
-def examine(texts: Texts, code_length: int) -> Iterator[Examined]:
-    """Every text in every form that the settings make possible, each in its longest version."""
+def examine(texts: Texts, code_length: int, locales: Collection[str] = ()) -> Iterator[Examined]:
+    """Texts in every form that the settings make possible, each in its longest version. locales: empty for all."""
     code = "0" * code_length
-    for locale in texts.templates:
+    for locale in locales or texts.templates:
         prose = texts.render(locale, code, LIFE_CAP_SECONDS)
         for platform in texts.platforms:
             text = texts.render(locale, code, LIFE_CAP_SECONDS, platform)
             size = measure(text)
             mistakes, notes = _avoidable(text, size)
             if not platform:
-                mistakes = [*mistakes, *_twins(text)]
-                notes = [*notes, *_other_digits(text, code)]
+                mistakes += [
+                    f"the word {word!r} mixes Latin and Cyrillic letters that look alike"
+                    for word in filter(_is_disguised, re.findall(r"\w+", text))
+                ]
+                if _CODE_LIKE.search(text.replace(code, "")):
+                    notes.append("other digits look like a code, and a phone may offer them instead")
             if platform == "android" and size.parts > 1:
                 mistakes = [*mistakes, "SMS Retriever reads 140 bytes, one part"]
             # Who asked for an origin line is told its price; that it has one is no mistake.
@@ -85,16 +89,6 @@ def _avoidable(text: str, size: Size) -> tuple[list[str], list[str]]:
     return (said, []) if measure(without).parts < size.parts else ([], said)
 
 
-def _twins(text: str) -> list[str]:
-    words = filter(_is_disguised, re.findall(r"\w+", text))
-    return [f"the word {word!r} mixes Latin and Cyrillic letters that look alike" for word in words]
-
-
-def _other_digits(text: str, code: str) -> list[str]:
-    other = _CODE_LIKE.search(text.replace(code, ""))
-    return ["other digits look like a code, and a phone may offer them instead"] if other else []
-
-
 def _shown(character: str) -> str:
     name = f"{character!r} U+{ord(character):04X} {unicodedata.name(character, '')}".strip()
     return f"{name} (for {_PLAIN[character]!r})" if character in _PLAIN else name
@@ -102,11 +96,10 @@ def _shown(character: str) -> str:
 
 def _is_disguised(word: str) -> bool:
     """Letters of two alphabets, and those of one have twins in the other: nobody can see which is which."""
-    alphabets = {alphabet: [c for c in word if _alphabet(c) == alphabet] for alphabet in ("LATIN", "CYRILLIC")}
+    alphabets = {
+        alphabet: [c for c in word if unicodedata.name(c, "").split(" ")[0] == alphabet]
+        for alphabet in ("LATIN", "CYRILLIC")
+    }
     latin, cyrillic = alphabets.values()
     twins = all(c in _LATIN_OF_CYRILLIC for c in cyrillic) or all(c in _CYRILLIC_LIKE_LATIN for c in latin)
     return bool(latin and cyrillic and twins)
-
-
-def _alphabet(character: str) -> str:
-    return unicodedata.name(character, "").split(" ")[0]

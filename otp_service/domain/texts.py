@@ -6,6 +6,13 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
+from msgspec import field
+from msgspec.structs import replace
+
+from otp_service.domain import mails
+from otp_service.domain.locales import minutes
+from otp_service.domain.mails import Mail, MailTemplate
+from otp_service.domain.requests import Content
 from otp_service.domain.value import Value
 
 GATEWAY_CODE = "{код}"
@@ -14,6 +21,20 @@ GATEWAY_CODE = "{код}"
 SHIPPED: Mapping[str, str] = {
     "ru": "{code} — код для {brand}. Никому его не сообщайте.",
     "en": "{code} is your {brand} code. Do not share it with anyone.",
+    "kk": "{code} — {brand} коды. Оны ешкімге айтпаңыз.",
+    "uz": "{code} - {brand} uchun kod. Uni hech kimga aytmang.",
+    "be": "{code} — код для {brand}. Нікому яго не паведамляйце.",
+    "uk": "{code} — код для {brand}. Нікому його не повідомляйте.",
+    "ky": "{code} — {brand} коду. Аны эч кимге айтпаңыз.",
+    "hy": "{code} — Ձեր {brand} կոդն է։ Ոչ մեկին մի ասեք այն։",
+    "az": "{code} - {brand} kodunuzdur. Heç kimə verməyin.",
+    "tr": "{code} - {brand} kodunuz. Kimseyle paylaşmayın.",
+    "de": "{code} ist Ihr Code für {brand}. Nicht weitergeben.",
+    "fr": "{code} est votre code {brand}. Ne le communiquez pas.",
+    "es": "{code} es tu clave de {brand}. No la compartas con nadie.",
+    "pt": "{code} é o seu código {brand}. Não o compartilhe.",
+    "it": "{code} è il tuo codice {brand}. Non condividerlo.",
+    "pl": "{code} to kod {brand}. Nie podawaj go nikomu.",
 }
 PLACEHOLDERS = ("code", "brand", "minutes")
 WALK_SECONDS = 15
@@ -33,6 +54,18 @@ class Texts(Value):
     templates: Mapping[str, str]
     webotp_host: str = ""
     android_hash: str = ""
+    mails: Mapping[str, MailTemplate] = field(default_factory=lambda: mails.SHIPPED)
+
+    def with_content(self, content: Content) -> Texts:
+        """What of it the caller says otherwise."""
+        if not (content.brand or content.webotp_host or content.android_hash):
+            return self
+        return replace(
+            self,
+            brand=content.brand or self.brand,
+            webotp_host=content.webotp_host or self.webotp_host,
+            android_hash=content.android_hash or self.android_hash,
+        )
 
     @property
     def platforms(self) -> tuple[str, ...]:
@@ -46,6 +79,10 @@ class Texts(Value):
         line = self.last_line(platform, code)
         return f"{prose}\n{line}" if line else prose
 
+    def mail(self, locale: str, code: str, life_seconds: float) -> tuple[Mail, str]:
+        """A mail, and its plain text."""
+        return mails.written(self.mails[locale], locale, code, self.brand, _whole_minutes(life_seconds))
+
     def last_line(self, platform: str, code: str) -> str:
         """For a browser: the origin-bound code (WICG, sms-one-time-codes, "Message format"): `@host #code`.
 
@@ -58,15 +95,6 @@ class Texts(Value):
     def repeats_code(self, platform: str) -> bool:
         """The code stands in the text twice: a gateway that makes it itself is asked to place it only once."""
         return platform == "web" and bool(self.webotp_host)
-
-
-def minutes(count: int, locale: str) -> str:
-    """`5 минут`, `1 минута`, `2 минуты`; `1 minute`, `5 minutes` (CLDR cardinal plurals of ru and en; nominative)."""
-    if locale != "ru":
-        return f"{count} minute{'s' * (count != 1)}"
-    if count % 100 in range(11, 15) or count % 10 not in range(1, 5):
-        return f"{count} минут"
-    return f"{count} минут{'а' if count % 10 == 1 else 'ы'}"
 
 
 def template_fault(template: str) -> str:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from otp_service.domain.lifecycle import Status, Verification
-from otp_service.domain.messages import Message
 from otp_service.domain.value import Value
+from otp_service.domain.verifications import Status, Verification
 
 
 class Moment(Value):
@@ -25,15 +22,12 @@ def timeline(found: Verification) -> list[Moment]:
     moments = [Moment(found.created_at, "created")]
     moments += [Moment(at, "attempt") for at in found.attempted_at if at]
     for message in found.messages:
-        moments += _of_message(message)
+        moments.append(Moment(message.queued_at, "message.queued", message.number))
+        if message.sent_at:
+            moments.append(Moment(message.sent_at, "message.accepted", message.number))
+        if message.status not in ("queued", "accepted"):
+            at = message.ended_at or message.updated_at
+            moments.append(Moment(at, f"message.{message.status}", message.number))
     if found.ended_at or found.status is not Status.PENDING:
         moments.append(Moment(found.ended_at or found.expires_at, str(found.status)))
     return sorted(moments, key=lambda moment: moment.at)
-
-
-def _of_message(message: Message) -> Iterator[Moment]:
-    yield Moment(message.queued_at, "message.queued", message.number)
-    if message.sent_at:
-        yield Moment(message.sent_at, "message.accepted", message.number)
-    if message.status not in ("queued", "accepted"):
-        yield Moment(message.ended_at or message.updated_at, f"message.{message.status}", message.number)

@@ -1,6 +1,6 @@
-"""Time-based one-time passwords: RFC 6238 over the HOTP of RFC 4226, with the codes of cryptography's `twofactor`.
+"""Time-based one-time passwords: RFC 6238 over the HOTP of RFC 4226.
 
-A secret has 160 bits (RFC 4226 §4 R6). A step is 30 seconds since the epoch, by the clock of Redis.
+Our secrets have 160 bits (RFC 4226 §4 R6). A step is a period of seconds since the epoch, by the clock of Redis.
 """
 
 from __future__ import annotations
@@ -8,23 +8,39 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable
 from enum import StrEnum
+from functools import cache
 from urllib.parse import quote, urlencode
 
-from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA512
-from cryptography.hazmat.primitives.twofactor.hotp import HOTP
-
+from otp_service.domain.codes import bare
 from otp_service.domain.value import Hidden, Value
 
 PERIOD_SECONDS = 30
+PERIODS = (30, 60)
+"""60 s is what several hardware tokens have; such authenticators can be imported."""
+DIGITS = (6, 7, 8)
 SECRET_BYTES = 20
 LEAST_SECRET_BYTES = 10
 """Of an imported one: many services gave 80 bits, below the 128 of RFC 4226 §4 R6. Ours always have 160."""
 LONGEST_SECRET_BYTES = 64
-FARTHEST_DRIFT = 4
-"""Steps that a device's clock may be found wrong by, after which it has to be set right (RFC 6238 §6)."""
+FARTHEST_DRIFT_SECONDS = 180
+"""So far off a device's clock may be at its enrolment, and followed later; beyond that it has to be set right."""
+FAR_SECONDS = 3600
+"""So far off a code of a device whose clock has to be set right is still told from a wrong one."""
+FAR_HOURS = 14
+"""At an enrolment whole hours too, of a clock that was set by hand in another time zone."""
+_CODE = re.compile(r"[0-9]{6,8}")
+
+
+def read(typed: str) -> str:
+    """A code as a person typed it, without blanks and the like: 6 to 8 digits. Raises ValueError."""
+    code = bare(typed)
+    if not _CODE.fullmatch(code):
+        raise ValueError("no code of 6 to 8 digits")
+    return code
 
 
 class Algorithm(StrEnum):
@@ -35,28 +51,33 @@ class Algorithm(StrEnum):
     SHA512 = "SHA512"
 
 
-_HASHES: Mapping[Algorithm, type[SHA1 | SHA256 | SHA512]] = {
-    Algorithm.SHA1: SHA1,
-    Algorithm.SHA256: SHA256,
-    Algorithm.SHA512: SHA512,
-}
+class ClockOff(Value):
+    """A code that is right at another time. step: that time's. seconds: how far the device's clock is ahead of ours."""
+
+    step: int
+    seconds: int
 
 
 class Generator(Value):
-    """What an authenticator app knows: the secret, and how codes are made from it. digits: 6 or 8."""
+    """What an authenticator app knows: the secret, and how codes are made from it. period: seconds."""
 
     secret: Hidden[bytes]
     digits: int = 6
     algorithm: Algorithm = Algorithm.SHA1
+    period: int = PERIOD_SECONDS
 
     @classmethod
     def new(cls, digits: int, algorithm: Algorithm) -> Generator:
         return cls(secrets.token_bytes(SECRET_BYTES), digits, algorithm)
 
     def code(self, step: int) -> str:
-        """The code of one step, with leading zeros."""
-        hotp = HOTP(self.secret, self.digits, _HASHES[self.algorithm](), enforce_key_length=False)
-        return hotp.generate(step).decode()
+        """The code of one step, with leading zeros (RFC 4226 §5.3)."""
+        digest = hmac.digest(self.secret, step.to_bytes(8, "big"), self.algorithm)
+        at = digest[-1] & 15
+        return str((int.from_bytes(digest[at : at + 4], "big") & 0x7FFF_FFFF) % 10**self.digits).zfill(self.digits)
+
+    def step_at(self, now_ms: int) -> int:
+        return now_ms // (self.period * 1000)
 
     def find(self, code: str, now_ms: int, window: int, drift: int) -> int | None:
         """The step that a code belongs to, nearest to now first; None if it is no code of these minutes.
@@ -65,13 +86,35 @@ class Generator(Value):
         slow typist looks like a slow clock. Window 0 is strict: the step of now alone. Every candidate is computed and
         compared in constant time, whichever matches.
         """
-        step = step_at(now_ms)
-        drift = drift if window else 0
+        step = self.step_at(now_ms)
+        centres = (step, step + drift) if window else (step,)
+        candidates = {centre + off for centre in centres for off in range(-window, window + 1)}
+        return self._first(code, sorted(candidates, key=lambda one: (abs(one - step), -one)))
+
+    def enrolment_window(self, window: int) -> int:
+        """Steps either way at a confirmation, where logins have this window: a strict one stays strict."""
+        return max(window, FARTHEST_DRIFT_SECONDS // self.period) if window else 0
+
+    def drift_of(self, found: int, now_ms: int) -> int:
+        """What to remember of a device after a right code, in steps; more than the farthest drift is not followed."""
+        farthest = FARTHEST_DRIFT_SECONDS // self.period
+        return max(-farthest, min(farthest, found - self.step_at(now_ms)))
+
+    def clock_off(self, code: str, now_ms: int, *, enrolment: bool) -> ClockOff | None:
+        """Whether a code that `find` does not know is one of a clock that is plainly wrong; the nearest one.
+
+        One in some thousands of mistyped codes is, too: about twice FAR_SECONDS over the period, out of 10^digits.
+        """
+        step = self.step_at(now_ms)
+        found = self._first(code, [step + off for off in _far(self.period, enrolment)])
+        return ClockOff(found, (found - step) * self.period) if found is not None else None
+
+    def _first(self, code: str, steps: Iterable[int]) -> int | None:
         found = None
-        for candidate in range(step + max(drift, 0) + window, step + min(drift, 0) - window - 1, -1):
-            same = hmac.compare_digest(self.code(candidate).encode(), code.encode())
-            if same and (found is None or abs(candidate - step) < abs(found - step)):
-                found = candidate
+        for step in steps:
+            same = step >= 0 and hmac.compare_digest(self.code(step).encode(), code.encode())
+            if same and found is None:
+                found = step
         return found
 
     def uri(self, label: str, issuer: str) -> str:
@@ -81,20 +124,23 @@ class Generator(Value):
             "issuer": issuer,
             "algorithm": self.algorithm,
             "digits": self.digits,
-            "period": PERIOD_SECONDS,
+            "period": self.period,
         }
         return (
             f"otpauth://totp/{quote(issuer, safe='')}:{quote(label, safe='')}?{urlencode(parameters, quote_via=quote)}"
         )
 
 
-def step_at(now_ms: int) -> int:
-    return now_ms // (PERIOD_SECONDS * 1000)
-
-
-def drift_of(found: int, now_ms: int) -> int:
-    """What to remember of a device after a right code; more than the farthest drift is not followed."""
-    return max(-FARTHEST_DRIFT, min(FARTHEST_DRIFT, found - step_at(now_ms)))
+@cache
+def _far(period: int, enrolment: bool) -> tuple[int, ...]:
+    """Steps off that are looked at for a wrong clock, nearest first."""
+    hours = FAR_HOURS * 3600 if enrolment else FAR_SECONDS
+    steps = (
+        off
+        for off in range(-hours // period, hours // period + 1)
+        if abs(off * period) <= FAR_SECONDS or min(off * period % 3600, -off * period % 3600) <= FARTHEST_DRIFT_SECONDS
+    )
+    return tuple(sorted(steps, key=abs))
 
 
 def to_base32(secret: bytes) -> str:

@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import hmac
 import random
+import re
 from collections.abc import Sequence
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -36,14 +37,26 @@ class Verdict(StrEnum):
     GONE = "gone"
 
 
+class Twilio(Value):
+    """How a receiver is told that a caller of the Twilio facade named. types: in Twilio's words; token: that signs."""
+
+    token: Hidden[str]
+    account_sid: str
+    service_sid: str
+    types: tuple[str, ...]
+
+
 class Endpoint(Value):
-    """One receiver of one application. id: made from application and URL. types: what it hears of."""
+    """One receiver of one application. id: made from application and URL. types: what it hears of. prefixes: of what it
+    hears of types that only a newer version knows."""
 
     id: str
     application: str
     url: Hidden[str]
     secrets: Hidden[tuple[bytes, ...]]
     types: tuple[EventType, ...]
+    twilio: Twilio | None = None
+    prefixes: tuple[str, ...] = ()
 
 
 def endpoint_id(application: str, url: str) -> str:
@@ -78,12 +91,32 @@ def secret_bytes(secret: str) -> bytes:
     return key
 
 
+def hook_secret_bytes(secret: str) -> bytes:
+    """The key that another system signs with: `v1,whsec_…` or `whsec_…`. Raises ValueError if it is none."""
+    text = secret.removeprefix("v1,")
+    if not text.startswith(PREFIX):
+        raise ValueError(f"must begin with v1,{PREFIX} or {PREFIX}")
+    text = text.removeprefix(PREFIX)
+    try:
+        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError(f"must be base64 after {PREFIX}") from None
+    if len(key) < 16:
+        raise ValueError("must have 16 bytes or more")
+    return key
+
+
 def types_heard(patterns: Sequence[str]) -> tuple[EventType, ...]:
     """The types that a list such as `verification.*`, `message.updated` names. Raises ValueError for a vain pattern."""
     for pattern in patterns:
         if not any(fnmatchcase(kind, pattern) for kind in EventType):
             raise ValueError(f"no event is called {pattern!r}")
     return tuple(kind for kind in EventType if any(fnmatchcase(kind, pattern) for pattern in patterns))
+
+
+def prefixes_heard(patterns: Sequence[str]) -> tuple[str, ...]:
+    """Of patterns such as `verification.*` and `*`, what a type begins with."""
+    return tuple(pattern[:-1] for pattern in patterns if re.fullmatch(r"[a-z_.]*\*", pattern))
 
 
 def signature(keys: Sequence[bytes], event_id: str, timestamp: int, body: bytes) -> str:

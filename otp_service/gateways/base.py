@@ -6,15 +6,23 @@ stop is decided by `delivery`, from what the error says (`GatewayError.then`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from ipaddress import IPv4Address, IPv6Address
+from typing import Protocol, runtime_checkable
 from zoneinfo import ZoneInfo
 
+from otp_service.domain.inbound import Incoming
+from otp_service.domain.mails import Mail
 from otp_service.domain.messages import MessageStatus
+from otp_service.domain.phone import Number
+from otp_service.domain.reasons import Reason
+from otp_service.domain.secret import forms
 from otp_service.domain.value import Hidden, Value
+from otp_service.telemetry.logs import redacted
 
 
 class Then(StrEnum):
@@ -28,42 +36,14 @@ class Then(StrEnum):
     """The request left and no clear answer came: an SMS may arrive."""
 
 
-class Reason(StrEnum):
-    """Why a gateway did not take a message: a closed list for records, metrics and callers."""
-
-    INVALID_NUMBER = "invalid_number"
-    STOP_LIST = "stop_list"
-    DIRECTION_CLOSED = "direction_closed"
-    CREDENTIALS = "credentials"
-    ACCOUNT_BLOCKED = "account_blocked"
-    FUNDS = "funds"
-    GATEWAY_EXHAUSTED = "gateway_exhausted"
-    """The provider itself has run out of SMS."""
-    SENDER = "sender"
-    CONTENT = "content"
-    BAD_REQUEST = "bad_request"
-    """The gateway did not understand us: a bug of ours or a wrong setting."""
-    THROTTLED = "throttled"
-    UNREACHABLE = "unreachable"
-    """No connection was made, so nothing was sent."""
-    TIMEOUT = "timeout"
-    BROKEN_ANSWER = "broken_answer"
-    """Cut, reset, HTML, an HTTP error, or a shape the document does not know."""
-    NOT_SENT = "not_sent"
-    """The gateway says so itself (`connection_error`, `Sent Error`)."""
-    UNKNOWN_ERROR = "unknown_error"
-    """An error text that no document lists."""
-    NO_REPORT = "no_report"
-    """The gateway took it and never told the end."""
-    WITHHELD = "withheld"
-    """It was never handed to the gateway: a decoy of an application that does not tell whom it refuses."""
-
-
 class Outgoing(Value):
     """One message to be sent. `text` holds the code, except where the gateway makes it: there it holds `{код}`.
 
-    phone: E.164. client_id: decimal digits, unique for ever in the provider's account. expires_at: aware UTC time
-    after which the code is dead. code_length: digits wanted where the gateway makes the code, else 0.
+    phone: E.164, or an address where the channel is email. client_id: decimal digits, unique for ever in the provider's
+    account. expires_at: aware UTC time after which the code is dead. code_length: digits wanted where the gateway makes
+    the code, else 0. repeat: it was handed to this gateway before, under the same client id, and nobody knows what
+    became of it. code: the one in the text, for providers that place it themselves; "" where the gateway makes it.
+    locale: of the text. mail: what a mail has beside its text, where the channel is email.
     """
 
     phone: Hidden[str]
@@ -71,6 +51,10 @@ class Outgoing(Value):
     client_id: str
     expires_at: datetime
     code_length: int = 0
+    repeat: bool = False
+    code: Hidden[str] = ""
+    locale: str = ""
+    mail: Hidden[Mail | None] = None
 
 
 class Accepted(Value):
@@ -78,27 +62,53 @@ class Accepted(Value):
 
     status: `accepted`, `delivered`, `scheduled` or `held` (error 8 of TargetSMS: goes out after a top-up).
     code: only from a gateway that makes it; never logged, hashed at once by the caller and forgotten.
-    parts: SMS parts as the gateway counts them, 0 if it does not say.
+    parts: SMS parts as the gateway counts them, 0 if it does not say. earlier: it says that it has taken this message
+    before and sends nothing now; only for a repeat is that good news, see `delivery.attempt`. price: of one part, None
+    if it does not say.
     """
 
     provider_id: str = ""
     status: MessageStatus = MessageStatus.ACCEPTED
     parts: int = 0
     code: Hidden[str] = ""
+    earlier: bool = False
+    price: Decimal | None = None
+
+
+LONGEST_WORDS = 200
+_LONGEST_READ = 4000
+_NUMBERS = re.compile(r"\d(?:[\s().+-]{0,3}\d){3,}")
+"""Whatever may be a phone or a code, in pieces, too."""
 
 
 class GatewayError(Exception):
-    """A gateway did not take a message. Carries nothing that the provider wrote, no phone, no code.
+    """A gateway did not take a message. Neither its text nor its `repr` holds anything that the provider wrote.
 
     reason: for records and metrics. then: what the walk does next. text: the sentence of the vendor's document that
-    the answer stands for, as printed there, for an operator to read; "" where no document lists the answer.
+    the answer stands for, as printed there, for an operator to read; "" where no document lists the answer. said: what
+    the provider wrote instead, for `words`.
     """
 
-    def __init__(self, reason: Reason, then: Then, text: str = "") -> None:
+    def __init__(self, reason: Reason, then: Then, text: str = "", said: str = "") -> None:
         super().__init__(f"{reason} ({then})")
         self.reason = reason
         self.then = then
         self.text = text
+        printable = "".join(char if char.isprintable() else " " for char in said[:_LONGEST_READ])
+        self._said = " ".join(printable.split())
+
+    @property
+    def words(self) -> str:
+        """The provider's own words where no document lists them, for an operator alone: one line of up to
+        `LONGEST_WORDS` characters, without what may be a phone or a code, without the credentials in use, and without
+        what `hide` was given.
+        """
+        return _NUMBERS.sub("#", redacted(self._said))[:LONGEST_WORDS]
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Take credentials out of `words`, however they are written. For the adapter that used them."""
+        for form in sorted({form for each in secrets for form in forms(each)}, key=len, reverse=True):
+            self._said = re.sub(re.escape(form), "[redacted]", self._said, flags=re.IGNORECASE)
 
 
 class Delivery(Value):
@@ -115,12 +125,50 @@ class Delivery(Value):
     provider_code: str = ""
 
 
+class Push(Value):
+    """A request of a provider to us. headers: names in lower case. path: without the token."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Hidden[Mapping[str, str]]
+    body: Hidden[bytes]
+
+
+class Pushed(Value):
+    """What a push says, and what it is answered once that is stored. understood: false for what is no push."""
+
+    deliveries: list[Delivery]
+    answer: bytes = b""
+    media_type: str = "text/plain; charset=utf-8"
+    status: int = 200
+    understood: bool = True
+    incoming: Sequence[Incoming] = ()
+    """SMS that people sent us."""
+
+
 class Finding(Value):
-    """One line of a gateway's self-examination for `otp-service doctor`."""
+    """One line of a gateway's self-examination for `otp-service doctor`. reason: why a question was not answered."""
 
     name: str
     ok: bool
     text: str
+    reason: Reason | None = None
+
+    @classmethod
+    def not_told(cls, name: str, error: GatewayError) -> Finding:
+        return cls(name, False, f"not told: {error}", error.reason)
+
+
+class Traits(Value):
+    """What the settings say of every gateway alike. `config.traits()` makes it."""
+
+    attempt_seconds: float
+    """The longest that one attempt may take."""
+    balance_low: float
+    """Below this, in money or SMS as the provider counts, the operator is told; 0 for never."""
+    circuit_breaker: bool
+    """Leave it alone for a while after it failed."""
 
 
 class Gateway(Protocol):
@@ -135,16 +183,13 @@ class Gateway(Protocol):
 
     account: str
     """Names the provider account: within it client ids are unique. Holds no password."""
-    attempt_seconds: float
-    """The longest that one attempt may take."""
+    traits: Traits
     ask_batch: int
     """How many messages one call of `deliveries` may be about."""
     ask_pause_seconds: float
     """A message is asked about again only after so long."""
-    balance_low: float
-    """Below this the operator is told; 0 for never."""
-    circuit_breaker: bool
-    """Leave it alone for a while after it failed."""
+    repeat_pause_seconds: float
+    """The same text to the same phone is refused for so long; 0: never."""
 
     @property
     def zone(self) -> ZoneInfo | None:
@@ -183,4 +228,67 @@ class Gateway(Protocol):
 
     async def close(self) -> None:
         """Give back connections."""
+        ...
+
+
+@runtime_checkable
+class TakesCallbacks(Protocol):
+    """A gateway whose provider pushes to us what became of messages. Anyone may send a push."""
+
+    name: str
+    account: str
+    callback_tokens: Sequence[str]
+    """What opens POST /callbacks/NAME/TOKEN; several during a rotation, none where nothing is taken."""
+    callback_networks: Sequence[Container[IPv4Address | IPv6Address]]
+    """Where pushes may come from; empty for anywhere."""
+    believes_pushes: bool
+    """A pushed state counts without asking, because there is no question for it; then a push proves who sent it."""
+
+    def read_push(self, push: Push) -> Pushed:
+        """Never raises."""
+        ...
+
+    async def examine_callback(self, public_url: str) -> Finding | None:
+        """Whether states are pushed to this service; None where the provider does not tell. Never raises."""
+        ...
+
+    async def register_callback(self, public_url: str) -> bool:
+        """Have states pushed to us, if the settings ask for it. True if that was changed. Raises `GatewayError`."""
+        ...
+
+
+@runtime_checkable
+class Revokes(Protocol):
+    """A gateway that can take back what it has sent, by `withdraw`, while nobody has seen it."""
+
+    revokes: bool
+
+
+@runtime_checkable
+class TakesIncoming(Protocol):
+    """A gateway whose provider can be asked for SMS that people sent us."""
+
+    name: str
+    incoming_seconds: float
+    """How often; 0: not at all."""
+
+    async def incoming(self, since: datetime, seconds: float) -> list[Incoming]:
+        """What came after `since` (aware). Raises `GatewayError`."""
+        ...
+
+
+@runtime_checkable
+class KnowsNumbers(Protocol):
+    """A gateway whose provider can be asked about phones."""
+
+    name: str
+    stop_list_seconds: float
+    """How often `stop_list` is to be read; 0: not at all."""
+
+    async def number_info(self, phone: str, seconds: float) -> Number | None:
+        """Operator and region of a phone (E.164); None if the provider says nothing of it. Raises `GatewayError`."""
+        ...
+
+    async def stop_list(self, seconds: float) -> list[str]:
+        """Phones (E.164) that this account never writes to. Raises `GatewayError`."""
         ...

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from functools import lru_cache
-from typing import cast
+from typing import Protocol, cast
 
 import httpx
 
+from otp_service.domain.reasons import Reason
 from otp_service.domain.value import Hidden, Value
-from otp_service.gateways.base import GatewayError, Reason, Then
+from otp_service.gateways.base import GatewayError, Then
 from otp_service.outbound.transport import AiohttpTransport, Progress
 
 MAX_BODY = 256 * 1024
 """Bytes. Answers are a few hundred; a longer one is not an answer."""
+MAX_LIST = 64 * 1024 * 1024
+"""Bytes of an answer that is read piece by piece and not kept: a list, of a million phones or 150,000 SMS."""
+
+MOST_PUSHED = 1000
+"""States of one push."""
 
 REFUSALS = {
     401: Reason.CREDENTIALS,
@@ -30,6 +37,28 @@ REFUSALS = {
 def broken_answer() -> GatewayError:
     """The answer is not what the document describes, so whether an SMS left is unknown."""
     return GatewayError(Reason.BROKEN_ANSWER, Then.UNCLEAR)
+
+
+class Observer(Protocol):
+    """Is shown what passes, for `otp-service gateways try`. If `request` raises, nothing is sent."""
+
+    def request(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> None: ...
+
+    def reply(self, status: int, body: bytes) -> None: ...
+
+    def note(self, text: str) -> None:
+        """How something was read."""
+        ...
+
+
+observer: ContextVar[Observer | None] = ContextVar("observer", default=None)
+"""Of the running task; nobody else's exchanges are shown."""
+
+
+def tell(text: str) -> None:
+    """Say to who watches how an answer is read. text: nothing that must not be shown to the operator who asked."""
+    if watching := observer.get():
+        watching.note(text)
 
 
 class Reply(Value):
@@ -60,16 +89,13 @@ def decode(body: bytes) -> str:
 _kept = lru_cache(64)(httpx.URL)
 
 
-def _parsed(url: str) -> httpx.URL:
-    """Parsed once where it has no query. One with a query may hold credentials, a phone and a code: it is not kept."""
-    return httpx.URL(url) if "?" in url else _kept(url)
-
-
 class HttpClient:
     """Speaks HTTP to one address. Raises nothing but `GatewayError`, which carries no trace of the request.
 
     base_url: as `address.checked_address` returns it. ssl_context: in place of the system's certificates.
     """
+
+    base_url = ""
 
     def __init__(
         self,
@@ -79,7 +105,7 @@ class HttpClient:
         connect_seconds: float = 2.0,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        self._base_url = base_url
+        self.base_url = base_url
         self._connect_seconds = connect_seconds
         self._slots = asyncio.Semaphore(max_parallel)
         self._transport = AiohttpTransport(max_connections=max_parallel, ssl_context=ssl_context)
@@ -92,16 +118,23 @@ class HttpClient:
         content: bytes = b"",
         headers: Mapping[str, str] | None = None,
         seconds: float,
+        sink: Callable[[bytes], None] | None = None,
     ) -> Reply:
         """Send one request and read its answer, all within `seconds`, waiting for a free slot included.
+
+        sink: is given the body of a 2xx answer, up to `MAX_LIST`, piece by piece; then the reply has none.
 
         Raises: THROTTLED/next (no slot became free), UNREACHABLE/next (never connected), TIMEOUT/unclear,
         BROKEN_ANSWER/unclear (cut, reset, not HTTP, over `MAX_BODY`, compressed).
         """
+        url = self.base_url + path
+        if watching := observer.get():
+            watching.request(method, url, headers or {}, content)
         progress = Progress()
         request = httpx.Request(
             method,
-            _parsed(self._base_url + path),
+            # Parsed once where it has no query. One with a query may hold credentials and a code: it is not kept.
+            httpx.URL(url) if "?" in url else _kept(url),
             # Nothing is decompressed, so nothing may come compressed: no small body becomes a large one.
             headers={"Accept-Encoding": "identity", **(headers or {})},
             stream=httpx.ByteStream(content),
@@ -111,7 +144,10 @@ class HttpClient:
         try:
             async with asyncio.timeout(seconds), self._slots:
                 has_slot = True
-                return await self._transfer(request)
+                reply = await self._transfer(request, sink)
+                if watching:
+                    watching.reply(reply.status, reply.body)
+                return reply
         except TimeoutError:
             if progress.connected:
                 failure = GatewayError(Reason.TIMEOUT, Then.UNCLEAR)
@@ -127,17 +163,24 @@ class HttpClient:
     async def close(self) -> None:
         await self._transport.aclose()
 
-    async def _transfer(self, request: httpx.Request) -> Reply:
+    async def _transfer(self, request: httpx.Request, sink: Callable[[bytes], None] | None) -> Reply:
         # The transport is called directly: httpx.AsyncClient would log each URL at INFO and keep cookies.
         response = await self._transport.handle_async_request(request)
         body = bytearray()
+        given = 0
+        if not 200 <= response.status_code < 300:
+            sink = None
         try:
             if response.headers.get("Content-Encoding", "identity") != "identity":
                 raise broken_answer()
             async for chunk in cast("httpx.AsyncByteStream", response.stream):
-                body += chunk
-                if len(body) > MAX_BODY:
+                given += len(chunk)
+                if given > (MAX_LIST if sink else MAX_BODY):
                     raise broken_answer()
+                if sink:
+                    sink(chunk)
+                else:
+                    body += chunk
         finally:
             await response.aclose()
         return Reply(response.status_code, bytes(body))

@@ -3,19 +3,43 @@
 from __future__ import annotations
 
 import re
+import time
 from decimal import Decimal
 
 from otp_service.gateways.http import broken_answer
 
 _ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_TOKEN = re.compile(r"[!#-%(-+\--:=?-Z\[\]^_a-z{}~]{1,128}")
 _COUNT = re.compile(r"[0-9]{1,9}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_MOMENT = re.compile("[0-9]{1,12}")
 _AMOUNT = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,6})?")
+STALE_SECONDS = 300
+"""A signed push that is older, or from further ahead, is not taken."""
+
+
+def is_fresh(written: str) -> bool:
+    """Whether seconds since the epoch, as a push names them, are less than `STALE_SECONDS` from now."""
+    return bool(_MOMENT.fullmatch(written)) and abs(time.time() - int(written)) <= STALE_SECONDS
 
 
 def is_id(value: str | None) -> bool:
     """Whether a value can be a message id. Ids are strings: some are above 2**31 (E3)."""
     return bool(value and _ID.fullmatch(value))
+
+
+def is_token(value: str) -> bool:
+    """Whether a value can be a message id where no document says what ids are made of: up to 128 printable ASCII
+    characters without a blank, a separator (`|,;`), a quotation mark or markup.
+    """
+    return bool(_TOKEN.fullmatch(value))
+
+
+def required_token(value: str) -> str:
+    """As `is_token`. Raises `GatewayError` BROKEN_ANSWER/unclear."""
+    if not is_token(value):
+        raise broken_answer()
+    return value
 
 
 def required_id(value: str | None) -> str:

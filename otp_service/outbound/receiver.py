@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 from otp_service.domain.value import Value
-from otp_service.outbound.guard import Guard
+from otp_service.outbound.address_guard import AddressGuard
 from otp_service.outbound.transport import AiohttpTransport, Progress
 
 SECONDS = 15.0
@@ -43,7 +43,7 @@ class Receiver:
     url: as the settings checked it. ssl_context: in place of the system's certificates.
     """
 
-    def __init__(self, url: str, guard: Guard, *, ssl_context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, url: str, guard: AddressGuard, *, ssl_context: ssl.SSLContext | None = None) -> None:
         self._url = url
         self._guard = guard
         self._transport = AiohttpTransport(guard=guard, ssl_context=ssl_context)

@@ -7,19 +7,31 @@ else proves that nothing was sent. Figures: docs/adr/0006.
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import aiohttp
 import httpx
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
+from aiohttp.http_parser import RawResponseMessage
+from aiohttp.streams import StreamReader
 from yarl import URL
 
-from otp_service.outbound.guard import Guard, RefusedAddressError
+from otp_service.outbound.address_guard import AddressGuard, RefusedAddressError
 
+MAX_INFORMATIONAL = 8
+"""Answers of 1xx before the one that counts (RFC 9110 §15.2); they are passed over."""
+MAX_HEAD = 64 * 1024
+"""Bytes of an answer before its body, those of informational answers included."""
+HEAD_PIECE = 4 * 1024
+MAX_READ = 32 * 1024
+"""What a socket holds of an answer, so also what is parsed of it between two turns of the event loop."""
 KEEP_IDLE_SECONDS = 3.0
 """Below the 5 s after which common servers drop an idle connection, so that no request races with that."""
 
@@ -43,8 +55,58 @@ _progress: ContextVar[Progress] = ContextVar("progress")
 """Of the request that the running task sends."""
 
 
+class _TooMuchError(aiohttp.http.HttpProcessingError):
+    """The peer sends more before its answer than any answer needs."""
+
+
+class _Protocol(ResponseHandler):
+    """Leaves a peer that never comes to its answer: aiohttp reads informational answers (1xx) as long as they come."""
+
+    _head_bytes = _informational = 0
+    _has_head = False
+
+    def set_response_params(self, **params: Any) -> None:
+        """Called once for each exchange."""
+        self._head_bytes = self._informational = 0
+        self._has_head = False
+        super().set_response_params(**params)
+
+    def data_received(self, data: bytes) -> None:
+        """The head in small pieces, so that no more is parsed of a flood than what shows that it is one."""
+        while data and not self._has_head and self._parser is not None and self._exception is None:
+            piece, data = data[:HEAD_PIECE], data[HEAD_PIECE:]
+            self._head_bytes += len(piece)
+            super().data_received(piece)
+            if not self._has_head and self._head_bytes > MAX_HEAD:
+                self._leave()
+        if data and self._exception is None:
+            super().data_received(data)
+
+    def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
+        if 100 <= data[0].code <= 199:
+            self._informational += 1
+            if self._informational > MAX_INFORMATIONAL:
+                self._leave()
+            return
+        self._has_head = True
+        super().feed_data(data, size)
+
+    def _leave(self) -> None:
+        if self._exception is None:
+            self.set_exception(_TooMuchError(code=400, message="too much before the answer"))
+            if self.transport is not None:
+                self.transport.abort()
+
+
 class _Connector(aiohttp.TCPConnector):
-    """Notes that a request got a connection. aiohttp's tracing tells it too, with six coroutines more per request."""
+    """Makes connections that bound what they read, and notes that a request got one.
+
+    aiohttp's tracing would tell that too, with six coroutines more per request.
+    """
+
+    def __init__(self, **terms: Any) -> None:
+        super().__init__(**terms)
+        self._factory: Any = partial(_Protocol, loop=self._loop)
 
     async def connect(self, *request: Any, **terms: Any) -> Connection:
         connection = await super().connect(*request, **terms)
@@ -114,7 +176,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     """
 
     def __init__(
-        self, *, max_connections: int = 0, ssl_context: ssl.SSLContext | None = None, guard: Guard | None = None
+        self, *, max_connections: int = 0, ssl_context: ssl.SSLContext | None = None, guard: AddressGuard | None = None
     ) -> None:
         self._max_connections = max_connections
         self._ssl = ssl_context or True
@@ -142,6 +204,14 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         if self._session is not None:
             await self._session.close()
 
+    def _open_socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
+        """For an address that is about to be connected to. Raises RefusedAddressError."""
+        if self._guard:
+            self._guard.check(str(info[4][0]))
+        opened = socket.socket(*info[:3])
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MAX_READ)
+        return opened
+
     def _pool(self) -> aiohttp.ClientSession:
         """Made at the first request, because aiohttp wants a running loop."""
         if self._session is None:
@@ -152,7 +222,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                     ssl=self._ssl,
                     resolver=self._guard,
                     use_dns_cache=self._guard is None,
-                    socket_factory=self._guard.open_socket if self._guard else None,
+                    socket_factory=self._open_socket,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(),

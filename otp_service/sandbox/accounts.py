@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-Provider = Literal["targetsms", "smska"]
-"""TargetSMS is one platform behind P, X, G and J; sms-ka (K) is another vendor."""
+Provider = Literal["targetsms", "smska", "telegram", "smtp"]
+"""TargetSMS is one platform behind P, X, G and J; sms-ka (K) is another vendor, Telegram Gateway a third, a
+mail server the fourth."""
 
 AccountKey = tuple[Provider, str]
 """Provider and login."""
@@ -93,6 +94,15 @@ DEFAULT_ACCOUNTS = (
         prices={"Россия": Decimal(1), "Украина": Decimal(1), OTHER_AREA: Decimal(1)},
         senders={"DEMO": "completed"},
     ),
+    Account(
+        provider="telegram",
+        login="demo",
+        password="demo-token-of-telegram",  # its token
+        money=Decimal(1000),  # US dollars
+        prices={"Россия": Decimal("0.01"), "Украина": Decimal("0.01"), OTHER_AREA: Decimal("0.01")},
+        senders={"demo_channel": "completed"},
+    ),
+    Account(provider="smtp", login="demo", password="demo-password", money=Decimal(0), prices={}, senders={}),
 )
 
 

@@ -32,9 +32,11 @@ def create_sandbox(
     callbacks_anywhere: bool = False,
     service_url: str = "http://127.0.0.1:8000",
     api_key: str = "",
+    mail_at: tuple[str, int] | None = None,
 ) -> ASGIApp:
     """seed: makes codes repeatable. speed: the clock's seconds per real second. service_url, api_key: of the demo page.
 
+    mail_at: host and port at which mail is taken; None for none.
     callbacks_anywhere: whether reports (X5) may leave this machine.
 
     Works in-process too (httpx.ASGITransport), but for faults that break the connection; due reports then wait for
@@ -54,7 +56,14 @@ def create_sandbox(
     @asynccontextmanager
     async def run_callbacks(_: Litestar) -> AsyncIterator[None]:
         running = asyncio.create_task(callbacks.run())
+        mails = None
+        if mail_at:
+            from otp_service.sandbox.mail import listen
+
+            mails = await listen(sandbox, *mail_at)
         yield
+        if mails:
+            mails.close()
         running.cancel()
         await asyncio.wait([running])
         await callbacks.close()

@@ -6,6 +6,7 @@ Ours, for X5 is silent: at most 100 states in a POST, 5 s for the answer, the ga
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from ipaddress import ip_address
 from xml.etree.ElementTree import ParseError
@@ -85,16 +86,14 @@ class Callbacks:
                 post = await self._post(account, batch)
                 reachable, acknowledged = post.outcome.startswith("HTTP"), post.acknowledged
             for report in batch:
-                self._plan_next(report, acknowledged=report.message.id in acknowledged)
-
-    def _plan_next(self, report: Report, *, acknowledged: bool) -> None:
-        if self._sandbox.messages.get(report.message.id) is not report.message:
-            return  # the sandbox was reset meanwhile
-        now = self._sandbox.clock.now()
-        if acknowledged and report.again:
-            self._sandbox.reports.add(Report(report.message), now)
-        elif not acknowledged and report.attempts < len(GAPS):
-            self._sandbox.reports.add(report, now + GAPS[report.attempts])
+                if self._sandbox.messages.get(report.message.id) is not report.message:
+                    continue  # the sandbox was reset meanwhile
+                now = self._sandbox.clock.now()
+                if report.message.id not in acknowledged:
+                    if report.attempts < len(GAPS):
+                        self._sandbox.reports.add(report, now + GAPS[report.attempts])
+                elif report.again:
+                    self._sandbox.reports.add(Report(report.message), now)
 
     async def _post(self, account: Account, batch: list[Report]) -> Post:
         now = self._sandbox.clock.now()
@@ -113,7 +112,11 @@ class Callbacks:
             async with asyncio.timeout(WAIT_SECONDS):
                 answer = await self._ask(account.callback_url, document("request", elements))
             post.outcome = f"HTTP {answer.status_code}"
-            post.acknowledged = _acknowledged(answer) if answer.status_code == httpx.codes.OK else []
+            if answer.status_code == httpx.codes.OK:  # `<response><id_sms>…`; nothing in any other document
+                with contextlib.suppress(ParseError, ValueError, LookupError):
+                    root = fromstring(answer.content, forbid_dtd=True)
+                    found = root.findall("id_sms") if root.tag == "response" else []
+                    post.acknowledged = [(each.text or "").strip() for each in found]
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError) as error:
             post.outcome = f"no answer: {type(error).__name__}"
         return post
@@ -139,12 +142,3 @@ def _is_loopback(url: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except (httpx.InvalidURL, ValueError):
         return False
-
-
-def _acknowledged(answer: httpx.Response) -> list[str]:
-    """The ids of `<response><id_sms>…`; none if the answer is no such document."""
-    try:
-        root = fromstring(answer.content, forbid_dtd=True)
-    except (ParseError, ValueError, LookupError):
-        return []
-    return [(found.text or "").strip() for found in root.findall("id_sms")] if root.tag == "response" else []

@@ -40,16 +40,13 @@ class Cascade:
         status, since = message.status_at(now)
         if not (message.viber and self.read_is_final and status in (Status.DELIVERED, Status.READ)):
             return status, since
-        read_at = None if message.phone.endswith(UNREAD_ENDING) else _delivered_at(message) + READING_TIME
+        delivered_at = message.events(message.sent_at or message.taken_at)[0][1]
+        read_at = None if message.phone.endswith(UNREAD_ENDING) else delivered_at + READING_TIME
         ends_at = message.valid_until
         if read_at and (ends_at is None or read_at <= ends_at):
             return (Status.DELIVERED, read_at) if read_at <= now else (Status.ACCEPTED, since)
         # Ours: delivered, but never read, is an expired message where nothing but reading counts.
         return (Status.EXPIRED, ends_at) if ends_at and ends_at <= now else (Status.ACCEPTED, since)
-
-
-def _delivered_at(message: Message) -> datetime:
-    return message.events(message.sent_at or message.taken_at)[0][1]
 
 
 def start(sandbox: Sandbox, cascade: Cascade) -> None:

@@ -54,6 +54,9 @@ class MessageView(Struct):
     button_url: str
     image_url: str
     """Of a Viber message, otherwise empty."""
+    subject: str = ""
+    html: str = ""
+    """Of a mail, otherwise empty."""
 
 
 class FaultView(Struct):
@@ -94,6 +97,8 @@ def view_message(sandbox: Sandbox, message: Message) -> MessageView:
         button_text=message.viber.button_text if message.viber else "",
         button_url=message.viber.button_url if message.viber else "",
         image_url=message.viber.image_url if message.viber else "",
+        subject=message.subject,
+        html=message.html,
     )
 
 

@@ -78,7 +78,14 @@ class FaultLayer:
         self._sandbox.requests.append(asked)
         scope.setdefault("state", {})["asked"] = asked
         if fault is None and self._sandbox.scenarios.concern(operation.name):
-            await _unless_lost(Exchange(LOST, operation, self._app, scope, receive, send), asked)
+            exchange = Exchange(LOST, operation, self._app, scope, receive, send)
+            answer = await exchange.process()
+            if scope["state"].get("lost"):  # as the scenario wants it
+                asked.fault = LOST.fault
+                await _reset(exchange)
+            else:
+                await exchange.start(answer)
+                await exchange.write(answer.body, more=False)
         elif fault is None:
             await self._app(scope, receive, send)
         elif fault.fault in CONTENT_FAULTS:
@@ -96,17 +103,6 @@ async def _carry_out(exchange: Exchange) -> None:
     untouched = HttpAnswer(200, f"{exchange.operation.media_type}; charset=utf-8", b"")
     answer = await exchange.process() if name in NEED_AN_ANSWER or exchange.fault.processed else untouched
     answer = REWRITES[name](answer, exchange.fault, exchange.operation)
-    await exchange.start(answer)
-    await exchange.write(answer.body, more=False)
-
-
-async def _unless_lost(exchange: Exchange, asked: Asked) -> None:
-    """The answer, or a reset where a scenario wants that."""
-    answer = await exchange.process()
-    if exchange.scope["state"].get("lost"):
-        asked.fault = exchange.fault.fault
-        await _reset(exchange)
-        return
     await exchange.start(answer)
     await exchange.write(answer.body, more=False)
 

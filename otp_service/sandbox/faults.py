@@ -75,6 +75,10 @@ class FaultPlan:
     def clear(self) -> None:
         self._left.clear()
 
+    def heal(self, gateway: str) -> None:
+        """Forget those that were asked for of this one: the name of an operation, or *."""
+        self._left = [(fault, left) for fault, left in self._left if fault.gateway != gateway]
+
     def list(self) -> list[tuple[Fault, int | None]]:
         """Each fault with how many requests it is still for."""
         return list(self._left)

@@ -26,7 +26,9 @@ class Status(StrEnum):
     CANCELED = "canceled"
 
 
-Channel = Literal["sms", "viber"]
+Channel = Literal["sms", "viber", "telegram", "email"]
+
+OF_GATEWAYS: dict[str, Channel] = {"telegram": "telegram", "smtp": "email"}
 
 DELIVERY_TIME = timedelta(seconds=2)
 READING_TIME = timedelta(seconds=2)
@@ -40,6 +42,8 @@ EARLY_ENDING = "10"
 """Delivered at once, and reported before the gateway has answered the send (X5)."""
 TWICE_ENDING = "11"
 """Reported once more after the report was acknowledged (X5)."""
+NOT_ON_TELEGRAM_ENDING = "12"
+"""Telegram does not know the phone; an SMS is delivered as any other."""
 FATES: dict[str, Status | None] = {
     "02": None,  # no report ever comes; a Viber message expires
     "03": Status.UNDELIVERED,
@@ -64,7 +68,7 @@ class Viber:
 
 @dataclass(slots=True)
 class Message:
-    """One SMS or one Viber message. phone: digits. price: of one part. All times UTC.
+    """One SMS, one Viber message, one mail. phone: digits, or an address. price: of one part. All times UTC.
 
     taken_at: when the gateway took the request. type: as X16 lists it. cascade: the id_message of J that it serves.
     """
@@ -89,12 +93,15 @@ class Message:
     sent_at: datetime | None = None
     held: bool = False
     canceled_at: datetime | None = None
+    subject: str = ""
+    html: str = ""
+    """Of a mail."""
     delivery_time: timedelta = DELIVERY_TIME
     """From when it leaves until its fate is met."""
 
     @property
     def channel(self) -> Channel:
-        return "viber" if self.viber else "sms"
+        return "viber" if self.viber else OF_GATEWAYS.get(self.gateway, "sms")
 
     @property
     def cost(self) -> Decimal:
@@ -125,7 +132,7 @@ class Message:
         """What becomes of it after it has left, in order; nothing: no report ever comes."""
         at = sent_at if self.phone.endswith(EARLY_ENDING) else sent_at + self.delivery_time
         # J1: delivery by Viber is tried until its validity ends, then it is final. Of an SMS we may hear nothing.
-        tried_to_the_end = self.viber is not None and self.fate in (None, Status.EXPIRED)
+        tried_to_the_end = self.channel != "sms" and self.fate in (None, Status.EXPIRED)
         if self.valid_until and (tried_to_the_end or (self.fate and self.valid_until < at)):
             return [(Status.EXPIRED, max(self.valid_until, sent_at))]
         if self.fate is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """time_zone: hours from Moscow, as X9 describes it (its sample says 3 for Moscow itself)."""
+    """time_zone: hours from Moscow, as X9 describes it; its sample, which is kept as printed, has 3 for Moscow."""
 
     operator: str
     region: str
@@ -40,7 +40,7 @@ REGIONS = {
 CAPITAL = ("Москва", "0")
 
 SHOWN = {
-    "79001234567": Owner("Мегафон", "Москва", "0"),
+    "79001234567": Owner("Мегафон", "Москва", "3"),
     "79001234568": Owner("Мегафон", "Калининград", "-1"),
 }
 """X9, the sample."""

@@ -1,7 +1,8 @@
 """Scenarios: how a gateway does over a long while, by chance: SMS that come late or never, lost answers, outages.
 
-What becomes of the n-th SMS to a phone depends on the seed, the phone and n alone, and when a gateway is out on the
-seed, its name and the time since the scenario began: however a client behaves, the same happens to it again.
+What becomes of the n-th SMS to a phone depends on the seed, the phone and n alone (and, where there are operators, on
+how fast its gateway is with that of the phone), and when a gateway is out on the seed, its name and the time since the
+scenario began: however a client behaves, the same happens to it again.
 """
 
 from __future__ import annotations
@@ -17,11 +18,15 @@ from msgspec import Meta, Struct, field
 from otp_service.sandbox.faults import Fault
 from otp_service.sandbox.messages import EARLY_ENDING, Message, Status
 
-GatewayName = Literal["password", "xml", "get", "json", "smska"]
+GatewayName = Literal["password", "xml", "get", "json", "smska", "telegram"]
 OutageFault = Literal["reset", "status", "stall"]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
-GATEWAYS: tuple[GatewayName, ...] = ("password", "xml", "get", "json", "smska")
+Factor = Annotated[float, Meta(ge=0.01, le=100)]
+GATEWAYS: tuple[GatewayName, ...] = ("password", "xml", "get", "json", "smska", "telegram")
+OF_TELEGRAM = frozenset(
+    {"sendVerificationMessage", "checkSendAbility", "checkVerificationStatus", "revokeVerificationMessage"}
+)
 
 
 class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,33 +54,74 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
         default_factory=lambda: {"reset": 1.0, "status": 1.0, "stall": 1.0}
     )
     """What an outage is like, by weight; `status` is 503."""
+    common_outage_share: Annotated[float, Meta(ge=0, le=0.9)] = 0.0
+    """The same, of all gateways at once, beside those of each."""
+    operators: Annotated[int, Meta(ge=0, le=100)] = 0
+    """Each phone has one of so many; 0: operators make no difference."""
+    operator_factor: tuple[Factor, Factor] = (0.6, 2.5)
+    """The time to delivery is multiplied by what each gateway has with each operator: between the two, log-uniform."""
+    banned_share: Share = 0.0
+    """People whom no SMS with a code reaches, whichever gateway sends it, because their operator holds it back. Reports
+    come as of those never delivered."""
+    paused_share: Share = 0.0
+    """People whose SIM is paused: nothing arrives, and no report comes."""
+
+    telegram_share: Share = 1.0
+    """People who are on Telegram; it says so of the others at once."""
 
     def __post_init__(self) -> None:
         if self.late_share + self.never_share > 1:
             raise ValueError("late_share and never_share together must not be above 1")
+        if self.banned_share + self.paused_share > 1:
+            raise ValueError("banned_share and paused_share together must not be above 1")
+        if self.operator_factor[0] > self.operator_factor[1]:
+            raise ValueError("operator_factor must be the least and the most")
         if self.late_seconds[0] > self.late_seconds[1]:
             raise ValueError("late_seconds must be the shortest and the longest")
         if self.outage_share and not sum(self.outage_faults.values()):
             raise ValueError("outage_faults needs a weight above 0")
 
 
+class Person(Struct, frozen=True):
+    """Whose phone it is. operator: 0 for the first."""
+
+    operator: int
+    reach: Literal["reachable", "banned", "paused"]
+
+
+def person_of(scenario: Scenario, phone: str) -> Person:
+    """phone: digits, as the sandbox has it."""
+    rng = Random(f"{scenario.seed} person {phone}")  # noqa: S311
+    operator, lot = rng.randrange(max(1, scenario.operators)), rng.random()
+    if lot < scenario.banned_share:
+        return Person(operator, "banned")
+    return Person(operator, "paused" if lot < scenario.banned_share + scenario.paused_share else "reachable")
+
+
+def is_on_telegram(scenario: Scenario, phone: str) -> bool:
+    return Random(f"{scenario.seed} telegram {phone}").random() < scenario.telegram_share  # noqa: S311
+
+
 def gateway_of(operation: str) -> GatewayName:
-    """All operations of the XML document are at one host: they go out together."""
+    """All operations of the XML document are at one host: they go out together; so do Telegram's."""
+    if operation in OF_TELEGRAM:
+        return "telegram"
     return next((name for name in GATEWAYS if name == operation), "xml")
 
 
 class _Outages:
     """Of one gateway, drawn as time goes on."""
 
-    def __init__(self, scenario: Scenario, name: GatewayName) -> None:
+    def __init__(self, scenario: Scenario, name: str, share: float) -> None:
         self._scenario = scenario
+        self._share = share
         self._rng = Random(f"{scenario.seed} {name}")  # noqa: S311  # nothing here is secret
         self._begins = self._ends = 0.0
         self._fault: OutageFault = "status"
 
     def at(self, seconds: float) -> OutageFault | None:
         """seconds: since the scenario began; never less than the last time."""
-        share, faults = self._scenario.outage_share, self._scenario.outage_faults
+        share, faults = self._share, self._scenario.outage_faults
         while share and seconds >= self._ends:
             works_seconds = self._scenario.outage_seconds * (1 - share) / share
             self._begins = self._ends + self._rng.expovariate(1 / works_seconds)
@@ -90,13 +136,16 @@ class _UnderWay:
     def __init__(self, scenario: Scenario, began: datetime) -> None:
         self.scenario = scenario
         self._began = began
-        self._outages = {name: _Outages(scenario, name) for name in GATEWAYS}
+        self._outages = {name: _Outages(scenario, name, scenario.outage_share) for name in GATEWAYS}
+        self._common = _Outages(scenario, "common", scenario.common_outage_share)
         self._sent: Counter[str] = Counter()
 
     def outage(self, name: GatewayName, now: datetime) -> OutageFault | None:
-        return self._outages[name].at((now - self._began).total_seconds())
+        seconds = (now - self._began).total_seconds()
+        own, common = self._outages[name].at(seconds), self._common.at(seconds)
+        return own or common
 
-    def befall(self, message: Message) -> bool:
+    def draw_fate(self, message: Message) -> bool:
         """Decide what becomes of an SMS that is taken now; True if the answer to its sender gets lost."""
         scenario = self.scenario
         self._sent[message.phone] += 1
@@ -108,8 +157,23 @@ class _UnderWay:
             message.fate = None if rng.random() < scenario.silent_share else Status.UNDELIVERED
         elif lot < scenario.never_share + scenario.late_share:
             seconds = rng.uniform(*scenario.late_seconds)
+        if scenario.operators or scenario.banned_share or scenario.paused_share:
+            seconds *= self._of_person(message, rng)
         message.delivery_time = timedelta(seconds=seconds)
         return lost
+
+    def _of_person(self, message: Message, rng: Random) -> float:
+        """Whether it can reach this person at all; returns how much longer it takes to their operator."""
+        person = person_of(self.scenario, message.phone)
+        if person.reach == "paused":
+            message.fate = None
+        elif person.reach == "banned" and message.fate is Status.DELIVERED:
+            message.fate = None if rng.random() < self.scenario.silent_share else Status.UNDELIVERED
+        if not self.scenario.operators:
+            return 1.0
+        least, most = map(math.log, self.scenario.operator_factor)
+        of_both = Random(f"{self.scenario.seed} {message.gateway} operator {person.operator}")  # noqa: S311
+        return math.exp(of_both.uniform(least, most))
 
 
 class Scenarios:
@@ -139,11 +203,16 @@ class Scenarios:
         fault = self._by_gateway[name].outage(name, now) if name in self._by_gateway else None
         return Fault(fault) if fault else None
 
-    def befall(self, message: Message) -> None:
+    def draw_fate(self, message: Message) -> None:
         """Phones that have a fate of their own (`messages.py`) keep it."""
         under_way = self._by_gateway.get(gateway_of(message.gateway.removeprefix("targetsms-")))
         if under_way and message.fate is Status.DELIVERED and not message.phone.endswith(EARLY_ENDING):
-            self._lost |= under_way.befall(message)
+            self._lost |= under_way.draw_fate(message)
+
+    def on_telegram(self, phone: str) -> bool:
+        """phone: digits, as the sandbox has it."""
+        under_way = self._by_gateway.get("telegram")
+        return under_way is None or is_on_telegram(under_way.scenario, phone)
 
     def take_lost(self) -> bool:
         """Whether an SMS was taken since the last call whose sender shall not hear of it."""

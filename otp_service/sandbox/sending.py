@@ -50,7 +50,7 @@ def affordable(sandbox: Sandbox, message: Message) -> bool:
 
 def take(sandbox: Sandbox, message: Message) -> None:
     """Keep the SMS; dispatch it, or let it wait: scheduled for later, or held until the money suffices."""
-    sandbox.scenarios.befall(message)
+    sandbox.scenarios.draw_fate(message)
     sandbox.keep(message)
     sandbox.waiting[message.id] = message
     settle(sandbox)
@@ -63,25 +63,18 @@ def settle(sandbox: Sandbox) -> None:
         leaves_at = now if message.held else message.send_at or message.taken_at
         dead = message.valid_until is not None and message.valid_until <= max(leaves_at, message.taken_at)
         if leaves_at <= now and not dead and not message.canceled_at:
-            _dispatch_or_hold(sandbox, message, leaves_at)
+            message.held = not affordable(sandbox, message)
+            if not message.held:  # money is taken when an SMS leaves, not when it is scheduled
+                account = sandbox.accounts[message.account]
+                sandbox.change(replace(account, money=account.money - message.cost))
+                message.sent_at = max(leaves_at, message.taken_at)
+                if events := message.events(message.sent_at):
+                    _plan_report(sandbox, message, events[0][1])
         died = dead and leaves_at <= now
         if message.waiting and died and message.valid_until:
             _plan_report(sandbox, message, message.valid_until)
         if not message.waiting or died:
             del sandbox.waiting[message.id]
-
-
-def _dispatch_or_hold(sandbox: Sandbox, message: Message, leaves_at: datetime) -> None:
-    """Money is taken when an SMS leaves, not when it is scheduled."""
-    message.held = not affordable(sandbox, message)
-    if message.held:
-        return
-    account = sandbox.accounts[message.account]
-    sandbox.change(replace(account, money=account.money - message.cost))
-    message.sent_at = max(leaves_at, message.taken_at)
-    events = message.events(message.sent_at)
-    if events:
-        _plan_report(sandbox, message, events[0][1])
 
 
 def _plan_report(sandbox: Sandbox, message: Message, at: datetime) -> None:

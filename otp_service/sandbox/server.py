@@ -30,18 +30,22 @@ class SandboxServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve(host: str = "127.0.0.1", port: int = 8001) -> None:
-    """Blocks; call it from the main thread. port 0: any free one, told in the start line.
+def serve(host: str = "127.0.0.1", port: int = 8001, mail_port: int = 0) -> None:
+    """Blocks; call it from the main thread. port 0: any free one, told in the start line. mail_port 0: no mail.
 
     Reads OTP_SANDBOX_SEED, OTP_SANDBOX_SPEED (seconds of its clock per real second, default 1), OTP_SANDBOX_CALLBACKS
     (`loopback`, the default, or `anywhere`), OTP_SANDBOX_SERVICE_URL and OTP_SANDBOX_API_KEY. Raises SettingsError.
     """
+    callbacks = os.environ.get("OTP_SANDBOX_CALLBACKS", "loopback")
+    if callbacks not in ("loopback", "anywhere"):
+        raise SettingsError(f"OTP_SANDBOX_CALLBACKS is {callbacks!r}: it must be loopback or anywhere.")
     app = create_sandbox(
         seed=os.environ.get("OTP_SANDBOX_SEED"),
         speed=_speed(os.environ.get("OTP_SANDBOX_SPEED", "1")),
-        callbacks_anywhere=_is_anywhere(os.environ.get("OTP_SANDBOX_CALLBACKS", "loopback")),
+        callbacks_anywhere=callbacks == "anywhere",
         service_url=os.environ.get("OTP_SANDBOX_SERVICE_URL", "http://127.0.0.1:8000"),
         api_key=os.environ.get("OTP_SANDBOX_API_KEY", ""),
+        mail_at=(host, mail_port) if mail_port else None,
     )
     # uvicorn raises the signal again once it has stopped; after a clean stop there is nothing left to do for it.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -68,9 +72,3 @@ def _speed(written: str) -> float:
     if not 0.001 <= speed <= 100_000:
         raise SettingsError(f"OTP_SANDBOX_SPEED is {written!r}: it must be a number from 0.001 to 100000.")
     return speed
-
-
-def _is_anywhere(written: str) -> bool:
-    if written not in ("loopback", "anywhere"):
-        raise SettingsError(f"OTP_SANDBOX_CALLBACKS is {written!r}: it must be loopback or anywhere.")
-    return written == "anywhere"

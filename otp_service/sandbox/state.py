@@ -63,12 +63,17 @@ class Sandbox:
         self.reports = ReportQueue()
         self.posts: deque[Post] = deque(maxlen=KEPT_POSTS)
         self.repeats = Repeats()
+        self.asked_of_telegram: dict[str, str] = {}
+        """Request ids of `checkSendAbility`, and their phones."""
         self._by_client_id: dict[tuple[AccountKey, str], str] = {}
         self._by_phone: defaultdict[str, deque[Message]] = defaultdict(deque)
         self._next_id = FIRST_ID
+        self.shown_since: datetime | None = None
+        """The inbox page was cleared then. What was sent before is still known to gateways and `/_sim`."""
         self.reset()
 
     def reset(self) -> None:
+        self.shown_since = None
         self.clock.reset()
         self.faults.clear()
         self.scenarios.clear()
@@ -82,6 +87,7 @@ class Sandbox:
         self.reports = ReportQueue()
         self.posts = deque(maxlen=KEPT_POSTS)
         self.repeats = Repeats()
+        self.asked_of_telegram.clear()
         self._by_client_id.clear()
         self._by_phone.clear()
 
@@ -132,7 +138,7 @@ class Sandbox:
         return self.messages.get(self._by_client_id.get((account.key, client_id), ""))
 
     def newest(self, phone: str, limit: int) -> list[Message]:
-        """Newest first. phone: compared by its digits; without any, all messages."""
-        digits = re.sub(r"\D", "", phone)
+        """Newest first. phone: an address, or compared by its digits; without any, all messages."""
+        digits = phone.strip().lower() if "@" in phone else re.sub(r"\D", "", phone)
         found = self._by_phone.get(digits, ()) if digits else self.messages.values()
         return list(islice(reversed(found), limit))

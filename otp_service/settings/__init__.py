@@ -5,9 +5,9 @@ written as underscores. Any string may be `env:NAME` or `file:/path`. What canno
 """
 
 from otp_service.settings.applications import Application, Limit
-from otp_service.settings.receivers import is_private_receiver, webhook_endpoints
+from otp_service.settings.receivers import check_url, is_private_receiver, webhook_endpoints
 from otp_service.settings.section import Section
-from otp_service.settings.sources import LOOPBACK, convert, environment_named, load
+from otp_service.settings.sources import LOOPBACK, convert, environment_named, load, places
 from otp_service.settings.values import Guard, Hashing, Http, Redis, Route, Settings
 from otp_service.settings.wording import examined, texts_of
 
@@ -22,11 +22,13 @@ __all__ = [
     "Route",
     "Section",
     "Settings",
+    "check_url",
     "convert",
     "environment_named",
     "examined",
     "is_private_receiver",
     "load",
+    "places",
     "texts_of",
     "webhook_endpoints",
 ]

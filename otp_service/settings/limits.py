@@ -20,9 +20,14 @@ SHIPPED: Mapping[str, Mapping[str, Any]] = {
     "guesses-day": {
         "per": ["application", "phone"], "quota": 50, "window_seconds": 86_400, "of": "wrong_codes",
     },
+    "deliveries-phone-burst": {"per": ["phone"], "quota": 20, "window_seconds": 600, "of": "deliveries"},
+    "deliveries-phone-day": {"per": ["phone"], "quota": 60, "window_seconds": 86_400, "of": "deliveries"},
+    "deliveries-ip-burst": {"per": ["client_ip"], "quota": 100, "window_seconds": 600, "of": "deliveries"},
+    "deliveries-network-hour": {"per": ["client_network"], "quota": 1_000, "window_seconds": 3_600, "of": "deliveries"},
 }  # fmt: skip
 """A table of the same name in the file changes the keys it has. Unverified sends are forgiven by the right code, so
-a person who signs in twenty times a day meets none of these."""
+a person who signs in twenty times a day meets none of these. Deliveries are forgiven by nobody: what counts them is
+wider by as much as people answer."""
 
 
 def with_shipped(tables: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,8 +52,10 @@ def check_bounds(settings: Settings) -> None:
         applying(application.limits, settings.limits, f"applications.{name}.limits")
     for key in ("allow", "block"):
         for entry in getattr(settings.guard, key):
-            if not entry.startswith("+") and not is_network(entry):
-                raise SettingsError(f"guard.{key}: {entry} is neither the beginning of a phone nor a network")
+            if entry[0] not in "+@" and not is_network(entry):
+                raise SettingsError(
+                    f"guard.{key}: {entry} is neither the beginning of a phone, nor @domain, nor a network"
+                )
     if settings.money.time_zone not in available_timezones():
         raise SettingsError(f"money.time_zone: {settings.money.time_zone} is no time zone of the IANA list")
     PriceList(settings)

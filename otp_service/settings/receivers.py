@@ -8,14 +8,14 @@ from ipaddress import ip_address
 
 from otp_service.domain.addresses import is_in, is_public
 from otp_service.domain.networks import Network
-from otp_service.domain.webhooks import Endpoint, endpoint_id, secret_bytes, types_heard
+from otp_service.domain.webhooks import Endpoint, endpoint_id, prefixes_heard, secret_bytes, types_heard
 from otp_service.errors import SettingsError
 from otp_service.settings.applications import Webhook
 from otp_service.settings.values import Settings
 
 PORTS = (443, 8443)
 _URL = re.compile(
-    r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?(?P<rest>[/?][!-~]*)?"
+    r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?(?P<rest>[/?][!$-~]*)?"
 )
 """Nothing that two readers of a URL could understand differently: no user, no fragment, no escapes in the host."""
 
@@ -45,7 +45,7 @@ def is_private_receiver(url: str) -> bool:
 
 
 def _endpoint(application: str, webhook: Webhook, key: str, allowed: Sequence[Network]) -> Endpoint:
-    _check_url(webhook.url, f"{key}.url", allowed)
+    check_url(webhook.url, f"{key}.url", allowed)
     try:
         types = types_heard(webhook.events)
     except ValueError as error:
@@ -56,10 +56,18 @@ def _endpoint(application: str, webhook: Webhook, key: str, allowed: Sequence[Ne
         secrets = tuple(secret_bytes(secret) for secret in webhook.secret.reveal())
     except ValueError as error:
         raise SettingsError(f"{key}.secret: {error}; make one with: echo whsec_$(openssl rand -base64 32)") from None
-    return Endpoint(endpoint_id(application, webhook.url), application, webhook.url, secrets, types)
+    return Endpoint(
+        endpoint_id(application, webhook.url),
+        application,
+        webhook.url,
+        secrets,
+        types,
+        prefixes=prefixes_heard(webhook.events),
+    )
 
 
-def _check_url(url: str, key: str, allowed: Sequence[Network]) -> None:
+def check_url(url: str, key: str, allowed: Sequence[Network]) -> None:
+    """Raises SettingsError naming the key of a URL that nothing can be sent to."""
     parts = _URL.fullmatch(url)
     if not parts or len(url) > 2000 or not 0 < int(parts["port"] or 443) < 65536:
         raise SettingsError(f"{key}: must look like https://host/path, without user, password and fragment")

@@ -43,6 +43,11 @@ class RedisUrl(Value):
     _database: str = ""
     _options: Hidden[str] = ""
 
+    @property
+    def where(self) -> str:
+        """Hosts and ports, or the file: for people, without what is secret."""
+        return ", ".join(map(_spelled, self.hosts)) or self.text.partition("?")[0]
+
     def of_server(self, address: Address | None = None) -> str:
         """The URL of one server that holds data, as redis-py reads it."""
         if address is None:
@@ -83,6 +88,7 @@ def parse(text: str) -> RedisUrl:
     if kind == "cluster" and int(found["database"] or 0):
         raise _wrong("a Cluster has the database 0 alone")
     login = found["login"]
+    username, password = (quote(options.get(f"sentinel_{name}", ""), safe="") for name in ("username", "password"))
     return RedisUrl(
         kind,
         text,
@@ -91,7 +97,7 @@ def parse(text: str) -> RedisUrl:
         (*_secrets(options), *([unquote(login.partition(":")[2])] if login and ":" in login else [])),
         found["tls"],
         f"{login}@" if login else "",
-        _login_of(options.get("sentinel_username", ""), options.get("sentinel_password", "")),
+        f"{username}:{password}@" if username or password else "",
         found["database"] or "",
         urlencode({name: value for name, value in options.items() if name not in _OF_SENTINEL}),
     )
@@ -122,7 +128,3 @@ def _address(text: str, port: int) -> Address:
 def _spelled(address: Address) -> str:
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _login_of(username: str, password: str) -> str:
-    return f"{quote(username, safe='')}:{quote(password, safe='')}@" if username or password else ""

@@ -6,7 +6,7 @@ import hashlib
 import re
 import tomllib
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
@@ -14,11 +14,13 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from otp_service.domain import phone
+from otp_service.domain import phone, recipients
 from otp_service.domain.networks import Network
 from otp_service.domain.secret import Secret, Secrets
-from otp_service.errors import SettingsError
-from otp_service.settings import receivers, redis_url, wording
+from otp_service.domain.verifications import LEAST_LIFE_SECONDS
+from otp_service.domain.webhooks import hook_secret_bytes
+from otp_service.errors import Refused, SettingsError
+from otp_service.settings import receivers, redis_url, wording, workflows
 from otp_service.settings.limits import check_bounds, with_shipped
 from otp_service.settings.section import END, Section
 from otp_service.settings.values import FAMILIES, SECTIONS, Settings
@@ -30,14 +32,23 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 T = TypeVar("T")
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}" + END)]
 
-SENSITIVE = re.compile(r"password|secret|token|api_key|login")
+SENSITIVE = re.compile(r"password|secret|token|api_key|signing_key|login")
 
 
 def load(environ: Mapping[str, str], defaults: Mapping[str, Any] | None = None) -> Settings:
     """Read the settings. `defaults` is laid under the file (development); the environment is laid over it.
 
-    Raises SettingsError that names the key.
+    Raises SettingsError that names the key; where there is no file, it says where one was looked for.
     """
+    try:
+        return _load(environ, defaults)
+    except SettingsError as error:
+        if environ.get("OTP_CONFIG") or Path(DEFAULT_FILE).exists() or defaults:
+            raise
+        raise SettingsError(f"{error}. There are no settings: {places(environ)}") from None
+
+
+def _load(environ: Mapping[str, str], defaults: Mapping[str, Any] | None) -> Settings:
     tables = _under(defaults or {}, _file(environ))
     for key in sorted(k for k in environ if k.startswith(PREFIX)):
         _override(tables, key, environ[key])
@@ -70,10 +81,24 @@ def load(environ: Mapping[str, str], defaults: Mapping[str, Any] | None = None) 
 
 
 def environment_named(environ: Mapping[str, str]) -> str | None:
-    """Which environment the settings here are for, without needing their secrets; None where there are none."""
-    named = _file(environ).get("service", {}).get("environment") or environ.get(f"{PREFIX}SERVICE__ENVIRONMENT")
-    configured = "OTP_CONFIG" in environ or Path(DEFAULT_FILE).exists()
-    return named or ("production" if configured else None)
+    """Which environment the settings here are for, without needing their secrets; None where they leave it open.
+
+    What has a root secret of its own stands by itself, and is for production unless it says otherwise.
+    """
+    service = _file(environ).get("service")
+    of_file = service if isinstance(service, dict) else {}
+    named = environ.get(f"{PREFIX}SERVICE__ENVIRONMENT") or of_file.get("environment")
+    alone = "secret" in of_file or f"{PREFIX}SERVICE__SECRET" in environ
+    return named or ("production" if alone else None)
+
+
+def places(environ: Mapping[str, str]) -> str:
+    """Where the settings here come from, for people: the file and how many variables."""
+    named = environ.get("OTP_CONFIG")
+    path = Path(named or DEFAULT_FILE)
+    file = str(path.absolute()) if named or path.exists() else f"no file ({path.absolute()} is not there)"
+    variables = sum(name.startswith(PREFIX) for name in environ)
+    return f"{file}; {variables} variables {PREFIX}…"
 
 
 def convert(kind: type[T], data: Any, where: str) -> T:
@@ -122,10 +147,11 @@ def _file(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _under(defaults: Mapping[str, Any], file: Mapping[str, Any]) -> dict[str, Any]:
-    """Sections are merged key by key; a family (gateways, routes, applications) is taken whole from the file."""
+    """Sections are merged key by key, gateways and routes name by name; other families are the file's alone."""
     merged = dict(defaults)
     for name, value in file.items():
-        both = name in SECTIONS and isinstance(value, dict) and isinstance(merged.get(name), dict)
+        by_name = name in SECTIONS or name in ("gateways", "routes")
+        both = by_name and isinstance(value, dict) and isinstance(merged.get(name), dict)
         merged[name] = {**merged[name], **value} if both else value
     return merged
 
@@ -137,25 +163,30 @@ def _override(tables: dict[str, Any], key: str, value: str) -> None:
     section = path[0]
     if section not in SECTIONS and section not in FAMILIES and section != "gateways":
         raise SettingsError(f"{key}: there is no section {section!r}")
-    nested = section == "applications" and path[2:3] == ["texts"]
-    if section not in SECTIONS and len(path) != 3 + nested:
-        raise SettingsError(f"{key}: write it as {PREFIX}{section.upper()}__NAME__{'TEXTS__' * nested}KEY")
+    nested = _nested(path) if section == "applications" else []
+    if section not in SECTIONS and len(path) != 3 + len(nested):
+        inner = "".join(f"{word.upper()}__" for word in nested)
+        raise SettingsError(f"{key}: write it as {PREFIX}{section.upper()}__NAME__{inner}KEY")
     if section in SECTIONS and len(path) != 2:
         raise SettingsError(f"{key}: write it as {PREFIX}{section.upper()}__KEY")
     table = tables.setdefault(section, {})
     if section not in SECTIONS:
-        table = table.setdefault(_spelled(table, path[1]), {})
-        table = table.setdefault("texts", {}) if nested and isinstance(table, dict) else table
+        # The table's own spelling of a name whose hyphens became underscores.
+        same = (known for known in table if known.replace("-", "_").lower() == path[1])
+        table = table.setdefault(next(same, path[1].replace("_", "-")), {})
+        for word in nested:
+            table = table.setdefault(word, {}) if isinstance(table, dict) else table
     if not isinstance(table, dict):
         raise SettingsError(f"{section}: must be a table")
     kind = SECTIONS.get(section) or FAMILIES.get(section)
     table[path[-1]] = value.split(",") if _takes_several(kind, path[-1], value) else value
 
 
-def _spelled(table: Mapping[str, Any], name: str) -> str:
-    """The table's own spelling of a name whose hyphens became underscores."""
-    same = (known for known in table if known.replace("-", "_").lower() == name)
-    return next(same, name.replace("_", "-"))
+def _nested(path: Sequence[str]) -> list[str]:
+    """The tables within that of an application, as in `hooks`, `supabase`."""
+    if path[2:3] == ["hooks"]:
+        return list(path[2:4])
+    return [word for word in path[2:3] if word in ("texts", "deliveries", "twilio")]
 
 
 def _takes_several(kind: type[Section] | None, key: str, value: str) -> bool:
@@ -178,14 +209,16 @@ def _resolve(value: Any, environ: Mapping[str, str], where: str, credentials: se
         name = value.removeprefix("env:")
         if not environ.get(name):
             raise SettingsError(f"{where}: the environment variable {name} is not set")
-        value = environ[name]
+        value = environ[name].rstrip("\r\n")  # as of a file: `export X="$(cat file; echo)"`, secrets of containers
     elif value.startswith("file:"):
         path = Path(value.removeprefix("file:"))
         try:
             value = path.read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{where}: cannot read {path}: {error}") from None
-    if SENSITIVE.search(where.rsplit(".", 1)[-1]):
+        except OSError as error:
+            raise SettingsError(f"{where}: cannot read {path}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise SettingsError(f"{where}: cannot read {path}: it is not text in UTF-8") from None
+    if SENSITIVE.search(where.rsplit(".", 1)[-1]) or ".secrets." in where:
         credentials.add(value)
     return value
 
@@ -220,7 +253,17 @@ def _check(settings: Settings) -> None:
                     raise SettingsError(f"applications.{name}.{key}: {region} is no country (ISO 3166-1 alpha-2)")
         if not application.brand:
             raise SettingsError(f"applications.{name}.brand: the name that the SMS shows is missing")
+        if application.ttl_seconds < LEAST_LIFE_SECONDS and settings.service.environment == "production":
+            raise SettingsError(
+                f"applications.{name}.ttl_seconds: must be {LEAST_LIFE_SECONDS} or more; shorter lives are for "
+                "development, to see a code expire"
+            )
         wording.refuse_unfit(name, application)
+        for secret in application.hooks.supabase.secret.reveal() if application.hooks.supabase else ():
+            try:
+                hook_secret_bytes(secret)
+            except ValueError as error:
+                raise SettingsError(f"applications.{name}.hooks.supabase.secret: {error}") from None
     if "sms" not in settings.routes:
         raise SettingsError("routes.sms: the route is missing; it lists the gateways in order")
     for name, route in settings.routes.items():
@@ -230,6 +273,13 @@ def _check(settings: Settings) -> None:
                 raise SettingsError(f"routes.{name}.gateways: there is no gateway {gateway!r}; there are: {known}")
         if len(set(route.gateways)) != len(route.gateways):
             raise SettingsError(f"routes.{name}.gateways: a gateway stands twice")
+    for n, number in enumerate(settings.testing.numbers):
+        try:
+            recipients.read_any(number.phone, "ZZ")
+        except Refused:
+            raise SettingsError(f"testing.numbers[{n}].phone: write it with its country code") from None
+    for name, application in settings.applications.items():
+        workflows.refuse_unfit(settings, name, application)
     check_bounds(settings)
     receivers.webhook_endpoints(settings)
     bootstrap = settings.bootstrap_api_key.reveal() if settings.bootstrap_api_key else None

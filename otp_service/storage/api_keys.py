@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
+import re
 import secrets
 import time
 from collections.abc import Collection, Mapping
+from typing import assert_never
 
 from otp_service.domain.networks import Address, Network
 from otp_service.domain.scopes import DEFAULT_SCOPES, KeyScope
 from otp_service.domain.secret import Secret
 from otp_service.domain.value import Hidden, Value
-from otp_service.storage import keys
+from otp_service.errors import StorageUnavailable
+from otp_service.storage import keys, words
 from otp_service.storage.audit import Action, AuditLog
-from otp_service.storage.connection import Database, Script
+from otp_service.storage.connection import Database, Script, hash_of
+from otp_service.telemetry import metrics
 
 CACHE_SECONDS = 5.0
+COUNT_SECONDS = 600.0
+SHORT_SECONDS, UNUSED_SECONDS = 14 * 86_400, 30 * 86_400
+"""A key of so short a life is meant to end; one that nobody used for so long is nobody's."""
 CACHE_ENTRIES = 1000
 NOTED_SECONDS = 60.0
 """How often one process writes down that a key is used."""
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 SEEN_AFTER_END_SECONDS = 30 * 86_400
-_MAKE, _USE, _ROTATE, _REVOKE = map(Script.load, ("make_api_key", "use_api_key", "rotate_api_key", "revoke_api_key"))
+_LOOK_UP: Script[words.ApiKeyRead] = Script.load("api_key/read")
+_ROTATE: Script[words.ApiKeyRotate] = Script.load("api_key/rotate")
+_MAKE, _NOTE_USE, _REVOKE = map(Script.load, ("api_key/make", "api_key/note_use", "api_key/revoke"))
 
 
 class Grant(Value):
@@ -65,9 +76,9 @@ class ApiKey(Value):
 
 
 class Rotation(Value):
-    """word: see rotate_api_key.lua. old_ends_at: milliseconds since the epoch. other: id of a key in the way."""
+    """word: as api_key/rotate.lua says. old_ends_at: milliseconds since the epoch. other: id of a key in the way."""
 
-    word: str
+    word: words.ApiKeyRotate
     new_id: str = ""
     secret: Hidden[Secret | None] = None
     old_ends_at: int = 0
@@ -88,7 +99,7 @@ class ApiKeyStore:
 
     async def ensure(self, secret: Secret, application: str, audit: AuditLog) -> None:
         """Make sure that a key chosen by the operator works (OTP_BOOTSTRAP_API_KEY)."""
-        _, found, _ = await self._use(_digest(secret.reveal()), note=False)
+        _, found, _ = await self._look_up(_digest(secret.reveal()))
         if found is None or found.application != application:
             key_id = f"env-{_digest(secret.reveal())[:8]}"
             await audit.record("service", Action.KEY_CREATED, key_id, application=application)
@@ -99,16 +110,17 @@ class ApiKeyStore:
 
         Answers may be 5 s old, also for keys that do not exist; the end of a life is kept to the millisecond. Looked up
         by the hash of what was presented, so there is nothing to compare and nothing to time. That a key is used is
-        written once a minute, with a look-up that is made anyway.
+        written once a minute, where Redis takes writes.
         """
         digest = _digest(presented)
         now = time.monotonic()
         known = self._cache.get(digest)
         if known and known[0] > now:
             return known[1]
-        note = now - self._noted.get(digest, -NOTED_SECONDS) >= NOTED_SECONDS
-        _, found, left = await self._use(digest, note=note)
-        if found and note:
+        _, found, left = await self._look_up(digest)
+        if found and now - self._noted.get(digest, -NOTED_SECONDS) >= NOTED_SECONDS:
+            with contextlib.suppress(StorageUnavailable):
+                await self._database.run(_NOTE_USE, [keys.api_key(digest)], [])
             self._noted[digest] = now
         if len(self._cache) >= CACHE_ENTRIES:
             self._cache.clear()
@@ -116,20 +128,40 @@ class ApiKeyStore:
         return found
 
     async def list(self) -> list[ApiKey]:
-        """All keys, also those whose life has ended not longer than 30 days ago."""
+        """All keys, also those whose life has ended not longer than 30 days ago, but those that cannot be read."""
         found = []
-        for key_id, digest in _pairs(await self._database.command("HGETALL", keys.API_KEYS)):
-            record = await self._database.command("HGETALL", keys.api_key(digest))
-            if record:
-                found.append(_read(record))
+        for name, value in hash_of(await self._database.command("HGETALL", keys.API_KEYS)).items():
+            digest = value.decode(errors="replace")
+            if not _DIGEST.fullmatch(digest):  # not ours, and not ours to forget
+                continue
+            if record := await self._database.command("HGETALL", keys.api_key(digest)):
+                with contextlib.suppress(ValueError):
+                    found.append(_read(record))
             else:
-                await self._database.command("HDEL", keys.API_KEYS, key_id)
+                await self._database.command("HDEL", keys.API_KEYS, name)
         return sorted(found, key=lambda key: (key.application, key.created_at))
+
+    async def count(self, applications: Collection[str]) -> float:
+        """Gauges of ends that somebody has to see coming; a key that has its successor is seen to. Returns the seconds
+        until it is to be done again."""
+        now = time.time()
+        ends: dict[str, float] = dict.fromkeys(applications, 0.0)
+        for key in await self.list():
+            end = key.expires_at / 1000
+            lasting = (key.grant.life_seconds or 0) >= SHORT_SECONDS and key.last_used_at / 1000 > now - UNUSED_SECONDS
+            if lasting and not key.successor and end > now and key.application in ends:
+                ends[key.application] = min(end, ends[key.application] or end)
+        for application, end in ends.items():
+            metrics.KEY_END.labels(application).set(end)
+        return COUNT_SECONDS
 
     async def get(self, key_id: str) -> ApiKey | None:
         digest = await self._digest_of(key_id)
         record = await self._database.command("HGETALL", keys.api_key(digest)) if digest else None
-        return _read(record) if record else None
+        try:
+            return _read(record) if record else None
+        except ValueError:
+            raise await self._database.left(keys.api_key(str(digest)), "is no key") from None
 
     async def rotate(self, key_id: str, overlap_seconds: int) -> Rotation:
         """A new key that may do what this one may; this one ends after the overlap."""
@@ -146,13 +178,15 @@ class ApiKeyStore:
             [key_id, new_id, new_digest, overlap_seconds * 1000, SEEN_AFTER_END_SECONDS * 1000],
             confirm=True,
         )
-        match word.decode():
+        match _ROTATE.word(word):
             case "rotated":
                 return Rotation("rotated", new_id, secret, int(extra))
             case "two_live":
                 return Rotation("two_live", other=key.predecessor, old_ends_at=int(extra))
-            case other:
+            case "unknown" | "expired" | "has_successor" as other:
                 return Rotation(other, other=extra.decode())
+            case never:
+                assert_never(never)
 
     async def revoke(self, key_id: str) -> bool:
         """False if there is no such key. Processes may honour it for up to 5 s more."""
@@ -164,7 +198,7 @@ class ApiKeyStore:
 
     async def _digest_of(self, key_id: str) -> str | None:
         digest = await self._database.command("HGET", keys.API_KEYS, key_id)
-        return digest.decode() if digest else None
+        return digest.decode(errors="replace") if digest else None
 
     async def _make(self, key_id: str, secret: Secret, grant: Grant) -> None:
         digest = _digest(secret.reveal())
@@ -179,14 +213,14 @@ class ApiKeyStore:
             confirm=True,
         )  # fmt: skip
 
-    async def _use(self, digest: str, *, note: bool) -> tuple[str, ApiKey | None, float]:
-        """word, the key if it lives, and the seconds that this may be remembered."""
-        names, args = [keys.api_key(digest)], ["1" if note else "0"]
-        (word, left_ms, flat), _ = await self._database.again(lambda: self._database.run(_USE, names, args))
-        if word != b"ok":
-            return word.decode(), None, CACHE_SECONDS
-        record = dict(zip(flat[::2], flat[1::2], strict=True))
-        return "ok", _read(record), int(left_ms) / 1000 if left_ms else CACHE_SECONDS
+    async def _look_up(self, digest: str) -> tuple[words.ApiKeyRead, ApiKey | None, float]:
+        """The word, the key if it lives, and the seconds that this may be remembered."""
+        names = [keys.api_key(digest)]
+        (word, left_ms, flat), _ = await self._database.retry_lost(lambda: self._database.run(_LOOK_UP, names, []))
+        read = _LOOK_UP.word(word)
+        if read != "ok":
+            return read, None, CACHE_SECONDS
+        return "ok", _read(hash_of(flat)), int(left_ms) / 1000 if left_ms else CACHE_SECONDS
 
 
 def _drawn() -> tuple[str, Secret]:
@@ -202,10 +236,6 @@ def _digest(presented: str) -> str:
 
 def _joined(values: Collection[object]) -> str:
     return ",".join(sorted(map(str, values)))
-
-
-def _pairs(found: Mapping[bytes, bytes]) -> list[tuple[str, str]]:
-    return [(name.decode(), value.decode()) for name, value in found.items()]
 
 
 def _read(record: Mapping[bytes, bytes]) -> ApiKey:

@@ -1,7 +1,7 @@
 """The audit log: who did what to keys, locks, lists, settings and people's data. Appended to, never changed.
 
-Nothing personal is in it in clear: a phone is named by its index, a caller by the id of its API key. The one name of a
-person is that of the operating system's account that ran a command.
+Nothing personal is in it in clear: a phone is named by its index, a caller by the id of its API key. The names of
+persons are those of the operating system's account that ran a command, and of operators of the console.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from otp_service.storage.connection import Database, Script
 
 PAGE = 500
 """Entries that are read in one call."""
-_APPEND = Script.load("append_audit")
+_APPEND = Script.load("audit/append")
+UNREADABLE = "unreadable"
+"""The action of an entry that no version of ours wrote."""
+_YEAR_2300 = 10_413_792_000_000
 _PHONE = re.compile(r"(?<![0-9A-Za-z])\+?[0-9]{11,15}(?![0-9A-Za-z])")
 
 
@@ -41,8 +44,29 @@ class Action(StrEnum):
     SUBJECT_FORGOTTEN = "subject.forgotten"
     SECRETS_RESEALED = "secrets.resealed"
     WEBHOOK_REPLAYED = "webhook.replayed"
+    RECORD_REPAIRED = "record.repaired"
     SECRET_ROTATED = "secret.rotated"
     SERVICE_STARTED = "service.started"
+    OPERATOR_ADDED = "operator.added"
+    OPERATOR_CHANGED = "operator.changed"
+    OPERATOR_RESET = "operator.reset"
+    OPERATOR_REMOVED = "operator.removed"
+    OPERATOR_UNLOCKED = "operator.unlocked"
+    OPERATOR_ENROLLED = "operator.enrolled"
+    OPERATOR_SIGNED_IN = "operator.signed_in"
+    OPERATOR_SIGNED_OUT = "operator.signed_out"
+    OPERATOR_REFUSED = "operator.refused"
+    OPERATOR_SESSIONS_ENDED = "operator.sessions_ended"
+    PERSON_VIEWED = "person.viewed"
+    EVENTS_VIEWED = "events.viewed"
+    VERIFICATION_VIEWED = "verification.viewed"
+    VERIFICATION_CANCELED = "verification.canceled"
+    VERIFICATION_RESENT = "verification.resent"
+    CIRCUIT_OPENED = "circuit.opened"
+    CIRCUIT_CLOSED = "circuit.closed"
+    LIST_CHANGED = "list.changed"
+    WEBHOOK_TESTED = "webhook.tested"
+    AUDIT_EXPORTED = "audit.exported"
 
 
 class Entry(Value):
@@ -72,8 +96,10 @@ class AuditLog:
     ) -> str:
         """Append one entry; returns its id. Raises StorageUnavailable.
 
-        actor: `service`, `key:<id of an API key>` or `cli:<account>`. subject: an id or a phone's index, never a phone.
-        Write it down before what it tells of takes effect: an entry about something that failed is better than none.
+        actor: `service`, `key:<id of an API key>`, `cli:<account>` or `operator:<name>`.
+        subject: an id or a phone's index, never a phone.
+        Write down what takes something away before it takes effect, so that no crash hides it, but after a look
+        whether it is there at all: what was answered 404, or repeated, is not in the log.
         """
         told = {name: _without_phones(value) for name, value in details.items()}
         entry = {
@@ -93,6 +119,14 @@ class AuditLog:
         found = await self._database.command("XRANGE", keys.AUDIT, begin, "+", "COUNT", limit)
         return [_read(entry_id, record) for entry_id, record in found]
 
+    async def before(self, entry_id: str = "", limit: int = PAGE) -> list[Entry]:
+        """Entries in front of the one with this id, newest first; "" for the newest."""
+        if entry_id == "0-0":  # nothing is older, and Redis does not take it for an end that is not included
+            return []
+        begin = f"({entry_id}" if entry_id else "+"
+        found = await self._database.command("XREVRANGE", keys.AUDIT, begin, "-", "COUNT", limit)
+        return [_read(found_id, record) for found_id, record in found]
+
     async def entries(self) -> AsyncIterator[Entry]:
         """All of them, oldest first."""
         after = ""
@@ -104,7 +138,11 @@ class AuditLog:
 
 def told(entry: Entry) -> dict[str, Any]:
     """As it is exported: `at` in ISO 8601, UTC."""
-    at = datetime.fromtimestamp(entry.at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = (
+        datetime.fromtimestamp(min(entry.at, _YEAR_2300) / 1000, UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )
     return {
         "id": entry.id,
         "at": at,
@@ -117,10 +155,15 @@ def told(entry: Entry) -> dict[str, Any]:
 
 
 def _read(entry_id: bytes, record: Mapping[bytes, bytes]) -> Entry:
-    actor, action, application, subject = (
-        record[name].decode() for name in (b"actor", b"action", b"application", b"subject")
-    )
-    return Entry(entry_id.decode(), actor, action, application, subject, msgspec.json.decode(record[b"details"]))
+    """What another program wrote is an entry too, of nobody: a log hides nothing."""
+    try:
+        actor, action, application, subject = (
+            record[name].decode() for name in (b"actor", b"action", b"application", b"subject")
+        )
+        details = msgspec.json.decode(record[b"details"], type=dict[str, Any])
+    except (LookupError, ValueError, RecursionError):
+        return Entry(entry_id.decode(), "", UNREADABLE, "", "", {})
+    return Entry(entry_id.decode(), actor, action, application, subject, details)
 
 
 def _without_phones(value: str | int) -> str | int:

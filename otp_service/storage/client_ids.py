@@ -10,7 +10,7 @@ from otp_service.storage import keys
 from otp_service.storage.connection import Database, Script
 
 BLOCK = 50
-_DRAW = Script.load("draw_client_ids")
+_DRAW = Script.load("gateway/draw_client_ids")
 
 
 class ClientIds:

@@ -7,120 +7,118 @@ again.
 
 from __future__ import annotations
 
-import hashlib
+import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import (
-    AskError,
-    AuthenticationError,
-    ClusterDownError,
-    MasterDownError,
-    NoScriptError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    ResponseError,
-    TryAgainError,
-)
+from redis.exceptions import InvalidResponse, MasterDownError, NoScriptError, OutOfMemoryError, ResponseError
 
 from otp_service import settings
-from otp_service.domain.value import Hidden, Value
-from otp_service.errors import StorageUnavailable
-from otp_service.storage.again import again
+from otp_service.errors import StorageUnavailable, Unreadable
+from otp_service.settings import redis_url
+from otp_service.storage import unreadable
 from otp_service.storage.observing import observed
-from otp_service.storage.topology import Call, Reply, Server, Single, Topology, open_topology
+from otp_service.storage.outage import Outage
+from otp_service.storage.retry import retry_lost
+from otp_service.storage.script import Script as Script  # those who run one load it from here
+from otp_service.storage.steps import Argument as Argument
+from otp_service.storage.steps import Step as Step
+from otp_service.storage.steps import batched
+from otp_service.storage.topology import Call, Cluster, Reply, Server, Single, Topology, open_topology
 
 log = structlog.get_logger()
 
-# Error replies that mean "not now" rather than "you asked wrongly". redis-py has classes for most of them.
-_NOT_NOW = (
-    AskError, AuthenticationError, ClusterDownError, MasterDownError, OutOfMemoryError, ReadOnlyError, TryAgainError,
-)  # fmt: skip
-_NOT_NOW_PREFIXES = ("NOREPLICAS", "MISCONF", "BUSY")
+_OF_THE_RECORD = re.compile(
+    "WRONGTYPE|ERR user_script:|user_script:|.*(?:is not an integer|is not a (?:valid )?float|Invalid stream ID)"
+)
+"""Error replies that speak of what lies in a key. Any other means that Redis does not do it, or not now: a permission
+is gone, memory is used up, it is no primary. Redis has many of those and gets more, so they are not listed."""
+_PING = "#!lua\nreturn 'PONG'"
+MOST_MENDED = 20
+"""Records of one reply; the rest at the next."""
 _WAIT_MS = 500
 _WAIT_SHARE = 0.6
 """Of the timeout for an answer, at most: WAIT has to answer before it."""
 _SILENCE_SHARE, _SILENCE_OF_WAIT_SHARE = 0.18, 0.7
 """Of the same: an answer that takes longer counts as lost, where the question can be asked once more."""
 
-Argument = str | bytes | int
+_EMBEDDED_FILES = "appendonlydir"
+"""Where a server keeps what it appends, below its folder."""
+
 T = TypeVar("T")
 
 
-class Script(Value):
-    """One operation of storage/scripts, with what it shares with others put behind its first line."""
-
-    name: str
-    text: Hidden[str]
-    sha: str
-
-    @classmethod
-    def load(cls, name: str, *more: str) -> Script:
-        """more: what only some scripts share, without `.lua`; what all share is always there."""
-        folder = files("otp_service.storage") / "scripts"
-        first, _, body = (folder / f"{name}.lua").read_text(encoding="utf-8").partition("\n")
-        shared = "".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("_shared", *more))
-        text = f"{first}\n{shared}{body}"
-        return cls(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
-
-
-class Step(Value):
-    """One script with its keys, which have one hash tag, and its arguments."""
-
-    script: Script
-    keys: Sequence[str]
-    args: Sequence[Argument]
-
-
 class Database:
-    """Runs scripts and plain commands. Raises StorageUnavailable when Redis did not do it or nobody can tell."""
+    """Runs scripts and plain commands. Raises StorageUnavailable when Redis did not do it or nobody can tell, and
+    Unreadable where it could not because of what lies in one of the keys."""
 
-    def __init__(self, servers: Redis | Topology, confirm_replicas: int = 0, timeout_seconds: float = 0.8) -> None:
+    def __init__(
+        self,
+        servers: Redis | Topology,
+        confirm_replicas: int = 0,
+        timeout_seconds: float = 0.8,
+        where: str = "redis.url",
+        folder: Path | None = None,
+    ) -> None:
+        """where: host and port, for people. folder: of an embedded server's files."""
         self.topology = Single(Server(servers)) if isinstance(servers, Redis) else servers
+        self.where = where
+        self.folder = folder
+        self._outage = Outage()
         self.confirm_replicas = confirm_replicas
+        self.several_primaries = isinstance(self.topology, Cluster)
         self._seconds = timeout_seconds
         self._wait = ("WAIT", confirm_replicas, min(_WAIT_MS, int(timeout_seconds * _WAIT_SHARE * 1000)))
 
     @observed
-    async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument], *, confirm: bool = False) -> Any:
+    async def run(
+        self, script: Script[Any], keys: Sequence[str], args: Sequence[Argument], *, confirm: bool = False
+    ) -> Any:
         """Run one script. `confirm`: it is the request's last write, so replicas must have it before we answer."""
         waits = bool(confirm and self.confirm_replicas)
         (replies,) = await self._run([Step(script, keys, args)], waits=waits)
-        _raise_faults(script.name, replies)
+        await self._raise_faults(script.name, replies, [keys])
         if waits and replies[1] < self.confirm_replicas:
             log.warning("replicas_short", script=script.name, confirmed=replies[1], wanted=self.confirm_replicas)
-            raise StorageUnavailable("confirmation_pending", "Not enough replicas have confirmed; ask again.")
+            raise StorageUnavailable("confirmation_pending", "Not enough replicas have confirmed; try again.")
         return replies[0]
 
     async def run_many(
-        self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[Argument]]], *, some: bool = False
+        self,
+        script: Script[Any],
+        calls: Sequence[tuple[Sequence[str], Sequence[Argument]]],
+        *,
+        some: bool = False,
+        each: bool = False,
     ) -> Sequence[Any]:
         """Run one script with many sets of keys; see `run_all`."""
-        return await self.run_all([Step(script, *call) for call in calls], some=some)
+        return await self.run_all([Step(script, *call) for call in calls], some=some, each=each)
 
-    async def run_all(self, steps: Sequence[Step], *, some: bool = False) -> Sequence[Any]:
+    async def run_all(self, steps: Sequence[Step], *, some: bool = False, each: bool = False) -> Sequence[Any]:
         """Run several scripts in one round trip to each primary that has some of their keys, each by itself: one may be
         done and another not.
 
-        some: None stands for what a primary did not answer, unless none of them did.
+        each: None stands for what could not be done because of what lies in its keys. some: for that, and for what a
+        primary did not answer, unless none of them did.
         """
         if not steps:
             return []
-        return await self._run_all("+".join(sorted({step.script.name for step in steps})), steps, some)
+        return await self._run_all("+".join(sorted({step.script.name for step in steps})), steps, some, each)
 
     @observed
-    async def _run_all(self, operation: str, steps: Sequence[Step], some: bool) -> Sequence[Any]:
-        return _heard(operation, [reply for (reply,) in await self._run(steps)], some)
+    async def _run_all(self, operation: str, steps: Sequence[Step], some: bool, each: bool) -> Sequence[Any]:
+        replies = [reply for (reply,) in await self._run(steps)]
+        return await self._heard(operation, replies, [step.keys for step in steps], some, each)
 
-    async def again(self, ask: Callable[[], Awaitable[T]], *, confirm: bool = False) -> tuple[T, bool]:
-        """For what may be asked once more: see storage/again.py. confirm: replicas have to answer, too, as in `run`."""
+    async def retry_lost(self, ask: Callable[[], Awaitable[T]], *, confirm: bool = False) -> tuple[T, bool]:
+        """For what may be asked once more: see storage/retry.py. confirm: replicas have to answer, too, as in `run`."""
         share = _SILENCE_OF_WAIT_SHARE if confirm and self.confirm_replicas else _SILENCE_SHARE
-        return await again(ask, self._seconds, share * self._seconds)
+        return await retry_lost(ask, self._seconds, share * self._seconds)
 
     async def names(self, pattern: str) -> AsyncIterator[str]:
         """Names of keys on all primaries, each at least once; those that come or go meanwhile may be missed."""
@@ -131,7 +129,7 @@ class Database:
             replies = await self.topology.send_everywhere(commands)
             following = {}
             for address, answered in replies.items():
-                _raise_faults("SCAN", answered)
+                await self._raise_faults("SCAN", answered, [[]])
                 own = cursors.get(address, 0)  # all are asked with the cursors of all, and one that is done with none
                 if own in asked:
                     cursor, found = answered[asked.index(own)]
@@ -144,44 +142,133 @@ class Database:
     @observed
     async def command(self, *words: Argument) -> Any:
         """Run one plain command, on the primary that owns its key."""
-        ((reply,),) = await self.topology.send([Call(_key_of(words), [words])])
-        _raise_faults(str(words[0]), [reply])
+        key = _key_of(words)
+        ((reply,),) = await self.topology.send([Call(key, [words])])
+        await self._raise_faults(str(words[0]), [reply], [[key]])
         return reply
 
     @observed
     async def command_all(self, word: str, calls: Sequence[Call], *, some: bool = False) -> Sequence[Any]:
         """Run plain commands of this word, one in each call, in one round trip to each primary. some: see `run_all`."""
-        return _heard(word, [reply for (reply,) in await self.topology.send(calls)], some)
+        replies = [reply for (reply,) in await self.topology.send(calls)]
+        return await self._heard(word, replies, [[call.key] for call in calls], some)
 
     @observed
     async def everywhere(self, *words: Argument, some: bool = False) -> dict[str, Any]:
         """Run one command on every primary, by its address ('' where there is one only). some: see `run_all`."""
         found = await self.topology.send_everywhere([words])
-        replies = _heard(str(words[0]), [reply for (reply,) in found.values()], some)
+        replies = await self._heard(str(words[0]), [reply for (reply,) in found.values()], [[]] * len(found), some)
         return dict(zip(found, replies, strict=True))
 
     async def ping(self) -> None:
-        """Raises StorageUnavailable if no primary answers; with some of a cluster, some phones can be served."""
-        found = (await self.topology.send_everywhere([("PING",)])).values()
-        if not any(reply for (reply,) in found if not isinstance(reply, Exception)):
-            _raise_faults("PING", [reply for (reply,) in found] or [MasterDownError("no primary is known")])
+        """Raises StorageUnavailable if no primary takes writes; with some of a cluster, some phones can be served.
+
+        A script that does nothing, and does not say so, is refused where one that writes would be: memory or disk are
+        full, or too few replicas are there. What answers it with anything else is no Redis. An embedded server whose
+        files were deleted answers as ever, and would forget everything at its end.
+        """
+        if self.folder and not await asyncio.to_thread((self.folder / _EMBEDDED_FILES).is_dir):
+            self._outage.note_fault("PING", f"the data folder {self.folder} is gone")
+            raise StorageUnavailable
+        found = [reply for (reply,) in (await self.topology.send_everywhere([("EVAL", _PING, 0)])).values()]
+        if b"PONG" not in found:
+            faults = [reply if isinstance(reply, Exception) else InvalidResponse("no PONG") for reply in found]
+            await self._raise_faults("PING", faults or [MasterDownError("no primary is known")], [])
+
+    async def mend(self, names: Sequence[str]) -> unreadable.Mended:
+        """Set aside what makes these keys unreadable."""
+        return await unreadable.mend(self.topology, names)
+
+    async def left(self, name: str, why: str) -> Unreadable:
+        """To be raised: a record that has to stay where it is, but cannot be read. It is noted."""
+        await unreadable.leave(self.topology, name, why)
+        return Unreadable(name)
+
+    async def set_aside(self, what: unreadable.What, name: str, why: str, data: Sequence[bytes], part: bytes) -> None:
+        """Take a part (an event, a job) out of a key; see storage/unreadable.py."""
+        await unreadable.take_out(self.topology, what, name, why, data, part)
 
     async def _run(self, steps: Sequence[Step], *, waits: bool = False) -> list[list[Reply]]:
         """WAIT speaks of the writes of its own connection only, so both go over one."""
         after = [self._wait] if waits else []
+        if self.several_primaries or len(steps) == 1:
+            replies = await self._asked(steps, after)
+        else:
+            batches = list(batched(steps))
+            replies = [[] for _ in steps]
+            for batch, (reply, *_) in zip(
+                batches, await self._asked([one.step for one in batches], after), strict=True
+            ):
+                for number, own in zip(batch.numbers, batch.spread(reply), strict=True):
+                    replies[number] = [own]
+        spoilt = [number for number, (reply, *_) in enumerate(replies) if _is_of_the_record(reply)][:MOST_MENDED]
+        for number in spoilt:
+            step = steps[number]
+            if len(step.keys) == 1 and (await self.mend(step.keys)).done:  # it failed before it wrote anything
+                (replies[number],) = await self._asked([step], after)
+        for step, answered in zip(steps, replies, strict=True):
+            if not isinstance(answered[0], (step.script.answers, Exception)):
+                answered[0] = InvalidResponse(f"{type(answered[0]).__name__} from {step.script.name}")
+        return replies
+
+    async def _asked(self, steps: Sequence[Step], after: Sequence[Sequence[Argument]]) -> list[list[Reply]]:
+        """A call for each step, with what follows it on its connection; a server that lacks a script is told it."""
 
         def call(word: str, text: str, step: Step) -> Call:
             keys = step.keys
             return Call(keys[0] if keys else "", [(word, text, len(keys), *keys, *step.args), *after])
 
+        async def once_more(numbers: Sequence[int], texts: Sequence[str]) -> None:
+            calls = [call("EVAL", text, steps[number]) for number, text in zip(numbers, texts, strict=True)]
+            for number, reply in zip(numbers, await self.topology.send(calls), strict=True):
+                replies[number] = reply
+
         replies = await self.topology.send([call("EVALSHA", step.script.sha, step) for step in steps])
         missing = [number for number, (reply, *_) in enumerate(replies) if isinstance(reply, NoScriptError)]
         if missing:
-            unknown = [steps[number] for number in missing]
-            again = await self.topology.send([call("EVAL", step.script.text, step) for step in unknown])
-            for number, reply in zip(missing, again, strict=True):
-                replies[number] = reply
+            await once_more(missing, [steps[number].script.text for number in missing])
+        refused = [
+            number
+            for number, (reply, *_) in enumerate(replies)
+            if steps[number].script.as_reader and _takes_no_writes(reply)
+        ]
+        if refused:
+            await once_more(refused, [steps[number].script.as_reader for number in refused])
         return replies
+
+    async def _heard(
+        self, operation: str, replies: list[Reply], keys: Sequence[Sequence[str]], some: bool, each: bool = False
+    ) -> Sequence[Reply]:
+        """Raises what is a fault. some, each: see `run_all`."""
+        faults = [reply for reply in replies if isinstance(reply, Exception)]
+        absent = [fault for fault in faults if not _is_of_the_record(fault)]
+        if faults and ((some and len(absent) < len(replies)) or (each and not absent)):
+            if absent:
+                self._outage.note_fault(operation, _told(absent[0]))
+            bad = [names for reply, names in zip(replies, keys, strict=True) if _is_of_the_record(reply)]
+            for names in bad[:MOST_MENDED]:
+                await self.mend(names)
+            return [None if isinstance(reply, Exception) else reply for reply in replies]
+        await self._raise_faults(operation, replies, keys)
+        return replies
+
+    async def _raise_faults(self, operation: str, replies: Sequence[Reply], keys: Sequence[Sequence[str]]) -> None:
+        """Faults of the record are mended where that may be done: who asks again is served."""
+        faults = [(number, reply) for number, reply in enumerate(replies) if isinstance(reply, Exception)]
+        if not faults:
+            self._outage.note_answer()
+        for _, fault in faults:
+            if not _is_of_the_record(fault):
+                self._outage.note_fault(operation, _told(fault))
+                raise StorageUnavailable from fault
+        for number, fault in faults:
+            names = keys[min(number, len(keys) - 1)]
+            log.warning("record_not_understood", operation=operation, error=_told(fault))
+            mended = await self.mend(names)
+            if mended.done:
+                raise StorageUnavailable from fault
+            name = mended.left or (names[0] if names else "")
+            raise await self.left(name, "a script does not understand it") from fault
 
 
 _KEYLESS = frozenset({"PING", "TIME", "INFO", "CONFIG", "SCRIPT", "ROLE", "DBSIZE", "CLUSTER", "CLIENT"})
@@ -198,41 +285,40 @@ def _key_of(words: Sequence[Argument]) -> str:
     return found.decode() if isinstance(found, bytes) else str(found)
 
 
-def _heard(operation: str, replies: Sequence[Reply], some: bool) -> Sequence[Reply]:
-    """Raises what is a fault. some: None stands for each absence, unless all are absent."""
-    away = [reply for reply in replies if _is_absence(reply)] if some else []
-    if 0 < len(away) < len(replies):
-        log.warning("storage_unavailable", operation=operation, error=type(away[0]).__name__)
-        replies = [None if _is_absence(reply) else reply for reply in replies]
-    _raise_faults(operation, replies)
-    return replies
+def _is_of_the_record(reply: Reply) -> bool:
+    """Whether it is a fault, and lies in what a key holds."""
+    return type(reply) is ResponseError and bool(_OF_THE_RECORD.match(str(reply)))
 
 
-def _raise_faults(operation: str, replies: Sequence[Reply]) -> None:
-    for reply in replies:
-        if _is_absence(reply):
-            log.warning("storage_unavailable", operation=operation, error=type(reply).__name__)
-            raise StorageUnavailable from reply
-        if isinstance(reply, Exception):
-            raise reply
+def _takes_no_writes(reply: Reply) -> bool:
+    """A primary whose memory or disk is full, or whose replicas are away."""
+    return isinstance(reply, OutOfMemoryError) or (
+        isinstance(reply, ResponseError) and str(reply).startswith(("OOM", "MISCONF", "NOREPLICAS"))
+    )
 
 
-def _is_absence(reply: Reply) -> bool:
-    """Whether Redis is not there now. Any other fault is a bug of ours, which must be seen as such."""
-    if isinstance(reply, ResponseError):
-        return isinstance(reply, _NOT_NOW) or str(reply).startswith(_NOT_NOW_PREFIXES)
-    return isinstance(reply, Exception)
+def _told(fault: Exception) -> str:
+    """For the log: no argument of ours, which Redis repeats for a command that it does not know."""
+    text = str(fault).partition("with args")[0] if isinstance(fault, ResponseError) else ""
+    return f"{type(fault).__name__} {text}".strip()[:200]
+
+
+def hash_of(reply: Any) -> dict[bytes, bytes]:
+    """Fields and values of a hash: a script answers one after the other, a plain HGETALL a dict (RESP3)."""
+    return reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
 
 
 @asynccontextmanager
 async def open_database(config: settings.Redis) -> AsyncIterator[Database]:
     """Connect as the settings say; starts and supervises the embedded server where they say `embedded:`."""
     if not config.url.startswith("embedded:"):
+        where = redis_url.parse(config.url).where
         async with open_topology(config, config.url) as topology:
-            yield Database(topology, config.confirm_replicas, config.timeout_seconds)
+            yield Database(topology, config.confirm_replicas, config.timeout_seconds, where)
         return
     from otp_service.storage.embedded import embedded_server  # needs a Unix
 
     folder = Path(config.url.removeprefix("embedded:"))
     async with embedded_server(folder) as url, open_topology(config, url) as topology:
-        yield Database(topology, config.confirm_replicas, config.timeout_seconds)
+        where = f"the embedded server in {folder}"
+        yield Database(topology, config.confirm_replicas, config.timeout_seconds, where, folder)

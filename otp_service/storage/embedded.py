@@ -23,13 +23,14 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
 import structlog
 
-from otp_service.children import die_with_us
+from otp_service.background import Loop, running
+from otp_service.child_process import die_with_us
 from otp_service.errors import SettingsError
 
 log = structlog.get_logger(__name__)
@@ -76,7 +77,8 @@ class _Store:
         self._binary = ""
         self._child: subprocess.Popen[bytes] | None = None
         self._leading: int | None = None  # the descriptor of supervisor.lock
-        self._supervision: asyncio.Task[None] | None = None
+        self._supervision = AsyncExitStack()
+        self._pause, self._tried = _PAUSES[0], 0.0
 
     async def open(self) -> None:
         """Return when the server answers PING. While it says LOADING there is no limit to our patience."""
@@ -88,7 +90,9 @@ class _Store:
                 since = loop.time()
             answer = await self._ask(b"PING")
             if answer.startswith(b"+PONG"):
-                self._supervision = asyncio.create_task(self._supervise())
+                self._tried = loop.time()
+                supervising = Loop("embedded store", self._supervise, late_seconds=3 * _PATIENCE)
+                await self._supervision.enter_async_context(running(supervising))
                 return
             if answer.startswith(b"-LOADING"):
                 since = loop.time()
@@ -104,33 +108,28 @@ class _Store:
                 )
             await asyncio.sleep(_POLL)
 
-    async def _supervise(self) -> None:
-        """For ever: restart our server when it dies, and take over when the process that we attached to ends."""
-        loop = asyncio.get_running_loop()
-        pause, tried = _PAUSES[0], loop.time()
-        while True:
-            await asyncio.sleep(_POLL * 5)
-            if self._child is not None and self._child.poll() is None:
-                continue
-            try:
-                if not self._lead():
-                    continue
+    async def _supervise(self) -> float:
+        """Restart our server when it has died, and take over when the process that we attached to has ended."""
+        if self._child is not None and self._child.poll() is None:
+            return _POLL * 5
+        try:
+            if self._lead():
+                loop = asyncio.get_running_loop()
                 exit_status = self._child.returncode if self._child is not None else None  # None: it was not ours
-                if loop.time() - tried > _PATIENCE:  # it worked for a while: not one of a row of failures
-                    pause = _PAUSES[0]
-                await asyncio.sleep(pause)
-                pause, tried = min(2 * pause, _PAUSES[1]), loop.time()
+                if loop.time() - self._tried > _PATIENCE:  # it worked for a while: not one of a row of failures
+                    self._pause = _PAUSES[0]
+                await asyncio.sleep(self._pause)
+                self._pause, self._tried = min(2 * self._pause, _PAUSES[1]), loop.time()
                 await self._start()
                 log.warning("embedded_store_restarted", exit_status=exit_status)
-            except (OSError, SettingsError) as error:
-                log.warning("embedded_store_not_restarted", reason=str(error))
+        except (OSError, SettingsError) as error:
+            log.warning("embedded_store_not_restarted", reason=str(error))
+        return _POLL * 5
 
     async def close(self) -> None:
         """Stop the server if it is ours (SIGTERM makes it write and sync its file), and let the folder go."""
         try:
-            if self._supervision is not None:
-                self._supervision.cancel()
-                await asyncio.wait([self._supervision])
+            await self._supervision.aclose()
             if self._child is not None:
                 self._child.terminate()
                 try:

@@ -1,21 +1,27 @@
 """What is known of a phone in an application, forgotten at its holder's request.
 
-The ids of its verifications come from the index of the phone and, where that one is shorter, from the events: an id
-holds its phone's index, masked. What stays is named in docs/security.md.
+All ids of verifications are looked through, since an id holds its phone's index, masked: the index of the phone knows
+its newest only, and events do not reach back for ever. What stays is named in docs/security.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from otp_service.domain.keyring import Names
-from otp_service.storage import keys
+from otp_service.storage import keys, unreadable
 from otp_service.storage.connection import Database, Script
+from otp_service.storage.subjects import DROP_PHONE
 
 PAGE = 500
-_ERASE = Script.load("erase")
-_DROP_PHONE = Script.load("subject_drop_phone", "_factors")
+RELAY_SECONDS = 1.0
+"""What a worker had read of an outbox before it was emptied has arrived in the log by then."""
+_ID = re.compile(r"[A-Za-z0-9_-]{16,}")
+"""What may be the id of a verification, in the name or the text of something that was set aside."""
+_ERASE = Script.load("verification/erase")
 
 
 @dataclass(slots=True)
@@ -31,30 +37,44 @@ class Erased:
 
 
 async def erase(database: Database, names: Names, application: str, e164: str) -> Erased:
-    """Forget a phone. Safe to repeat; what starts meanwhile is not found. Raises StorageUnavailable."""
+    """Forget a phone. Safe to repeat. Raises StorageUnavailable; then a repeat goes on.
+
+    A send or a check that is under way finds its verification gone, and writes nothing any more (`errors.Erased`). What
+    starts meanwhile is new: it is forgotten by another run.
+    """
     partition, index = names.partition(e164), names.phone_index(application, e164)
-    ids = {each.decode() for each in await database.command("ZRANGE", keys.phone(partition, index), 0, -1)}
     done = Erased()
-    async for page in _events(database, application):
-        ids |= {subject for _, subject in page if names.locate(subject) == (partition, index)}
-    for verification_id in sorted(ids):
-        await _forget(database, partition, verification_id, done)
-    # What leads to the ids goes last, so that a second try finds what a first one left.
-    async for page in _events(database, application):
-        own = [event for event, subject in page if subject in ids]
-        if own:
-            done.events += await database.command("XDEL", keys.events(application), *own)
-    for name in (keys.pause(partition, index), keys.proved(partition, index), keys.phone(partition, index)):
-        await database.command("DEL", name)
-    async for batch in _subjects(database):
-        done.subjects += sum(await database.run_many(_DROP_PHONE, [([name], [index]) for name in batch]))
+
+    def is_own(subject: str) -> bool:
+        return names.locate(subject) == (partition, index)
+
+    async for batch in _pages(database, f"{keys.verification(partition, '')}*"):
+        if own := [each for each in (name.rpartition(":")[2] for name in batch) if is_own(each)]:
+            erased = [keys.due(str(partition)), *(keys.verification(partition, each) for each in own)]
+            found, messages, idempotency = await database.run(_ERASE, erased, own)
+            done.verifications += found
+            done.messages += messages
+            for record in idempotency:
+                done.idempotency_records += await database.command("DEL", keys.idempotency(record.decode()))
+    done.events += await _drop_events(database, keys.outbox(str(partition)), is_own)
+    if done.verifications:
+        await asyncio.sleep(RELAY_SECONDS)
+    done.events += await _drop_events(database, keys.events(application), is_own)
+    for entry in await unreadable.entries(database.topology):
+        text = b" ".join((entry.key.encode(), *entry.data)).decode(errors="replace")
+        if index in text or any(map(is_own, _ID.findall(text))):
+            await unreadable.forget(database.topology, entry)
+    for name in (keys.pause, keys.proved, keys.verified, keys.unreached, keys.phone):
+        await database.command("DEL", name(partition, index))
+    async for batch in _pages(database, keys.SUBJECTS):  # all persons: a phone does not lead to those who proved it
+        done.subjects += sum(await database.run_many(DROP_PHONE, [([name], [index]) for name in batch]))
     return done
 
 
-async def _subjects(database: Database) -> AsyncIterator[list[str]]:
-    """All persons, since a phone does not lead to those who proved it."""
+async def _pages(database: Database, pattern: str) -> AsyncIterator[list[str]]:
+    """Names of keys, many at a time."""
     batch: list[str] = []
-    async for name in database.names(keys.SUBJECTS):
+    async for name in database.names(pattern):
         batch.append(name)
         if len(batch) == PAGE:
             yield batch
@@ -63,20 +83,11 @@ async def _subjects(database: Database) -> AsyncIterator[list[str]]:
         yield batch
 
 
-async def _forget(database: Database, partition: int, verification_id: str, done: Erased) -> None:
-    lane = str(partition)
-    names = [keys.verification(partition, verification_id), keys.due(lane), keys.outbox(lane)]
-    found, messages, waiting, idempotency = await database.run(_ERASE, names, [verification_id])
-    done.verifications += found
-    done.messages += messages
-    done.events += waiting
-    if idempotency:
-        done.idempotency_records += await database.command("DEL", keys.idempotency(idempotency.decode()))
-
-
-async def _events(database: Database, application: str) -> AsyncIterator[list[tuple[bytes, str]]]:
-    """The log of an application by pages: id and subject of each event."""
-    begin = "-"
-    while page := await database.command("XRANGE", keys.events(application), begin, "+", "COUNT", PAGE):
-        yield [(event, record[b"subject"].decode()) for event, record in page]
+async def _drop_events(database: Database, stream: str, is_own: Callable[[str], bool]) -> int:
+    """Events of a stream whose subject is one of these; returns how many there were."""
+    dropped, begin = 0, "-"
+    while page := await database.command("XRANGE", stream, begin, "+", "COUNT", PAGE):
         begin = f"({page[-1][0].decode()}"
+        if own := [event for event, record in page if is_own(record.get(b"subject", b"").decode())]:
+            dropped += await database.command("XDEL", stream, *own)
+    return dropped

@@ -6,49 +6,87 @@ passes them on; each arrives in its log exactly once, because a log remembers ho
 
 from __future__ import annotations
 
+import base64
+import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from otp_service.domain.events import Event, EventType
+import msgspec
+import structlog
+
+from otp_service.domain.events import Event, type_of
 from otp_service.domain.keyring import Keyring
+from otp_service.errors import Unreadable
 from otp_service.storage import keys
-from otp_service.storage.connection import Argument, Database, Script, Step
+from otp_service.storage.connection import Argument, Database, Script, Step, hash_of
+from otp_service.storage.statistics import MOST_GROUPS, StatisticsStore, written
 from otp_service.storage.subject_records import open_person
 
-BATCH = 100
-_APPEND, _OUTBOX, _CLEAR = map(Script.load, ("append_events", "read_outbox", "clear_outbox"))
+log = structlog.get_logger()
+
+SEARCH_SECONDS = 0.15
+SEARCHED_AT_ONCE = 500
+MOST_FOUND = 50
+BATCH = 64
+"""Events of one outbox that are passed on together. One is some 80 arguments, and a script can spread 8,000 at most
+(Lua 5.1, LUAI_MAXCSTACK)."""
+_OUTBOX, _CLEAR = map(Script.load, ("event/read_outbox", "event/clear_outbox"))
+_APPEND = Script.load("event/append", "statistics/_rows")
 
 Entry = tuple[bytes, Mapping[bytes, bytes]]
 """Of a stream: its id and its fields."""
 
 
 class EventStore:
-    """keep_seconds: how long a log keeps events. jobs: per application, what is to be done after new events came."""
+    """keep_seconds: how long a log keeps events. jobs: per application, what is to be done after new events came.
+
+    more_jobs: the same, of what callers asked for at run time.
+    """
 
     def __init__(
-        self, database: Database, keyring: Keyring, keep_seconds: int, jobs: Mapping[str, Sequence[str]]
+        self,
+        database: Database,
+        keyring: Keyring,
+        keep_seconds: int,
+        jobs: Mapping[str, Sequence[str]],
+        statistics: StatisticsStore,
+        more_jobs: Callable[[str], Awaitable[Sequence[str]]] | None = None,
     ) -> None:
         self._database = database
         self._keyring = keyring
         self._keep_ms = keep_seconds * 1000
         self._jobs = jobs
+        self._statistics = statistics
+        self._more_jobs = more_jobs
 
     async def relay(self, lanes: Sequence[str]) -> dict[str, bool]:
         """Pass on a batch of what lies in each of the outboxes; returns for each whether more may be left in it.
 
-        One round trip for each step, whatever the number of lanes. Lanes whose primary is away are left as they are and
-        not returned. What is passed on twice counts once.
+        One round trip for each step, whatever the number of lanes. Lanes whose primary is away, or whose outbox cannot
+        be read, are left as they are and not returned. What is passed on twice counts once.
         """
         calls = [([keys.outbox(lane)], [BATCH]) for lane in lanes]
         replies = await self._database.run_many(_OUTBOX, calls, some=True)
-        read = {lane: _entries(reply) for lane, reply in zip(lanes, replies, strict=True) if reply is not None}
-        appends = [(lane, step) for lane, entries in read.items() for step in self._appends(lane, entries)]
+        read = {
+            lane: [(entry_id, hash_of(flat)) for entry_id, flat in reply]
+            for lane, reply in zip(lanes, replies, strict=True)
+            if reply is not None
+        }
+        for lane, entries in read.items():
+            for entry in [entry for entry in entries if not _is_sound(entry)]:
+                await self._set_aside(keys.outbox(lane), entry, "is no event")
+                entries.remove(entry)
+        jobs = (
+            {name: [*self._jobs[name], *await self._more_of(name)] for name in self._jobs} if any(read.values()) else {}
+        )
+        appends = [(lane, step) for lane, entries in read.items() for step in self._appends(lane, entries, jobs)]
         appended = await self._database.run_all([step for _, step in appends], some=True)
         missed = {lane for (lane, _), reply in zip(appends, appended, strict=True) if reply is None}
         passed = {lane: entries for lane, entries in read.items() if entries and lane not in missed}
         clears = [Step(_CLEAR, [keys.outbox(lane)], [each for each, _ in passed[lane]]) for lane in passed]
         await self._database.run_all(clears, some=True)
-        return {lane: len(entries) == BATCH for lane, entries in read.items() if lane not in missed}
+        full = {lane for lane, reply in zip(lanes, replies, strict=True) if reply and len(reply) == BATCH}
+        return {lane: lane in full for lane in read if lane not in missed}
 
     async def after(self, application: str, event_id: str, limit: int) -> list[Event]:
         """The events of an application that follow one, oldest first; "" for the oldest that is kept."""
@@ -56,54 +94,128 @@ class EventStore:
         found: list[Entry] = await self._database.command(
             "XRANGE", keys.events(application), start, "+", "COUNT", limit
         )
-        return [self.event(application, entry) for entry in found]
+        return [event for event in [await self.event(application, entry) for entry in found] if event]
+
+    async def before(self, application: str, event_id: str, limit: int) -> list[Event]:
+        """The events of an application in front of one, newest first; "" for the newest."""
+        start = f"({position(event_id)}" if event_id else "+"
+        found: list[Entry] = await self._database.command(
+            "XREVRANGE", keys.events(application), start, "-", "COUNT", limit
+        )
+        return [event for event in [await self.event(application, entry) for entry in found] if event]
+
+    async def of_reference(self, application: str, reference: str) -> tuple[list[str], int]:
+        """Ids of verifications that carry the caller's reference, newest first, among the newest events; there is no
+        index, so it is looked for `SEARCH_SECONDS` at most. Second: how far back that was, milliseconds; 0: all."""
+        until, start, wanted = time.monotonic() + SEARCH_SECONDS, "+", reference.encode()
+        found: dict[str, None] = {}
+        while page := await self._database.command(
+            "XREVRANGE", keys.events(application), start, "-", "COUNT", SEARCHED_AT_ONCE
+        ):
+            for _, fields in page:
+                if fields.get(b"reference") == wanted:
+                    found.setdefault(fields[b"subject"].decode())
+            start = f"({page[-1][0].decode()}"
+            if time.monotonic() > until or len(found) >= MOST_FOUND:
+                return list(found), int(page[-1][0].partition(b"-")[0])
+        return list(found), 0
 
     async def newest(self, application: str) -> str:
         """The id of the newest event, "" where there is none."""
         found: list[Entry] = await self._database.command("XREVRANGE", keys.events(application), "+", "-", "COUNT", 1)
         return _id(application, found[0][0]) if found else ""
 
-    def _appends(self, lane: str, entries: Sequence[Entry]) -> list[Step]:
-        """To the log of each application that these events concern; what concerns gateways concerns all."""
+    def _appends(self, lane: str, entries: Sequence[Entry], jobs: Mapping[str, Sequence[str]]) -> list[Step]:
+        """To the log of each application that these events concern, and to its statistics; what concerns gateways
+        concerns all."""
         by_application: defaultdict[str, list[Argument]] = defaultdict(list)
+        hashes: defaultdict[str, dict[str, int]] = defaultdict(dict)
         for entry_id, fields in entries:
             named = fields[b"application"].decode()
             for application in self._jobs if lane == keys.GATEWAYS else [named]:
                 written = [part for pair in fields.items() for part in pair]
-                by_application[application] += [entry_id, len(written), *written]
+                rows = self._rows(application, fields, hashes[application])
+                by_application[application] += [entry_id, len(written), *written, *rows]
         return [
             Step(
                 _APPEND,
-                [keys.events(name), keys.event_state(name), keys.due(keys.application_lane(name))],
-                [lane, self._keep_ms, ",".join(self._jobs[name]), *args],
+                [keys.events(name), keys.event_state(name), keys.due(keys.application_lane(name)), *hashes[name]],
+                [lane, self._keep_ms, ",".join(jobs[name]), MOST_GROUPS, *hashes[name].values(), *args],
             )
             for name, args in by_application.items()
-            if name in self._jobs and self._keep_ms
+            if name in self._jobs
         ]
 
-    def event(self, application: str, entry: Entry) -> Event:
-        """An entry of an application's log."""
+    def _rows(self, application: str, fields: Mapping[bytes, bytes], hashes: dict[str, int]) -> list[Argument]:
+        """How many rows of the statistics an event adds to, and of each what append.lua asks for."""
+        found = self._statistics.of_event(fields[b"type"].decode(), fields)
+        if found is None:
+            return [0]
+        places = self._statistics.places(application, found.at)
+        hashes.update((place.name, place.kept_until) for place in places)
+        known = list(hashes)
+        rows = [part for place in places for part in (known.index(place.name) + 1, place.period, *written(found))]
+        return [len(places), *rows]
+
+    async def _more_of(self, application: str) -> Sequence[str]:
+        try:
+            return await self._more_jobs(application) if self._more_jobs else ()
+        except (Unreadable, LookupError, ValueError, msgspec.MsgspecError) as error:
+            log.warning("jobs_of_callers_not_read", application=application, error=type(error).__name__)
+            return ()
+
+    async def event(self, application: str, entry: Entry) -> Event | None:
+        """An entry of an application's log; None for one that is no event, which is set aside."""
+        try:
+            return self._event(application, entry)
+        except (LookupError, ValueError, msgspec.MsgspecError) as error:
+            await self._set_aside(keys.events(application), entry, type(error).__name__)
+            return None
+
+    async def _set_aside(self, name: str, entry: Entry, why: str) -> None:
+        words = [part for pair in entry[1].items() for part in pair]
+        await self._database.set_aside("event", name, why, words, entry[0])
+
+    def _event(self, application: str, entry: Entry) -> Event:
         fields = dict(entry[1])
         del fields[b"application"]  # that of the log says more: what concerns gateways is in all
         subject = fields[b"subject"].decode()
         sealed, holder = fields.pop(b"phone", b""), self._keyring.get(fields.pop(b"key_id", b"").decode())
         person, index = fields.pop(b"person", b""), fields.pop(b"index", b"").decode()
+        tags = fields.pop(b"tags", b"")
         text = {name.decode(): value.decode() for name, value in fields.items()}
         return Event(
             id=_id(application, entry[0]),
             sequence=int(text.pop("sequence")),
-            type=EventType(text.pop("type")),
-            at=int(text.pop("at")),
+            type=type_of(text.pop("type")),
+            at=_moment(text.pop("at")),
             application=application,
             subject=text.pop("subject"),
             phone=holder.open(sealed, subject.encode()).decode() if sealed and holder else "",
             person=open_person(self._keyring, person, application, index) if person else "",
             fields=text,
+            tags=msgspec.json.decode(
+                holder.open(base64.b64decode(tags), f"tags {subject}".encode()), type=dict[str, str]
+            )
+            if tags and holder
+            else {},
         )
 
 
-def _entries(reply: Sequence[tuple[bytes, Sequence[bytes]]]) -> list[Entry]:
-    return [(entry_id, dict(zip(flat[::2], flat[1::2], strict=True))) for entry_id, flat in reply]
+def _is_sound(entry: Entry) -> bool:
+    """Whether it says of what it is, in which application and when. All else is for who reads it."""
+    try:
+        words = [entry[1][name].decode() for name in (b"type", b"application", b"subject")]
+        return bool(words[0]) and _moment(entry[1][b"at"].decode()) >= 0
+    except (LookupError, ValueError):
+        return False
+
+
+def _moment(text: str) -> int:
+    """Milliseconds since the epoch, before the year 2300. Raises ValueError."""
+    if not (text.isdigit() and int(text) < 10_413_792_000_000):
+        raise ValueError("no time")
+    return int(text)
 
 
 def _id(application: str, entry_id: bytes) -> str:

@@ -10,14 +10,22 @@ from typing import Any
 
 from otp_service.domain.value import Value
 from otp_service.storage import keys
-from otp_service.storage.connection import Argument, Database, Script
+from otp_service.storage.connection import Argument, Database, Script, hash_of
 
 HEARD = 20
 ENDS = 100
 LIFE_MS = 7 * 86_400_000
 _OBSERVE, _READ, _OPEN, _TRY, _CLOSE, _BALANCE, _TURN = map(
     Script.load,
-    ("observe_gateway", "read_gateways", "open_circuit", "try_circuit", "close_circuit", "note_balance", "take_turn"),
+    (
+        "gateway/observe",
+        "gateway/read",
+        "gateway/open_circuit",
+        "gateway/try_circuit",
+        "gateway/close_circuit",
+        "gateway/note_balance",
+        "gateway/take_turn",
+    ),
 )
 
 
@@ -47,9 +55,21 @@ class GatewayStore:
 
     async def read(self, names: Sequence[str]) -> dict[str, GatewayRecord]:
         """All of them in one round trip."""
-        listed = [key for name in names for key in (keys.gateway(name), keys.heard(name), keys.ends(name))]
-        _now, *found = await self._database.run(_READ, listed, [])
-        return {name: _record(name, reply) for name, reply in zip(names, found, strict=True)}
+        each = {name: [keys.gateway(name), keys.heard(name), keys.ends(name)] for name in names}
+        replies = await self._database.run_many(_READ, [(listed, []) for listed in each.values()], each=True)
+        return {
+            name: await self._read(name, *asked) for (name, *asked) in zip(names, each.values(), replies, strict=True)
+        }
+
+    async def _read(self, name: str, listed: Sequence[str], reply: Any) -> GatewayRecord:
+        """As if nothing had happened yet, for what cannot be read: it is set aside."""
+        if reply is None:
+            return GatewayRecord(name)
+        try:
+            return _record(name, reply)
+        except ValueError:
+            await self._database.mend(listed)
+            return GatewayRecord(name)
 
     async def observe(self, name: str, heard: Sequence[bool], ends: Sequence[int | None]) -> None:
         """Remember whether reports came in time, and how messages ended."""
@@ -93,8 +113,8 @@ class GatewayStore:
 
 
 def _record(name: str, reply: Any) -> GatewayRecord:
-    flat, heard, ends = reply
-    found: Mapping[str, str] = {key.decode(): value.decode() for key, value in zip(flat[::2], flat[1::2], strict=True)}
+    flat, heard, ends = reply[1]
+    found: Mapping[str, str] = {key.decode(): value.decode() for key, value in hash_of(flat).items()}
     return GatewayRecord(
         name,
         found.get("circuit", "closed"),

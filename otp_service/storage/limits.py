@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from otp_service.domain.value import Value
 from otp_service.storage.connection import Database, Script, Step
 
-_COUNT, _UNCOUNT = Script.load("count", "_window"), Script.load("uncount", "_window")
+_COUNT, _UNCOUNT = Script.load("limit/count", "limit/_window"), Script.load("limit/uncount", "limit/_window")
 
 
 class Counter(Value):
@@ -17,6 +17,14 @@ class Counter(Value):
     key: str
     quota: int
     window_seconds: int
+
+
+class Counted(Value):
+    """Events that stand in a counter: when each was counted, in ms of Redis time, or at most so long before."""
+
+    counter: Counter
+    times: Sequence[int]
+    before_ms: int = 0
 
 
 class Full(Value):
@@ -30,24 +38,36 @@ class LimitStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def count(self, counters: Sequence[Counter]) -> Full | None:
+    async def count(self, counters: Sequence[Counter]) -> list[Counted] | Full:
         """Count one event in each of the counters, or in none: what was counted is taken back when one is full."""
         if not counters:
-            return None
-        waits = await self._database.run_many(
+            return []
+        answers = await self._database.run_many(
             _COUNT, [([counter.key], [counter.quota, counter.window_seconds * 1000]) for counter in counters]
         )
-        if not any(waits):
-            return None
-        await self.take_back([(counter, 1) for counter, wait in zip(counters, waits, strict=True) if not wait])
-        wait, limit = max((wait, counter.limit) for counter, wait in zip(counters, waits, strict=True))
+        counted = [Counted(counter, [now]) for counter, (wait, now) in zip(counters, answers, strict=True) if not wait]
+        if len(counted) == len(counters):
+            return counted
+        await self.take_back(counted)
+        wait, limit = max((wait, counter.limit) for counter, (wait, _) in zip(counters, answers, strict=True))
         return Full(limit, wait / 1000)
 
-    async def take_back(self, events: Sequence[tuple[Counter, int]]) -> None:
-        """Counters with how many of their events, the latest first."""
+    async def take_back(self, events: Sequence[Counted]) -> None:
         if events:
             await self._database.run_all(taking_back(events))
 
+    async def clear(self, counters: Sequence[Counter]) -> dict[str, int]:
+        """Begin anew; returns how many events each limit had counted, without those that had none."""
+        counted = await self._database.run_all([emptying(counter) for counter in counters])
+        return {counter.limit: count for counter, count in zip(counters, counted, strict=True) if count}
 
-def taking_back(events: Sequence[tuple[Counter, int]]) -> list[Step]:
-    return [Step(_UNCOUNT, [counter.key], [times]) for counter, times in events]
+
+def taking_back(events: Sequence[Counted]) -> list[Step]:
+    return [
+        Step(_UNCOUNT, [each.counter.key], [each.counter.window_seconds * 1000, each.before_ms, *each.times])
+        for each in events
+    ]
+
+
+def emptying(counter: Counter) -> Step:
+    return Step(_UNCOUNT, [counter.key], [""])

@@ -9,8 +9,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from prometheus_client import Histogram
 
-from otp_service import metrics, tracing
 from otp_service.errors import StorageUnavailable
+from otp_service.telemetry import metrics, tracing
 
 P = ParamSpec("P")
 R = TypeVar("R")

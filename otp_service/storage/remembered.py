@@ -8,9 +8,9 @@ BY = "by:"
 _PREFIX = BY.encode()
 
 
-def to_remember(stand_ins: Mapping[str, str], words: Iterable[str]) -> dict[str, str]:
+def to_remember(pseudonyms: Mapping[str, str], words: Iterable[str]) -> dict[str, str]:
     """Fields of the record for those words that have a stand-in."""
-    return {f"{BY}{word}": stand_ins[word] for word in words if word in stand_ins}
+    return {f"{BY}{word}": pseudonyms[word] for word in words if word in pseudonyms}
 
 
 def counted_by(record: Mapping[bytes, bytes]) -> dict[str, str]:

@@ -6,12 +6,14 @@ import hashlib
 from collections.abc import Sequence
 
 from otp_service.domain.messages import MessageStatus
+from otp_service.domain.reasons import NoReason, Reason
 from otp_service.domain.value import Value
-from otp_service.storage import keys
+from otp_service.storage import keys, words
 from otp_service.storage.connection import Argument, Database, Script
-from otp_service.storage.records import Records, Stored
+from otp_service.storage.records import Answered, Records, Stored
 
-_REPORT, _PUSH = map(Script.load, ("report", "push"))
+_REPORT: Script[words.Report] = Script.load("verification/report")
+_PUSH = Script.load("verification/push")
 
 
 class Report(Value):
@@ -22,7 +24,7 @@ class Report(Value):
     parts: int = 0
     price: str = ""
     since: int = 0
-    reason: str = ""
+    reason: Reason | NoReason = ""
 
 
 class Look(Value):
@@ -43,8 +45,8 @@ class ReportStore:
         self._records = records
         self._database = database
 
-    async def write(self, looks: Sequence[Look]) -> list[Stored]:
-        """Write what looks came to, and plan the next ones. Words: ok, not_found."""
+    async def write(self, looks: Sequence[Look]) -> list[Answered[words.ReadMany]]:
+        """Write what looks came to, and plan the next ones."""
         return await self._records.run_many(_REPORT, [self._call(look) for look in looks])
 
     async def remember(self, account: str, provider_id: str, verification_id: str, seconds: float) -> None:
@@ -63,14 +65,15 @@ class ReportStore:
         return bool(await self._database.run(_PUSH, [place.verification, place.due], args))
 
     def _call(self, look: Look) -> tuple[str, list[str], list[Argument]]:
-        verification_id = look.stored.found.id
+        verification_id = look.stored.verification.id
         place = self._records.place(verification_id)
+        off: words.ReportFailover = "off"
         args: list[Argument] = [
             verification_id,
-            look.stored.agenda.look or "",
+            look.stored.due_times.look or "",
             "" if look.next_ms is None else look.next_ms,
-            look.stored.agenda.failover or "",
-            "off" if look.off else "" if look.put_off_ms is None else look.put_off_ms,
+            look.stored.due_times.failover or "",
+            off if look.off else "" if look.put_off_ms is None else look.put_off_ms,
         ]
         for report in look.reports:
             predecessors = ",".join(report.status.predecessors)

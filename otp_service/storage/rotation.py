@@ -18,7 +18,7 @@ from otp_service.storage.connection import Database, Script
 from otp_service.storage.subject_records import bound_to
 
 MOST_PASSES = 5
-_RESEAL = Script.load("reseal")
+_RESEAL = Script.load("install/reseal")
 
 
 @dataclass(slots=True)

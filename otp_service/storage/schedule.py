@@ -7,6 +7,7 @@ subject; putting it again moves it, so there is never more than one of the same 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 
 from otp_service.domain.keyring import Names
@@ -18,7 +19,9 @@ from otp_service.storage.topology import Call
 LEASE_SECONDS = 15.0
 BATCH = 20
 """Jobs of one lane that are claimed at a time."""
-_CLAIM, _END, _PUT = map(Script.load, ("claim_due", "end_job", "put_job"))
+_JOB = re.compile(rb"[a-z][a-z_]{0,31}:[!-~]{0,200}")
+"""A kind and a subject."""
+_CLAIM, _END, _PUT = map(Script.load, ("schedule/claim", "schedule/end", "schedule/put"))
 
 
 class Job(Value):
@@ -76,6 +79,9 @@ class Schedule:
             if wait:
                 waits[lane] = float(wait) / 1000
             for member, late_ms in zip(found[::2], found[1::2], strict=True):
+                if not _JOB.fullmatch(member):
+                    await self._database.set_aside("job", keys.due(lane), "is no job", [member], member)
+                    continue
                 kind, _, subject = member.decode().partition(":")
                 jobs.append(Job(lane, kind, subject, float(late_ms) / 1000, claim.decode()))
         return jobs, waits

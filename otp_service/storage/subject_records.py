@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Generic
 
 import msgspec
 import structlog
 
-from otp_service.domain.codes import Cost
 from otp_service.domain.factors import (
-    FAILS_THAT_DISABLE,
     BackupCodes,
     FactorStatus,
     Overview,
@@ -17,9 +16,11 @@ from otp_service.domain.factors import (
     VerifiedPhone,
 )
 from otp_service.domain.keyring import Keyring, Keys, SubjectPlace, frame
-from otp_service.domain.totp import Algorithm, Generator
+from otp_service.domain.ledger import FAILS_THAT_DISABLE
+from otp_service.domain.totp import PERIOD_SECONDS, Algorithm, Generator
 from otp_service.domain.value import Hidden, Value
 from otp_service.errors import StorageUnavailable
+from otp_service.storage.script import W_co
 
 log = structlog.get_logger()
 
@@ -37,6 +38,7 @@ class TotpState(msgspec.Struct, frozen=True):
     step: int
     drift: int
     fails: int
+    period: int = PERIOD_SECONDS
 
 
 class TotpSealed(msgspec.Struct, frozen=True):
@@ -64,9 +66,8 @@ class BackupSealed(msgspec.Struct, frozen=True):
 
 
 class Subject(Value):
-    """What a script answered. raw: its `extra`, as its header says. now: milliseconds of Redis time."""
+    """What a script answered. raw: its `detail`, as its header says. now: milliseconds of Redis time."""
 
-    word: str
     raw: Hidden[bytes]
     now: int
     place: SubjectPlace
@@ -74,16 +75,13 @@ class Subject(Value):
     record: Hidden[Mapping[bytes, bytes]]
 
     @property
-    def extra(self) -> str:
+    def detail(self) -> str:
         return self.raw.decode()
 
     @property
     def wait_seconds(self) -> float:
-        """`extra` where it holds milliseconds."""
-        return max(1, int(self.extra or 0)) / 1000
-
-    def totp_state(self, factor_id: str) -> TotpState | None:
-        return self.totp_states.get(factor_id)
+        """`detail` where it holds milliseconds."""
+        return max(1, int(self.detail or 0)) / 1000
 
     @property
     def totp_states(self) -> dict[str, TotpState]:
@@ -94,6 +92,12 @@ class Subject(Value):
     def backup_state(self) -> BackupState | None:
         found = self.record.get(b"b")
         return msgspec.json.decode(found, type=BackupState) if found else None
+
+
+class SubjectAnswer(Subject, Generic[W_co]):
+    """With the word that the script answered."""
+
+    word: W_co
 
 
 class Vault:
@@ -113,12 +117,12 @@ class Vault:
         except LookupError:
             log.error("sealed_under_unlisted_secret", key_id=sealed[:4].hex())  # noqa: TRY400  no trace needed
             raise StorageUnavailable(
-                detail="This was sealed under a root secret that is no longer listed; the log knows which."
+                detail="This was encrypted under a root secret that is no longer in the settings; the log says which."
             ) from None
 
-    def totp(self, found: Subject, factor_id: str) -> Totp | None:
-        """None if it is not there (any more)."""
-        state = found.totp_state(factor_id)
+    def totp(self, found: Subject, factor_id: str, states: Mapping[str, TotpState] | None = None) -> Totp | None:
+        """None if it is not there (any more). states: of all, where they are read already."""
+        state = (found.totp_states if states is None else states).get(factor_id)
         if state is None or (state.expires_at and found.now >= state.expires_at):
             return None
         raw = self.open(found.record[b"t:" + factor_id.encode()], found.application, found.place, "totp", factor_id)
@@ -129,7 +133,7 @@ class Vault:
             name=kept.name,
             label=kept.label,
             issuer=kept.issuer,
-            generator=Generator(kept.secret, state.digits, state.algorithm),
+            generator=Generator(kept.secret, state.digits, state.algorithm, state.period),
             status=_status(state.status, state.fails),
             created_at=state.created_at,
             confirmed_at=state.confirmed_at,
@@ -198,10 +202,6 @@ def backup_codes(found: Subject) -> BackupCodes | None:
         issued_at=state.issued_at,
         used_at=state.used_at,
     )
-
-
-def cost_of(state: BackupState) -> Cost:
-    return Cost.parse(state.cost)
 
 
 def _status(kept: FactorStatus, fails: int) -> FactorStatus:

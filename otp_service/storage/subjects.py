@@ -6,13 +6,16 @@ from collections.abc import Sequence
 
 from otp_service.domain.factors import MOST_PHONES
 from otp_service.domain.keyring import Names, SubjectPlace
-from otp_service.storage import keys
-from otp_service.storage.connection import Argument, Database, Script
-from otp_service.storage.subject_records import Subject, Vault
+from otp_service.storage import keys, words
+from otp_service.storage.connection import Argument, Database, Script, hash_of
+from otp_service.storage.script import W_co
+from otp_service.storage.subject_records import Subject, SubjectAnswer, Vault
 
-_READ, _PHONE, _UNLOCK, _FORGET = (
-    Script.load(name, "_factors") for name in ("subject_read", "subject_phone", "subject_unlock", "subject_forget")
-)
+_READ: Script[words.SubjectRead] = Script.load("subject/read")
+_PHONE: Script[words.SubjectPhone] = Script.load("subject/phone")
+_UNLOCK: Script[words.SubjectUnlock] = Script.load("subject/unlock")
+_FORGET: Script[words.SubjectForget] = Script.load("subject/forget")
+DROP_PHONE = Script.load("subject/drop_phone")
 
 
 class SubjectStore:
@@ -32,11 +35,16 @@ class SubjectStore:
         args.append(self._vault.seal(subject.encode(), application, place, "who"))
         await run(self._database, _PHONE, application, place, [subject_key(place)], args, confirm=True)
 
+    async def drop_phone(self, application: str, subject: str, phone: str) -> None:
+        """Forget that the subject proved this phone."""
+        place = self._names.subject(application, subject)
+        await self._database.run(DROP_PHONE, [subject_key(place)], [self._names.phone_index(application, phone)])
+
     async def unlock(self, application: str, place: SubjectPlace) -> int:
         """Forget the wrong codes of all factors; returns how many there were."""
         names = [subject_key(place), decoy_key(place)]
         found = await run(self._database, _UNLOCK, application, place, names, [application], confirm=True)
-        return int(found.extra)
+        return int(found.detail)
 
     async def forget(self, application: str, place: SubjectPlace) -> Subject:
         """Remove everything; returns what there was."""
@@ -46,17 +54,16 @@ class SubjectStore:
 
 async def run(
     database: Database,
-    script: Script,
+    script: Script[W_co],
     application: str,
     place: SubjectPlace,
     names: Sequence[str],
     args: Sequence[Argument],
     *,
     confirm: bool = False,
-) -> Subject:
+) -> SubjectAnswer[W_co]:
     word, extra, now, flat = await database.run(script, names, args, confirm=confirm)
-    record = dict(zip(flat[::2], flat[1::2], strict=True))
-    return Subject(word.decode(), extra, int(now), place, application, record)
+    return SubjectAnswer(extra, int(now), place, application, hash_of(flat), script.word(word))
 
 
 def subject_key(place: SubjectPlace) -> str:

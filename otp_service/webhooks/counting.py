@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections import defaultdict
 from collections.abc import Collection
 
-from otp_service import metrics
 from otp_service.domain.webhooks import Endpoint
-from otp_service.errors import StorageUnavailable
-from otp_service.storage.hooks import HookStore
+from otp_service.storage.webhooks import WebhookStore
+from otp_service.telemetry import metrics
 
 COUNT_SECONDS = 5.0
 
 
-async def keep_counted(endpoints: Collection[Endpoint], store: HookStore) -> None:
-    """Of this process; runs until it is canceled."""
-    while endpoints:
-        with contextlib.suppress(StorageUnavailable):
-            await _count(endpoints, store)
-        await asyncio.sleep(COUNT_SECONDS)
-
-
-async def _count(endpoints: Collection[Endpoint], store: HookStore) -> None:
+async def count(endpoints: Collection[Endpoint], store: WebhookStore) -> float | None:
+    """Of this process. Returns the seconds until it is to be done again."""
+    if not endpoints:
+        return None
     totals: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
     for endpoint, record in zip(endpoints, await store.read(list(endpoints)), strict=True):
         if record:
@@ -33,3 +25,4 @@ async def _count(endpoints: Collection[Endpoint], store: HookStore) -> None:
         metrics.WEBHOOK_BACKLOG.labels(application).set(backlog)
         metrics.WEBHOOK_PARKED.labels(application).set(parked)
         metrics.WEBHOOK_DISABLED.labels(application).set(disabled)
+    return COUNT_SECONDS

@@ -11,14 +11,13 @@ import asyncio
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 import structlog
 
-from otp_service import metrics
 from otp_service.domain.events import Event
 from otp_service.domain.webhooks import (
     TRIES_OF_REFUSED,
@@ -29,13 +28,15 @@ from otp_service.domain.webhooks import (
     verdict,
 )
 from otp_service.outbound.receiver import Answer, Receiver
+from otp_service.schemas.events import webhook_body
 from otp_service.settings import Settings, webhook_endpoints
 from otp_service.storage import keys
-from otp_service.storage.hooks import JOB, HookStore, OpenEvent, Settled, Taken
 from otp_service.storage.schedule import Job, Schedule
-from otp_service.telling import webhook_body
-from otp_service.webhooks.counting import keep_counted
-from otp_service.webhooks.receivers import open_receivers, tell
+from otp_service.storage.webhooks import JOB, OpenEvent, Settled, Taken, WebhookStore
+from otp_service.telemetry import metrics
+from otp_service.webhooks.counting import count
+from otp_service.webhooks.of_callers import CallersWebhooks
+from otp_service.webhooks.receivers import open_receivers, receivers_by_url, tell
 
 SUBJECTS = 8
 SUBJECTS_PER = 16
@@ -79,9 +80,14 @@ class Webhooks:
         self,
         endpoints: Mapping[str, Endpoint],
         receivers: Mapping[str, Receiver],
-        store: HookStore,
+        store: WebhookStore,
         schedule: Schedule,
+        callers: CallersWebhooks,
+        receivers_of: Callable[[str], Receiver],
     ) -> None:
+        """receivers_of: a receiver for a URL that a caller named."""
+        self._callers = callers
+        self._receivers_of = receivers_of
         self._endpoints = endpoints
         self._receivers = receivers
         self._store = store
@@ -93,9 +99,9 @@ class Webhooks:
             await self._store.begin(endpoint)
             await self._schedule.put(keys.application_lane(endpoint.application), JOB, endpoint.id)
 
-    async def keep_counted(self) -> None:
-        """Keep the gauges up to date; runs until it is canceled."""
-        await keep_counted(self._endpoints.values(), self._store)
+    async def count(self) -> float | None:
+        """Bring the gauges up to date. Returns the seconds until it is to be done again."""
+        return await count(self._endpoints.values(), self._store)
 
     async def attend(self, jobs: Sequence[Job]) -> None:
         results = await asyncio.gather(*(self._attend(job) for job in jobs), return_exceptions=True)
@@ -105,6 +111,11 @@ class Webhooks:
 
     async def _attend(self, job: Job) -> None:
         endpoint = self._endpoints.get(job.subject)
+        if endpoint is None and job.subject.startswith("YW"):
+            endpoint = await self._callers.endpoint(job.lane.partition(":")[2], job.subject)
+            if endpoint is None:  # removed, or disabled
+                await self._schedule.done(job)
+                return
         if endpoint is None:
             await self._schedule.later(job, FOREIGN_SECONDS)
             return
@@ -133,12 +144,20 @@ class Webhooks:
             match taken.word:
                 case "idle":
                     return IDLE_SECONDS
-                case "disabled" | "unknown":
+                case "disabled":
                     return None
+                case "unknown":  # it was known when this process began, see `plan`
+                    await self._store.begin(endpoint, lost=True)
+                    log.warning("webhook_begun_anew", endpoint=endpoint.id, application=endpoint.application)
+                    return 0
                 case "busy":
                     return BUSY_SECONDS
                 case "wait":
                     return taken.wait_ms / 1000
+                case "ok":
+                    pass
+                case never:
+                    assert_never(never)
             wait = await self._tell_some(Run(endpoint, taken.attempt, until), taken)
             if wait is not None:
                 return wait
@@ -170,7 +189,7 @@ class Webhooks:
                 if each.wait_ms or run.over:
                     return
                 _, settled = await self._tell(run, each.event)
-                if settled.word not in ("told", "parked"):
+                if settled.word != "told" and settled.word != "parked":
                     return
 
     async def _probe(self, run: Run, heads: Sequence[Event]) -> None:
@@ -183,23 +202,36 @@ class Webhooks:
         if verdict(other.status) is Verdict.TOLD:
             run.attempt += 1
             await self._settle(run, heads[1], other)
-            await self._park(run, heads[0], answer)
+            await self._store.settle(run.endpoint, heads[0], "parked", run.attempt, str(answer), pauses_ms())
+            log.warning("webhook_parked", **_fields(run.endpoint, heads[0], answer))
 
     async def _tell(self, run: Run, event: Event) -> tuple[Answer, Settled]:
         answer = await self._post(run.endpoint, event)
         settled = await self._settle(run, event, answer)
-        run.stopped = run.stopped or settled.word in ("failing", "disabled", "unknown")
+        match settled.word:
+            case "failing" | "disabled" | "unknown":
+                run.stopped = True
+            case "told" | "held" | "parked":
+                pass
+            case never:
+                assert_never(never)
         return answer, settled
 
     async def _post(self, endpoint: Endpoint, event: Event) -> Answer:
-        answer = await tell(self._receivers[endpoint.id], endpoint, event.id, webhook_body(event))
+        if endpoint.twilio:
+            told = self._callers.told(endpoint, event)
+            if told is None:
+                return Answer(204)
+            answer = await self._receivers_of(endpoint.url).post(*told)
+        else:
+            answer = await tell(self._receivers[endpoint.id], endpoint, event.id, webhook_body(event))
         metrics.WEBHOOKS.labels(endpoint.application, verdict(answer.status)).inc()
         return answer
 
     async def _settle(self, run: Run, event: Event, answer: Answer) -> Settled:
         endpoint, came = run.endpoint, verdict(answer.status)
         least_ms = int(answer.retry_after * 1000)
-        settled = await self._store.settle(endpoint, event, came, run.attempt, str(answer), pauses_ms(), least_ms)
+        settled = await self._store.settle(endpoint, event, came.value, run.attempt, str(answer), pauses_ms(), least_ms)
         fields = _fields(endpoint, event, answer)
         match settled.word:
             case "told" if run.attempt:
@@ -212,19 +244,20 @@ class Webhooks:
                 log.warning("webhook_failing", **fields, seconds=settled.wait_ms // 1000)
             case "disabled" if not run.stopped:
                 log.error("webhook_disabled", **fields)
+            case "told" | "failing" | "disabled" | "unknown":
+                pass
+            case never:
+                assert_never(never)
         return settled
-
-    async def _park(self, run: Run, event: Event, answer: Answer) -> None:
-        endpoint = run.endpoint
-        await self._store.settle(endpoint, event, "parked", run.attempt, str(answer), pauses_ms())
-        log.warning("webhook_parked", **_fields(endpoint, event, answer))
 
 
 @asynccontextmanager
-async def open_webhooks(found: Settings, store: HookStore, schedule: Schedule) -> AsyncIterator[Webhooks]:
-    """Webhooks of the settings, with connections that are closed afterwards."""
-    async with open_receivers(found) as receivers:
-        yield Webhooks(webhook_endpoints(found), receivers, store, schedule)
+async def open_webhooks(
+    found: Settings, store: WebhookStore, schedule: Schedule, callers: CallersWebhooks
+) -> AsyncIterator[Webhooks]:
+    """Webhooks of the settings and of callers, with connections that are closed afterwards."""
+    async with open_receivers(found) as receivers, receivers_by_url(found) as receivers_of:
+        yield Webhooks(webhook_endpoints(found), receivers, store, schedule, callers, receivers_of)
 
 
 def _fields(endpoint: Endpoint, event: Event, answer: Answer) -> dict[str, Any]:

@@ -32,10 +32,17 @@ class Stage:
         assert {event.http for event in self.crowd.history.events} == {200}
         assert set(self.crowd.tries) == {1}
 
+    @property
+    def sent(self) -> str:
+        """How many SMS left, for how many starts."""
+        sends = self.crowd.sends
+        return f"{sum(each.left for each in sends)} SMS for {sum(each.acts for each in sends)} starts"
+
     def judged(self) -> None:
         """No rule is broken, nothing went wrong that no fault excuses."""
         self.crowd.history.save(self.logs[0].parent / "history.jsonl")
         assert self.crowd.history.violations() == []
+        assert [sentence for sends in self.crowd.sends for sentence in sends.violations()] == []
         assert not self.crowd.bad
         assert not self.crowd.tries[0], "a caller that kept asking never heard a verdict"
         for log in self.logs:

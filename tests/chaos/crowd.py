@@ -15,6 +15,7 @@ import httpx
 
 from tests.api import Answer, Api, Gateways
 from tests.chaos.history import Event, History
+from tests.chaos.sends import Sends, sends_of
 from tests.running import API_KEY
 
 SIZE = int(os.environ.get("CHAOS_SIZE", "40"))
@@ -49,6 +50,10 @@ class Crowd:
     tries: Counter[int] = field(default_factory=Counter)
     """Checks by the number of times that they had to be asked; 0 for those that were never answered."""
 
+    told: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    """Of each phone that somebody started for: the statuses that were told of its verifications."""
+    sends: list[Sends] = field(default_factory=list)
+
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
         self.apis = [Api(url, API_KEY) for url in self.urls]
@@ -65,15 +70,49 @@ class Crowd:
 
         async def one(number: int) -> Case:
             async with gate:
-                phone = f"+7916{self.rng.randrange(10_000, 100_000)}{20 + number % 80}"
-                for _ in range(TRIES):  # what broke before may not have settled everywhere
-                    answer = await self.rng.choice(self.apis).start(phone, key=f"start-{phone}")
-                    if answer.status_code == 201:
-                        break
-                    await asyncio.sleep(0.1)
+                phone, answer = await self._start(number)
                 return Case(answer.json()["id"], (await self.gateways.codes(phone))[0])
 
         return list(await asyncio.gather(*(one(number) for number in range(count))))
+
+    async def arrive(self, count: int, seconds: float) -> None:
+        """While things break, people start: each asks with one key until there is an answer, as docs/api.md tells."""
+        began = time.monotonic()
+
+        async def one(number: int) -> None:
+            await asyncio.sleep(max(0.0, began + seconds * number / count - time.monotonic()))
+            _, answer = await self._start(number, 4 * TRIES)
+            if answer.status_code != 201:
+                self.bad[f"start {answer.status_code} {answer.text[:200]}"] += 1
+
+        await asyncio.gather(*(one(number) for number in range(count)))
+
+    async def _start(self, number: int, tries: int = TRIES) -> tuple[str, Answer]:
+        """tries: what broke before may not have settled everywhere."""
+        phone = f"+7916{self.rng.randrange(10_000, 100_000)}{20 + number % 80}"
+        told = self.told.setdefault(phone, {})
+        for _ in range(tries):
+            answer = await self.rng.choice(self.apis).start(phone, key=f"start-{phone}")
+            if answer.status_code == 201:
+                told.setdefault(answer.json()["id"], []).append(answer.json()["status"])
+                break
+            await asyncio.sleep(0.1)
+        return phone, answer
+
+    async def count_sends(self) -> None:
+        """What gateways sent to everybody who started since the last time, and what is recorded of it."""
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def one(phone: str, told: dict[str, list[str]]) -> None:
+            async with gate:
+                sends = await sends_of(self.apis[0], self.gateways, phone, Counter())
+                for verification, heard in told.items():
+                    record = (await self.apis[0].status(verification)).json()
+                    sends.told[verification] = [*heard, record.get("status", "gone")]
+                self.sends.append(sends)
+
+        await asyncio.gather(*(one(phone, told) for phone, told in self.told.items()))
+        self.told.clear()
 
     async def submit(self, cases: Sequence[Case], seconds: float = 0.0) -> None:
         """Everybody types: some wrong at first, some twice at once; the codes are spread over `seconds`."""
@@ -102,6 +141,7 @@ class Crowd:
                 await self.look(case)
 
         await asyncio.gather(*(one(case) for case in cases))
+        await self.count_sends()
 
     async def persist(self, case: Case, name: str, *, right: bool, tries: int = TRIES) -> None:
         """Ask with one key until there is a verdict, as docs/api.md tells callers to."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.api import Gateways
+from tests.api import Gateways, problem
 from tests.chaos.conftest import stage
 from tests.chaos.crowd import SEEDS, SIZE
 from tests.chaos.history import longest_silence
@@ -59,7 +59,7 @@ async def test_r02_partition_and_promotion(kind: str, tmp_path: Path, sandbox_pr
             cases = await crowd.started(SIZE)
             old, before = victim(found.servers), found.servers.primaries
             where = cut(net, old.number, seed)
-            submitting = asyncio.create_task(crowd.submit(cases, CUT_SECONDS))
+            submitting = asyncio.gather(crowd.submit(cases, CUT_SECONDS), crowd.arrive(SIZE // 2, CUT_SECONDS))
             await asyncio.sleep(CUT_SECONDS)
             await asyncio.to_thread(until, lambda before=before: promoted(found.servers, before), 30)
             net.heal()
@@ -67,7 +67,9 @@ async def test_r02_partition_and_promotion(kind: str, tmp_path: Path, sandbox_pr
             await asyncio.to_thread(until, lambda old=old: old.role == "slave", 30)
             await settled(found.servers, crowd)
             await crowd.sweep(cases)
-            print(f"R-02 {kind} seed {seed}: cut {where}, {len(crowd.history.approved())} approved so far")
+            print(
+                f"R-02 {kind} seed {seed}: cut {where}, {len(crowd.history.approved())} approved so far, {found.sent}"
+            )
             found.judged()
 
 
@@ -100,7 +102,7 @@ async def test_r04_failover_after_kill_9(kind: str, tmp_path: Path, sandbox_proc
     async with stage(kind, tmp_path, sandbox_process, gateways, options={"replicas": 2}) as found:
         crowd = found.crowd
         cases = await crowd.started(SIZE)
-        submitting = asyncio.create_task(crowd.submit(cases, 3))
+        submitting = asyncio.gather(crowd.submit(cases, 3), crowd.arrive(SIZE // 2, 3))
         await asyncio.sleep(1)
         victim(found.servers).kill()
         killed = time.monotonic()
@@ -108,7 +110,10 @@ async def test_r04_failover_after_kill_9(kind: str, tmp_path: Path, sandbox_proc
         silence = longest_silence(crowd.history.events)
         await settled(found.servers, crowd)
         await crowd.sweep(cases)
-        print(f"R-04 {kind}: {silence:.1f} s without a verdict, all heard {time.monotonic() - killed:.1f} s after")
+        print(
+            f"R-04 {kind}: {silence:.1f} s without a verdict, all heard {time.monotonic() - killed:.1f} s after; "
+            f"{found.sent}"
+        )
         assert silence < (DOWN_AFTER_MS if kind == "sentinel" else NODE_TIMEOUT_MS) / 1000 + 5
         found.judged()
         began = time.monotonic()
@@ -140,3 +145,32 @@ async def test_a_cluster_without_one_shard(tmp_path: Path, sandbox_process: str,
         await settled(servers, crowd)
         await crowd.sweep(cases)
         found.judged()
+
+
+@pytest.mark.parametrize("kind", ["sentinel", "cluster"])
+async def test_no_sms_leaves_before_a_replica_knows_of_it(
+    kind: str, tmp_path: Path, sandbox_process: str, gateways: Gateways
+) -> None:
+    """The primary is cut off from its replica, not from the service. What it is told now is lost with it."""
+    async with stage(kind, tmp_path, sandbox_process, gateways) as found:
+        crowd = found.crowd
+        await crowd.started(2)
+        for node in found.servers.primaries:
+            cut(found.net, node.number, seed=0)
+        phones = [f"+7916{crowd.rng.randrange(10_000, 100_000)}{20 + n}" for n in range(12)]
+        answers = await asyncio.gather(
+            *(crowd.apis[n % 2].start(phone, key=f"cut-{phone}") for n, phone in enumerate(phones))
+        )
+        for phone, answer in zip(phones, answers, strict=True):
+            problem(answer, 503, answer.json()["code"])
+            assert await gateways.messages(phone) == []
+        found.net.heal()
+        await settled(found.servers, crowd)
+        for phone in phones:
+            for _ in range(100):
+                again = await crowd.apis[0].start(phone, key=f"cut-{phone}")
+                if again.status_code == 201:
+                    break
+                await asyncio.sleep(0.2)
+            assert again.status_code == 201, again.text
+            assert len(await gateways.messages(phone)) == 1

@@ -136,3 +136,46 @@ async def counted(api: Api) -> int:
     page = (await api.http.get("/metrics")).text
     found = re.findall(r'^otp_verifications_total\{application="web",result="sent"\} (\S+)', page, re.MULTILINE)
     return int(float(found[0])) if found else 0
+
+
+async def gauges(api: Api, name: str) -> dict[str, float]:
+    """By the place of the process."""
+    page = (await api.http.get("/metrics")).text
+    return {place: float(value) for place, value in re.findall(rf'^{name}\{{pid="(\d+)"\}} (\S+)$', page, re.MULTILINE)}
+
+
+async def test_p11_several_processes_tell_the_truth(tmp_path: Path, sandbox_process: str) -> None:
+    """Each has its own free places and its own worker; one that stands still is seen by whoever asks another."""
+    environ = service_environ(tmp_path, f"embedded:{tmp_path}/data", sandbox_process, OTP_LOG_LEVEL="INFO")
+    log, url = tmp_path / "log", f"http://127.0.0.1:{environ['OTP_PORT']}"
+    with process(["otp_service", "serve", "--workers", "3"], environ, log) as parent:
+        while '"serving"' not in log.read_text():
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(1.5)  # each tells once a second
+        async with Api(url, API_KEY) as api:
+            free = await gauges(api, "otp_hash_places_free")
+            assert sorted(free) == ["0", "1", "2"]
+            assert len(set(free.values())) == 1
+            assert min(free.values()) > 0
+            assert max((await gauges(api, "otp_worker_last_round_seconds")).values()) < 5
+        workers = [pid for pid in children_of(parent.pid) if b"child" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        os.kill(workers[0], signal.SIGSTOP)
+        try:
+            await asyncio.sleep(6)
+            ages = await gauges_of_whoever_answers(url)
+        finally:
+            os.kill(workers[0], signal.SIGCONT)
+    assert len(ages) == 3
+    assert sorted(age > 5 for age in ages.values()) == [False, False, True], ages
+
+
+async def gauges_of_whoever_answers(url: str) -> dict[str, float]:
+    """Connections that wait for the process that stands still are left alone."""
+    for _ in range(20):
+        async with Api(url, API_KEY) as api:
+            try:
+                async with asyncio.timeout(1):
+                    return await gauges(api, "otp_worker_last_round_seconds")
+            except TimeoutError:
+                continue
+    raise AssertionError("nobody answered")

@@ -116,6 +116,7 @@ def main() -> None:
     import otp_service.cli.run
     import otp_service.cli.sandbox
     import otp_service.cli.serve
+    import otp_service.cli.server
     import otp_service.cli.webhooks  # noqa: F401
 
     for line in sys.stdin:

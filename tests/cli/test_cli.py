@@ -138,7 +138,7 @@ def test_keys_for_nobody(commands: Commands, environ: dict[str, str], tmp_path: 
     found = commands.run("keys", "create", "--application", "nobody", environ=environ, folder=tmp_path)
     assert found.code == 2
     assert found.err == (
-        "otp-service: --application: there is no application 'nobody'; there are: web, strict, other\n"
+        "otp-service: --application: there is no application 'nobody'; there are: web, theirs, strict, other\n"
     )
     found = commands.run("keys", "revoke", "00000000", environ=environ, folder=tmp_path)
     assert found.code == 1
@@ -184,7 +184,11 @@ async def test_doctor_sends_nothing(
 
 UNWELL = {  # the settings that are wrong, the finding, a word of its sentence
     "password": ({"SMSKA__API_PASSWORD": "wrong-7f3a"}, "smska balance", "credentials"),
-    "password of XML": ({"TARGETSMS_XML__PASSWORD": "wrong-7f3a"}, "targetsms-xml sender", "credentials"),
+    "password of XML": (
+        {"TARGETSMS_XML__PASSWORD": "wrong-7f3a"},
+        "targetsms-xml balance, sender, clock",
+        "credentials",
+    ),
     "password of the password API": (
         {"TARGETSMS_PASSWORD__PASSWORD": "wrong-7f3a"},
         "targetsms-password balance",
@@ -234,7 +238,7 @@ def test_doctor_finds_no_redis(commands: Commands, environ: dict[str, str], gate
     changed = environ | {"TEST_REDIS": f"redis://:redis-password-7f3a@127.0.0.1:{free_port()}/0"}
     found = commands.run("doctor", environ=changed, folder=tmp_path)
     assert (found.code, found.err) == (1, "")
-    assert re.search(r"^PROBLEM +redis +.*no Redis answers there", found.out, re.MULTILINE), found.out
+    assert re.search(r"^PROBLEM +redis +.*nobody listens at", found.out, re.MULTILINE), found.out
     assert all(re.match(r"(ok|PROBLEM) ", line) for line in found.out.splitlines()), found.out
     assert re.search(r"^ok +smska balance", found.out, re.MULTILINE)
     assert "redis-password-7f3a" not in found.text
@@ -390,6 +394,6 @@ async def test_a_request_under_way_is_finished(
 def test_serve_where_no_redis_is(lonely: subprocess.Popen[str]) -> None:
     out, err = lonely.communicate(timeout=30)
     assert lonely.returncode == 2
-    assert err.startswith("otp-service: redis.url: no Redis answers there within 10 s")
+    assert re.match(r"otp-service: redis\.url: nobody listens at 127\.0\.0\.1:\d+, not even after 10 s", err)
     assert "Traceback" not in out + err
     assert "redis-password-7f3a" not in out + err

@@ -11,7 +11,7 @@ import select
 import subprocess
 import sys
 import termios
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from otp_service.cli.accounts.table import SMSKA, TARGETSMS
 from otp_service.cli.accounts.telling import Told, as_json, as_text
 from tests.api import Gateways
 from tests.cli.commands import Commands, Result, clean
-from tests.running import free_port, service_environ
+from tests.running import free_port, running_sandbox, service_environ
 
 PHONE, SECOND, STOPPED = "+79161234567", "+79161234568", "+79161234500"
 TOKEN = "callback-token-9f31c7"
@@ -35,6 +35,13 @@ COMMANDS = [(family, command) for family, table in FAMILIES.items() for command 
 
 Run = Callable[..., Result]
 Ask = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One of its own: what is counted here, no worker of another test adds to."""
+    with running_sandbox(tmp_path_factory.mktemp("sandbox")) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -287,7 +294,12 @@ def test_callback(ask: Ask, run: Run, environ: dict[str, str]) -> None:
 async def test_send(ask: Ask, run: Run, gateways: Gateways) -> None:
     good, refused = ask("targetsms send", PHONE, STOPPED, "--text", "Привет", "--translite", code=1)
     assert (good["status"], good["parts"], good["reason"]) == ("accepted", 1, None)
-    assert (refused["status"], refused["id"], refused["reason"]) == ("refused", "", "stop_list")
+    assert (refused["status"], refused["id"], refused["parts"], refused["reason"]) == (
+        "refused",
+        None,
+        None,
+        "stop_list",
+    )
     assert "«Номер телефона присутствует в стоп-листе.»" in refused["explanation"]
     (arrived,) = await gateways.messages(PHONE)
     assert (arrived["id"], arrived["sender"], arrived["text"].isascii()) == (good["id"], "DEMO", True)
@@ -307,7 +319,7 @@ async def test_get_send(ask: Ask, gateways: Gateways) -> None:
 async def test_viber(ask: Ask, run: Run, gateways: Gateways) -> None:
     button = ("--button-text", "Открыть", "--button-url", "https://example.ru", "--sms-text", "Код 1")
     (row,) = ask("targetsms viber-send", PHONE, "--text", "Код 1", *button)
-    assert (row["status"], row["sms_id"], bool(row["viber_id"])) == ("accepted", "", True)
+    assert (row["status"], row["sms_id"], bool(row["viber_id"])) == ("accepted", None, True)
     await gateways.http.post("/_sim/clock/advance", json={"seconds": 5})
     known, unknown = ask("targetsms viber-state", row["id"], "1", code=1)
     assert (known["id"], known["status"], known["viber"], known["sms"]) == (row["id"], "delivered", "delivered", None)
@@ -339,6 +351,97 @@ async def test_an_unclear_send_says_so(run: Run, gateways: Gateways) -> None:
     assert found.code == 1
     assert re.search(r" unclear ", found.out)
     assert "before you repeat" in found.err
+
+
+HELD = (
+    "Недостаточно средств для отправки SMS. SMS будет отправлена как только вы пополните счет по данному направлению."
+)
+ALREADY_SENT = "Данное сообщение уже было отправлено."
+
+
+@pytest.mark.parametrize(
+    ("words", "simulator"),
+    [("targetsms send", "xml"), ("targetsms get-send", "get"), ("targetsms viber-send", "json")],
+)
+async def test_8_held_and_sent_before_are_said_and_have_exit_codes(
+    ask: Ask, run: Run, gateways: Gateways, words: str, simulator: str
+) -> None:
+    for text, status, code, said in (
+        (HELD, "held", 3, "top-up"),
+        (ALREADY_SENT, "already_sent", 4, "nothing was sent"),
+    ):
+        await gateways.fail(simulator, "message_error", error=text)
+        (row,) = ask(words, PHONE, "--text", f"Код {code}", code=code)
+        assert (row["status"], row["id"], row["parts"], row["reason"]) == (status, None, None, None)
+        assert f"«{text}»" in row["explanation"]
+        found = run(words, PHONE, "--text", f"Код {code}1", "--yes")
+        assert (found.code, said in found.err, f" {status} " in found.out) == (code, True, True)
+        await gateways.reset()
+
+
+async def test_8_several_messages_in_one_request(ask: Ask, gateways: Gateways) -> None:
+    rows = ask("targetsms send", PHONE, SECOND, "--text", "Один", "--text", "Два")
+
+    assert [(row["message"], row["phone"], row["status"]) for row in rows] == [
+        (1, PHONE, "accepted"), (1, SECOND, "accepted"), (2, PHONE, "accepted"), (2, SECOND, "accepted"),
+    ]  # fmt: skip
+    assert sorted(each["text"] for each in await gateways.messages(SECOND)) == ["Два", "Один"]
+    assert len((await gateways.http.get("/_sim/requests", params={"operation": "xml"})).json()) == 1
+
+
+@pytest.mark.parametrize("channels", ["sms", "sms-viber", "viber-sms", "viber"])
+async def test_8_sms_first_or_alone(ask: Ask, run: Run, gateways: Gateways, channels: str) -> None:
+    (row,) = ask("targetsms viber-send", PHONE, "--text", "Код 1", "--channels", channels)
+    by_sms = channels.startswith("sms")
+    assert (row["status"], bool(row["sms_id"]), bool(row["viber_id"])) == ("accepted", by_sms, not by_sms)
+    refused = run("targetsms viber-send", PHONE, "--text", "x", "--channels", "viber", "--sms-text", "y", "--yes")
+    assert (refused.code, refused.out) == (2, "")
+
+
+async def test_8_several_subscribers_in_one_request(ask: Ask, run: Run, gateways: Gateways, tmp_path: Path) -> None:
+    (base,) = ask("targetsms bases add", "--name", "Гости")
+    people = [
+        {"phone": PHONE, "name": "Иван", "born": "1988-08-28", "gender": "m", "additions": ["a", "b"]},
+        {"phone": SECOND, "surname": "Петрова", "gender": "f"},
+    ]
+    file = tmp_path / "people.json"
+    file.write_text(json.dumps(people), "utf-8")
+
+    rows = ask("targetsms subscribers import", base["id"], str(file))
+
+    assert rows == [{"phone": PHONE, "done": "insert"}, {"phone": SECOND, "done": "insert"}]
+    listed = ask("targetsms subscribers list", base["id"])
+    assert [(each["phone"], each["name"], each["surname"], each["gender"]) for each in listed] == [
+        (PHONE, "Иван", "", "m"), (SECOND, "", "Петрова", "f"),
+    ]  # fmt: skip
+    file.write_text(json.dumps(listed), "utf-8")  # what was listed can be written back
+    assert [row["done"] for row in ask("targetsms subscribers import", base["id"], str(file))] == ["edit", "edit"]
+    for wrong, sentence in (
+        ("[", "no JSON"), ("{}", "must be a JSON list"), ('[{"name": "Иван"}]', "contact 1: must be an object"),
+        ('[{"phone": "12"}]', "is not a phone number"), ('[{"phone": "+79161234567", "age": "7"}]', "unknown field"),
+        ('[{"phone": "+79161234567", "born": "soon"}]', "YYYY-MM-DD"),
+        ('[{"phone": "+79161234567", "name": 7}]', "text"),
+    ):  # fmt: skip
+        file.write_text(wrong, "utf-8")
+        refused = run("targetsms subscribers import", base["id"], str(file), "--yes")
+        assert (refused.code, refused.out, sentence in refused.err) == (2, "", True), refused
+
+
+@pytest.mark.parametrize(
+    ("words", "simulator"),
+    [
+        ("targetsms send", "xml"),
+        ("targetsms get-send", "get"),
+        ("targetsms viber-send", "json"),
+        ("smska send", "smska"),
+    ],
+)
+async def test_8_a_refused_send_is_json_for_scripts(ask: Ask, gateways: Gateways, words: str, simulator: str) -> None:
+    await gateways.fail(simulator, "status", status=403)
+    (row,) = ask(words, PHONE, "--text", "x", code=1)
+    assert (row["phone"], row["status"], row["id"], row["parts"], row["reason"]) == (
+        PHONE, "refused", None, None, "credentials",
+    )  # fmt: skip
 
 
 # What goes wrong

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
-import shutil
 import signal
 import socket
 import subprocess
@@ -25,6 +23,8 @@ from tests.running import code_in, free_port
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc")
 PHONE = "+79161234567"
+README = Path(__file__).parents[2] / "README.md"
+SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass
@@ -107,7 +107,7 @@ def running(folder: Path, log: Path, **environ: str) -> Iterator[Run]:
     run = started(folder, log, **environ)
     children: dict[int, str] = {}
     try:
-        until(lambda: "Ctrl-C ends everything." in run.printed or run.process.poll() is not None, 20)
+        until(lambda: "Ctrl-C ends everything." in run.printed or run.process.poll() is not None, 60)
         assert run.process.poll() is None, run.printed
         children = run.children()
         yield run
@@ -125,6 +125,22 @@ def running(folder: Path, log: Path, **environ: str) -> Iterator[Run]:
 
 
 @pytest.mark.slow
+def test_p15_a_code_expires_in_seconds(tmp_path: Path) -> None:
+    """Short lives are for development: the whole end of a code can be watched, and a resend prolongs it."""
+    short = {"OTP__APPLICATIONS__WEB__TTL_SECONDS": "5", "OTP__APPLICATIONS__WEB__RESEND_PAUSE_SECONDS": "0"}
+    with running(tmp_path, tmp_path.with_suffix(".log"), **short) as run, run.http() as api:
+        started = api.post("/v1/verifications", json={"to": PHONE}).json()
+        code = code_in(run.inbox()[0]["text"])
+        time.sleep(2)
+        resent = api.post(f"/v1/verifications/{started['id']}/resend")
+        assert resent.status_code == 200, resent.text
+        assert resent.json()["expires_at"] > started["expires_at"]
+        until(lambda: api.get(f"/v1/verifications/{started['id']}").json()["status"] == "expired", 10)
+        checked = api.post(f"/v1/verifications/{started['id']}/check", json={"code": code}).json()
+        assert checked["outcome"] == "expired"
+
+
+@pytest.mark.slow
 def test_the_life_of_a_run(tmp_path: Path) -> None:
     """From the first start in an empty folder through Ctrl-C, kill -9 and two restarts, as a person would do it."""
     home = tmp_path / "home"
@@ -134,6 +150,7 @@ def test_the_life_of_a_run(tmp_path: Path) -> None:
         looks_right(run, home)
         verification, code = sent_by_the_printed_line(run)
         checked_and_seen(run, verification, code)
+        other_printed_lines_work(run)
         a_second_run_is_told_what_is_wrong(run, home, tmp_path / "second.log")
         pending = pending_verification(run, "+79160000033")
         interrupted_ends_all(run)
@@ -169,12 +186,19 @@ def survived(run: Run, pending: tuple[str, str]) -> None:
 def looks_right(run: Run, home: Path) -> None:
     printed = run.printed
     assert "Traceback" not in printed
-    urls = re.findall(r"^ +(Sign-up demo|Phone inbox|Try the API) +(http://\S+)$", printed, re.MULTILINE)
-    assert [name for name, _ in urls] == ["Sign-up demo", "Phone inbox", "Try the API"]
+    urls = re.findall(r"^ +(Everything|Sign-up demo|Phone inbox|Try the API) +(http://\S+)$", printed, re.MULTILINE)
+    assert [name for name, _ in urls] == ["Everything", "Sign-up demo", "Phone inbox", "Try the API"]
     for _, url in urls:
         answer = httpx.get(url, trust_env=False, verify=False)
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/html")
+    front = httpx.get(f"{run.service}/", trust_env=False, verify=False)
+    assert front.headers["content-type"].startswith("text/html")
+    assert front.headers["content-security-policy"]
+    for link in re.findall(r'href="((?:http|/)[^"]*)"', front.text):
+        shown = httpx.get(httpx.URL(run.service).join(link), trust_env=False, verify=False, follow_redirects=True)
+        assert shown.status_code == 200, link  # the console leads to its sign-in
+    assert f"{run.sandbox}/demo" in front.text
     data = re.search(r"^ +Data +(\S+) ", printed, re.MULTILINE)
     assert data
     assert (home / data[1]).is_dir()
@@ -190,21 +214,31 @@ def looks_right(run: Run, home: Path) -> None:
 
 def sent_by_the_printed_line(run: Run) -> tuple[str, str]:
     """id and code of the verification that the printed curl line starts."""
-    found = re.search(r"^ +(curl -s (?:.*\\\n)*.*)$", run.printed, re.MULTILINE)
+    found = re.search(r"^ +(curl -sS (?:.*\\\n)*.*)$", run.printed, re.MULTILINE)
     assert found, run.printed
-    line = found[1]
-    if shutil.which("curl"):
-        output = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True, timeout=20).stdout
-        answer = httpx.Response(201, text=output).json()
-    else:
-        words = [word for word in shlex.split(line.replace("\\\n", " ")) if word.strip()]
-        headers = dict(words[n + 1].split(": ", 1) for n, word in enumerate(words) if word == "-H")
-        body = words[words.index("-d") + 1]
-        answer = httpx.post(words[2], headers=headers, content=body, trust_env=False, verify=False).json()
-    assert (answer["status"], answer["to"]) == ("pending", PHONE)
+    output = subprocess.run(["sh", "-c", found[1]], capture_output=True, text=True, check=True, timeout=20).stdout
+    assert output.endswith("}\n")
+    answer = httpx.Response(201, text=output).json()
+    assert answer["status"] == "pending"
     (message,) = run.inbox()
-    assert message["phone"] == PHONE.removeprefix("+")
+    assert f"+{message['phone']}" == answer["to"]
     return answer["id"], code_in(message["text"])
+
+
+def other_printed_lines_work(run: Run) -> None:
+    """A hook, and the Twilio SDK, as they stand."""
+    hook = re.search(r"^ +(curl -sS (?:.*\\\n)*.*24681.*)$", run.printed, re.MULTILINE)
+    assert hook, run.printed
+    assert (
+        subprocess.run(["sh", "-c", hook[1]], capture_output=True, text=True, check=True, timeout=20).stdout == "{}\n"
+    )
+    assert "246810" in run.inbox()[0]["text"]
+    sdk = re.search(r"^ +(python3 -c (?:.*\\\n)*.*)$", run.printed, re.MULTILINE)
+    assert sdk, run.printed
+    line = sdk[1].replace("python3", sys.executable, 1)
+    assert (
+        subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True, timeout=20).stdout == "pending\n"
+    )
 
 
 def checked_and_seen(run: Run, verification: str, code: str) -> None:
@@ -275,3 +309,79 @@ def test_run_is_not_for_production(tmp_path: Path) -> None:
     assert run.process.wait(20) == 2
     assert run.printed.startswith("otp-service: service.environment: ")
     assert not listens(run.sandbox)
+
+
+@pytest.mark.slow
+def test_p7_what_is_pasted_works_twice_and_in_any_order(tmp_path: Path) -> None:
+    (story,) = [block for block in SHELL.findall(README.read_text("utf-8")) if "story()" in block]
+    home = tmp_path / "home"
+    home.mkdir()
+    with running(home, tmp_path / "run.log") as run:
+        line = re.search(r"^ +(curl -sS (?:.*\\\n)*.*)$", run.printed, re.MULTILINE)
+        assert line, run.printed
+        for address, port in (("127.0.0.1:8000", run.service), ("127.0.0.1:8001", run.sandbox)):
+            story = story.replace(address, port.removeprefix("http://"))
+
+        for pasted in (story, line[1], story, line[1]):
+            told = subprocess.run(
+                ["bash", "-c", pasted], cwd=home, capture_output=True, text=True, timeout=30, check=True
+            )
+            assert (told.stderr, told.stdout[-2:]) == ("", "}\n")
+            assert '"status":"pending"' in told.stdout
+            if pasted == story:
+                assert re.findall(r'"outcome":"(\w+)"', told.stdout) == ["wrong_code", "approved"]
+                assert told.stdout.count('"status":"approved"') == 2
+            time.sleep(1.1)  # nobody pastes faster
+
+        (home / "data" / "api-key").write_text("x" * 40)
+        told = subprocess.run(["bash", "-c", story], cwd=home, capture_output=True, text=True, timeout=30, check=False)
+        assert told.returncode != 0
+        assert '"detail":' in told.stdout.splitlines()[-1]
+        assert "2." not in told.stdout
+
+
+@pytest.mark.slow
+def test_p6_a_file_beside_a_run_lies_above_its_settings_for_every_command(tmp_path: Path) -> None:
+    """What the file leaves open the run says, for its children and for every command; the environment is above both."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "otp-service.toml").write_text(
+        '[applications.shop]\nbrand = "Tea Corner"\ncode_length = 4\n\n'
+        "[[applications.shop.webhooks]]\n"
+        f'url = "https://hooks.example.com/otp"\nsecret = "whsec_{"QUJD" * 8}"\n\n'
+        "[routes.sms]\nfailover_after_seconds = 0\ngateways = "
+        '["targetsms-xml"]\n'
+    )
+    with running(home, tmp_path / "run.log", OTP__APPLICATIONS__SHOP__BRAND="Above") as run:
+        with run.http() as http:
+            started = http.post("/v1/verifications", json={"to": PHONE}).json()
+        (message,) = run.inbox()
+        assert re.fullmatch(r"[0-9]{4}", code_in(message["text"]))
+        assert "Above" in message["text"]
+        assert started["messages"][0]["gateway"] == "targetsms-xml"
+        ports = {"OTP_PORT": run.service.rpartition(":")[2], "OTP_SANDBOX_PORT": run.sandbox.rpartition(":")[2]}
+        for words, named in (
+            (["keys", "create", "--application", "shop"], "otp_"),
+            (["keys", "list"], "shop"),
+            (["webhooks", "list"], "hooks.example.com"),
+            (["verifications", "show", "--application", "shop", "--phone", PHONE], started["id"]),
+            (["doctor"], "applications: shop"),
+        ):
+            told = subprocess.run(
+                [sys.executable, "-m", "otp_service", *words],
+                env=clean(ports), cwd=home, capture_output=True, text=True, timeout=30, check=False,
+            )  # fmt: skip
+            assert named in told.stdout, (words, told)
+            assert told.returncode == 0, (words, told)
+
+
+@pytest.mark.parametrize(
+    "file",
+    ['[service]\nenvironment = "production"\n', f'[service]\nsecret = "{"s" * 32}"\n[applications.web]\nbrand = "B"\n'],
+)
+def test_p6_a_file_for_production_says_what_to_write(tmp_path: Path, file: str) -> None:
+    (tmp_path / "otp-service.toml").write_text(file)
+    run = started(tmp_path, tmp_path.with_suffix(".log"))
+    assert run.process.wait(20) == 2
+    assert 'environment = "development"' in run.printed
+    assert "OTP_CONFIG" in run.printed

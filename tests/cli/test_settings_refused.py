@@ -69,18 +69,19 @@ BROKEN = [
     ("OTP__APPLICATIONS__WEB__CODE_LENGTH", "3", "applications.web.code_length"),
     ("OTP__APPLICATIONS__WEB__CODE_LENGTH", "11", "applications.web.code_length"),
     ("OTP__APPLICATIONS__WEB__CODE_LENGTH", "6.5", "applications.web.code_length"),
-    ("OTP__APPLICATIONS__WEB__TTL_SECONDS", "60", "applications.web.ttl_seconds"),
+    ("OTP__APPLICATIONS__WEB__TTL_SECONDS", "60", "applications.web.ttl_seconds: must be 120 or more"),
+    ("OTP__APPLICATIONS__WEB__TTL_SECONDS", "4", "applications.web.ttl_seconds"),
     ("OTP__APPLICATIONS__WEB__TTL_SECONDS", "601", "applications.web.ttl_seconds"),
     ("OTP__APPLICATIONS__WEB__MAX_ATTEMPTS", "0", "applications.web.max_attempts"),
     ("OTP__APPLICATIONS__WEB__MAX_SENDS", "100", "applications.web.max_sends"),
     ("OTP__APPLICATIONS__WEB__RESEND_PAUSE_SECONDS", "30,soon", "applications.web.resend_pause_seconds"),
-    ("OTP__APPLICATIONS__WEB__LOCALE", "de", "applications.web.locale"),
+    ("OTP__APPLICATIONS__WEB__LOCALE", "xx", "applications.web.locale"),
     ("OTP__APPLICATIONS__WEB__BRANDT", "x", "brandt"),
     ("OTP__APPLICATIONS__WEB__BRAND", "Shop\\n@evil.example #1", "applications.web.brand: holds U+005C"),
     ("OTP__APPLICATIONS__WEB__BRAND", "Sh\u200bop", "applications.web.brand: holds U+200B"),
     ("OTP__APPLICATIONS__WEB__BRAND", "{код}", "applications.web.brand"),
     ("OTP__APPLICATIONS__WEB__TEXTS", "x", "OTP__APPLICATIONS__NAME__TEXTS__KEY"),
-    ("OTP__APPLICATIONS__WEB__TEXTS__DE", "{code}", "applications.web.texts: there is no key 'de'"),
+    ("OTP__APPLICATIONS__WEB__TEXTS__XX", "{code}", "applications.web.texts: there is no key 'xx'"),
     ("OTP__APPLICATIONS__WEB__TEXTS__RU", "Код {cod}", "applications.web.texts.ru: there is no placeholder {cod}"),
     ("OTP__APPLICATIONS__WEB__TEXTS__RU", "Код {brand}", "applications.web.texts.ru: needs {code}"),
     ("OTP__APPLICATIONS__WEB__TEXTS__EN", "{code}\r\n#", "applications.web.texts.en: holds U+000D"),
@@ -178,7 +179,8 @@ def environ(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def refused(commands: Commands, environ: dict[str, str], folder: Path, named: str) -> None:
+def refused(commands: Commands, environ: dict[str, str], folder: Path, named: str, redis_url: str = "") -> None:
+    """By `serve`, and by `doctor` in the same words."""
     found = commands.run("serve", environ=environ, folder=folder, seconds=2)
     assert found.code == 2, found
     assert "Traceback" not in found.text
@@ -187,6 +189,13 @@ def refused(commands: Commands, environ: dict[str, str], folder: Path, named: st
     assert len(found.err) < 600
     assert PASSWORD not in found.text
     assert SECRET not in found.text
+    examined = commands.run(
+        "doctor", environ={"TEST_REDIS": redis_url, **environ} if redis_url else environ, folder=folder
+    )
+    sentence = found.err.removeprefix("otp-service: ").strip()
+    assert examined.code in (1, 2), examined
+    assert sentence.splitlines()[0].removeprefix("redis: ") in examined.text, (sentence, examined)
+    assert "Traceback" not in examined.text
 
 
 @pytest.mark.parametrize(("variable", "value", "named"), BROKEN, ids=short)

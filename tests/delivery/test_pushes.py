@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from otp_service.delivery.pushes import Pushes
+from otp_service.delivery.callbacks import Callbacks
 from otp_service.errors import SettingsError
 from otp_service.gateways import registry
 from otp_service.gateways.base import Gateway
@@ -21,13 +21,13 @@ def gateway(name: str, **settings: Any) -> Gateway:
 
 
 @pytest.fixture
-async def pushes() -> Pushes:
+async def pushes() -> Callbacks:
     gateways = [
         gateway("rotating", callback_token=["new-token", "old-token"]),
         gateway("guarded", callback_token="guarded-token", callback_networks=["203.0.113.0/24", "2001:db8::/32"]),
         gateway("without"),
     ]
-    return Pushes(gateways, cast("Any", None))
+    return Callbacks(gateways, cast("Any", None))
 
 
 @pytest.mark.parametrize(
@@ -46,9 +46,17 @@ async def pushes() -> Pushes:
     ],
 )
 async def test_a_token_opens_its_gateway_from_its_networks(
-    pushes: Pushes, token: str, address: str, opened: str | None
+    pushes: Callbacks, token: str, address: str, opened: str | None
 ) -> None:
-    found = pushes.gateway(token, address)
+    found = pushes.gateway("targetsms", token, address)
+    assert (found.name if found else None) == opened
+
+
+@pytest.mark.parametrize(
+    ("name", "opened"), [("rotating", "rotating"), ("targetsms", "rotating"), ("guarded", None), ("nobody", None)]
+)
+async def test_an_address_names_the_gateway_or_is_the_old_one(pushes: Callbacks, name: str, opened: str | None) -> None:
+    found = pushes.gateway(name, "new-token", "198.51.100.7")
     assert (found.name if found else None) == opened
 
 

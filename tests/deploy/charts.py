@@ -26,19 +26,41 @@ def example(name: str, **changes: Any) -> Values:
     return values
 
 
-def rendered(values: Values) -> list[dict[str, Any]]:
-    """All manifests. Raises helm_python's errors."""
+class _Strict(yaml.SafeLoader):
+    """Refuses a key that stands twice in one mapping, as Kubernetes does and PyYAML does not."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        found = super().construct_mapping(node, deep)
+        if len(found) != len(node.value):
+            raise ValueError(f"a key stands twice: {[key.value for key, _ in node.value]}")
+        return found
+
+
+def rendered(values: Values, *, upgrade: bool = False, chart: Path = CHART) -> list[dict[str, Any]]:
+    """All manifests, as of an installation or an upgrade. Raises helm_python's errors."""
     from helm_python.chart import Chart
 
-    with Chart.load(CHART) as chart:
-        files = chart.render(values, name=NAME, namespace="login")
+    with Chart.load(chart) as loaded:
+        files = loaded.render(
+            values,
+            name=NAME,
+            namespace="login",
+            revision=2 if upgrade else 1,
+            is_install=not upgrade,
+            is_upgrade=upgrade,
+        )
     return [
         document
         for path, text in files.items()
         if path.endswith(".yaml")
-        for document in yaml.safe_load_all(text)
+        for document in yaml.load_all(text, _Strict)
         if document
     ]
+
+
+def settings_file(manifests: list[dict[str, Any]]) -> dict[str, Any]:
+    """The ConfigMap that holds it."""
+    return next(one for one in manifests if one["kind"] == "ConfigMap" and "otp-service.toml" in one["data"])
 
 
 def named(manifests: list[dict[str, Any]], kind: str, name: str = "otp-otp-service") -> dict[str, Any]:

@@ -72,6 +72,13 @@ def base() -> str:
         made = subprocess.run(words, capture_output=True, text=True, timeout=600)
         if made.returncode:
             pytest.skip(f"no base image: neither {BASE} nor packages of Debian can be had: {made.stdout[-200:]}")
+        for place in (
+            "lib/python3.11/dist-packages/pip",
+            "lib/python3.11/ensurepip/_bundled",
+            "bin",
+        ):  # as the real base
+            (root / "usr/local" / place).mkdir(parents=True, exist_ok=True)
+            (root / "usr/local" / place / "pip3.11").write_text("")
         run("tar", "-C", root, "-cf", archive.with_suffix(".part"), ".")
         archive.with_suffix(".part").rename(archive)
         shutil.rmtree(root)
@@ -93,11 +100,12 @@ def build(tag: str, base_image: str) -> None:
 
 
 @contextmanager
-def container(image: str, *command: str, volume: str, **environ: str) -> Iterator[str]:
+def container(image: str, *command: str, volume: str, options: Sequence[str] = (), **environ: str) -> Iterator[str]:
     """A running container with nothing but a volume to write to; its id. Killed at the end, as a power cut would."""
     variables = [word for name, value in environ.items() for word in ("--env", f"{name}={value}")]
     found = podman(
         "run", "--detach", "--network", "host", *_LEAST, *LIMITS, "--volume", f"{volume}:/data", *variables,
+        *options,
         image, *command,
     )  # fmt: skip
     try:

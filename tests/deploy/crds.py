@@ -28,6 +28,9 @@ TEXTS: Schema = {"type": "object", "additionalProperties": TEXT}
 METADATA = closed("name", name=TEXT, labels=TEXTS, annotations=TEXTS)
 DURATION: Schema = {"type": "string", "pattern": "^([0-9]+(ms|s|m|h|d))+$"}
 EXPRESSION = closed(key=TEXT, operator={"enum": ["In", "NotIn"]}, values=several(TEXT))
+RELABELING = closed(
+    "sourceLabels", sourceLabels=several(TEXT), regex=TEXT, targetLabel=TEXT, replacement=TEXT, action=TEXT
+)
 RULE = closed("alert", "expr", alert=TEXT, expr=TEXT, labels=TEXTS, annotations=TEXTS, **{"for": DURATION})
 
 
@@ -41,7 +44,27 @@ SCHEMAS: dict[str, Schema] = {
         "ServiceMonitor",
         closed(
             selector=closed(matchLabels=TEXTS, matchExpressions=several(EXPRESSION)),
-            endpoints=several(closed(port=TEXT, path=TEXT, interval=DURATION)),
+            endpoints=several(
+                closed(
+                    "port",
+                    port=TEXT,
+                    path=TEXT,
+                    interval=DURATION,
+                    relabelings=several(RELABELING),
+                    metricRelabelings=several(RELABELING),
+                )
+            ),
+        ),
+    ),
+    "Probe": kind(
+        "monitoring.coreos.com/v1",
+        "Probe",
+        closed(
+            jobName=TEXT,
+            interval=DURATION,
+            module=TEXT,
+            prober=closed(url=TEXT),
+            targets=closed(staticConfig=closed(static=several(TEXT))),
         ),
     ),
     "PrometheusRule": kind(

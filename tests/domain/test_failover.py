@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from otp_service.domain.failover import ON_FAILURE_ONLY_MS, PUT_OFF_MS, Asked, Turn, turn, wait_ms
+from otp_service.domain.failover import (
+    BUSY_MS,
+    LEAST_LEARNED_SECONDS,
+    ON_FAILURE_ONLY_MS,
+    PUT_OFF_MS,
+    VERY_LATE_MS,
+    Asked,
+    Turn,
+    turn,
+    wait_ms,
+)
 from otp_service.domain.messages import CodeSource, Message, MessageStatus
 
 
@@ -47,11 +57,29 @@ def messages(*statuses: str) -> list[Message]:
 )
 def test_turns(statuses: list[str], due: bool, come: bool, asked: str, failovers: int, then: Turn) -> None:
     found = turn(
-        messages(*statuses), due=due, reports_come=lambda _: come, asked=lambda _: Asked(asked), failovers=failovers
+        messages(*statuses),
+        due=due,
+        reports_come=lambda _: come,
+        asked=Asked(asked),
+        late_ms=BUSY_MS - 1 if due else 0,
+        failovers=failovers,
     )
 
     assert found is then
     assert (found in PUT_OFF_MS) == (found in (Turn.SOON, Turn.ON_FAILURE))
+
+
+@pytest.mark.parametrize(("failovers", "then"), [(0, Turn.NOW), (1, Turn.SOON)])
+def test_a_gateway_that_is_too_slow_to_be_asked_is_one_that_does_not_answer(failovers: int, then: Turn) -> None:
+    for come, found in ((True, then), (False, Turn.ON_FAILURE)):
+        assert found is turn(
+            messages(*["accepted"] * (failovers + 1)),
+            due=True,
+            reports_come=lambda _, come=come: come,
+            asked=Asked.BUSY,
+            late_ms=BUSY_MS,
+            failovers=failovers,
+        )
 
 
 @pytest.mark.parametrize(
@@ -61,3 +89,22 @@ def test_turns(statuses: list[str], due: bool, come: bool, asked: str, failovers
 def test_each_wait_is_half_of_the_one_before_but_never_below_10_s(after: float, waits: list[float]) -> None:
     assert [wait_ms(after, failovers) / 1000 for failovers in range(len(waits))] == waits
     assert wait_ms(0, 1) == ON_FAILURE_ONLY_MS
+
+
+def test_a_gateway_of_which_nothing_is_known_is_waited_for_as_long_as_sms_take() -> None:
+    assert [wait_ms(30, failovers, []) for failovers in range(4)] == [17_000, 9_600, 10_000, 10_000]
+
+
+def test_what_is_learned_of_a_gateway() -> None:
+    """A fast one is given up sooner, a slow one no later than the settings say, and never before anybody could know."""
+    assert wait_ms(30, 0, [2_000] * 100) == 8_500
+    assert wait_ms(30, 1, [2_000] * 100) == LEAST_LEARNED_SECONDS * 1000
+    assert wait_ms(30, 0, [12_000] * 70 + [20_000] * 30) == 20_000
+    assert wait_ms(30, 0, [50_000] * 100) == 30_000
+    assert wait_ms(10, 0, [50_000] * 100) == wait_ms(10, 0, []) == 10_000
+    assert wait_ms(0, 0, [2_000] * 100) == ON_FAILURE_ONLY_MS
+
+
+def test_lost_and_very_late_messages_do_not_make_anybody_wait() -> None:
+    arrived = [5_000] * 60
+    assert wait_ms(30, 0, arrived + [None] * 20 + [VERY_LATE_MS + 1] * 20) == wait_ms(30, 0, arrived)

@@ -6,8 +6,8 @@ import pytest
 
 from otp_service.domain.limits import dimensions, network, sentence
 from otp_service.domain.networks import address
-from otp_service.domain.orders import Order
 from otp_service.domain.phone import normalise
+from otp_service.domain.requests import StartRequest
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_sentences(per: tuple[str, ...], quota: int, seconds: int, wanted: str) 
 
 
 def test_a_caller_s_word_never_hides_one_of_ours() -> None:
-    order = Order("+79161234567", client_ip="203.0.113.7", limits={"phone": "x", "device": "d"})
+    order = StartRequest("+79161234567", client_ip="203.0.113.7", limits={"phone": "x", "device": "d"})
     found = dimensions("web", normalise(order.to, "RU"), order)
     assert found == {
         "phone": "+79161234567",
@@ -47,6 +47,7 @@ def test_a_caller_s_word_never_hides_one_of_ours() -> None:
         "number_block": "+7916123",
         "client_ip": "203.0.113.7",
         "client_network": "203.0.113.0/24",
+        "client_provider": "203.0.0.0/16",
         "device": "d",
     }
 

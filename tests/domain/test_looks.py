@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from otp_service.domain.lifecycle import Status
-from otp_service.domain.looks import next_look_ms
+from otp_service.domain.polling import next_look_ms
+from otp_service.domain.verifications import Status
 
 
 def seconds(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from otp_service.domain.messages import RANK, MessageStatus
+from otp_service.domain.reasons import Reason, stored_reason
 
 
 def test_every_status_has_a_rank() -> None:
@@ -22,3 +25,10 @@ def test_delivered_may_follow_everything_else_and_nothing_follows_it() -> None:
 def test_an_answer_that_comes_late_does_not_undo_a_report() -> None:
     assert MessageStatus.DELIVERED not in MessageStatus.ACCEPTED.predecessors
     assert MessageStatus.UNDELIVERED not in MessageStatus.ACCEPTED.predecessors
+
+
+@pytest.mark.parametrize(
+    ("word", "read"), [("funds", Reason.FUNDS), ("", ""), ("of_a_later_version", Reason.UNKNOWN_ERROR)]
+)
+def test_a_reason_that_this_version_does_not_know_hides_no_message(word: str, read: str) -> None:
+    assert stored_reason(word) == read

@@ -9,12 +9,14 @@ from random import Random
 from xml.etree.ElementTree import fromstring
 
 import pytest
+from babel import Locale as Cldr
 
 from otp_service.domain import texts
+from otp_service.domain.locales import LOCALES, PLURALS, minutes, nearest
 from otp_service.domain.segments import measure
 from otp_service.domain.text_lint import examine
-from otp_service.domain.texts import GATEWAY_CODE, SHIPPED, Texts, brand_fault, minutes, template_fault
-from otp_service.gateways.targetsms.xml import document, element
+from otp_service.domain.texts import GATEWAY_CODE, SHIPPED, Texts, brand_fault, template_fault
+from otp_service.gateways.targetsms.xml.wire import document, element
 from otp_service.sandbox.gateways.xml_wire import unescape
 from tests.origin_bound import OriginBound, parse
 
@@ -45,6 +47,42 @@ def test_shipped_texts(locale: str) -> None:
 )  # fmt: skip
 def test_plurals(count: int, ru: str, en: str) -> None:
     assert (minutes(count, "ru"), minutes(count, "en")) == (ru, en)
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_plurals_are_those_of_cldr(locale: str) -> None:
+    """The words of minutes are shipped for every category that a number may have."""
+    cldr = Cldr(locale).plural_form
+    for count in [*range(1_001), 11_111, 999_999]:
+        assert PLURALS[locale](count) == cldr(count), count
+        assert minutes(count, locale).startswith(f"{count} ")
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_shipped_words_are_of_one_alphabet(locale: str) -> None:
+    """A letter of another one that looks alike would turn a text into UCS-2, or fool a reader."""
+    found = [each for each in examine(worded(), 6) if each.name == locale]
+    assert [each.ok for each in found] == [True]
+    assert not [each.sentence for each in found if "look alike" in each.sentence]
+
+
+@pytest.mark.parametrize(
+    ("tag", "locale"),
+    [
+        ("ru", "ru"), ("RU-ru", "ru"), ("pt-BR", "pt"), ("pt_PT", "pt"), ("kk-Cyrl-KZ", "kk"), ("de-CH-1996", "de"),
+        ("be-tarask", "be"), ("en-GB-oxendict", "en"), ("zh-Hant-TW", ""), ("tlh", ""), ("ja", ""),
+    ],
+)  # fmt: skip
+def test_a_language_tag_falls_back(tag: str, locale: str) -> None:
+    assert nearest(tag) == locale
+
+
+@pytest.mark.parametrize(
+    "tag", ["", "r", "ru-", "-ru", "ru--RU", "12", "ру", "ru RU", "ru-ünicode", "en-" + "a" * 40, "x" * 9]
+)
+def test_what_is_no_language_tag(tag: str) -> None:
+    with pytest.raises(ValueError, match="language tag"):
+        nearest(tag)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +183,7 @@ def test_examination(brand: str, name: str, ok: bool, words: str) -> None:
 
 
 def test_one_foreign_letter_is_reported_and_a_russian_text_is_not() -> None:
-    (ru, *_, en, _, _) = examine(worded(en="{code} is the Жcode of {brand}"), 6)
+    (ru, *_, en, _, _) = examine(worded(en="{code} is the Жcode of {brand}"), 6, ["ru", "en"])
     assert "'Ж' U+0416" in en.sentence
     assert not en.plain
     assert ru.plain
@@ -158,7 +196,7 @@ def test_a_brand_is_not_a_template() -> None:
 
 def test_the_ready_templates_cost_what_their_page_says() -> None:
     page = (Path(__file__).parents[2] / "docs" / "texts.md").read_text("utf-8")
-    rows = re.findall(r"^\| `(ru|en)` \| `([^`]+)`( \(shipped\))? \| (.*) \|$", page, flags=re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z]{2})` \| `([^`]+)`( \(shipped\))? \| (.*) \|$", page, flags=re.MULTILINE)
     assert {locale: template for locale, template, shipped, _ in rows if shipped} == SHIPPED
     assert len(rows) >= 6
     for locale, template, _, costs in rows:

@@ -12,7 +12,7 @@ import pyotp
 import pytest
 
 from otp_service.domain import backup_codes, totp
-from otp_service.domain.totp import Algorithm, Generator, from_base32, to_base32
+from otp_service.domain.totp import Algorithm, ClockOff, Generator, from_base32, to_base32
 
 DIGESTS = {Algorithm.SHA1: "sha1", Algorithm.SHA256: "sha256", Algorithm.SHA512: "sha512"}
 SEED = b"1234567890" * 7
@@ -34,7 +34,7 @@ APPENDIX_D = ["755224", "287082", "359152", "969429", "338314", "254676", "28792
 @pytest.mark.parametrize(("seconds", "sha1", "sha256", "sha512"), APPENDIX_B)
 def test_s19_rfc_6238_appendix_b(seconds: int, sha1: str, sha256: str, sha512: str) -> None:
     for algorithm, code in zip(Algorithm, (sha1, sha256, sha512), strict=True):
-        assert Generator(SECRETS[algorithm], 8, algorithm).code(totp.step_at(seconds * 1000)) == code
+        assert Generator(SECRETS[algorithm], 8, algorithm).code(seconds // 30) == code
 
 
 def test_rfc_4226_appendix_d() -> None:
@@ -75,7 +75,7 @@ def test_oathtool_agrees_a_thousand_times() -> None:
 
 
 NOW = 1_800_000_015_000
-STEP = totp.step_at(NOW)
+STEP = NOW // 30_000
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,48 @@ def test_s19_the_window(window: int, drift: int, good: set[int]) -> None:
 
 
 def test_drift_is_followed_so_far_and_no_further() -> None:
-    assert [totp.drift_of(STEP + off, NOW) for off in (-9, -4, 0, 1, 9)] == [-4, -4, 0, 1, 4]
+    made = Generator.new(6, Algorithm.SHA1)
+    assert [made.drift_of(STEP + off, NOW) for off in (-9, -4, 0, 1, 9)] == [-6, -4, 0, 1, 6]
+    slow = Generator(made.secret, period=60)
+    assert [slow.drift_of(slow.step_at(NOW) + off, NOW) for off in (-9, 0, 2, 9)] == [-3, 0, 2, 3]
+
+
+def test_p3_at_an_enrolment_a_clock_may_be_three_minutes_off() -> None:
+    made = Generator.new(8, Algorithm.SHA1)
+    window = made.enrolment_window(1)
+    for off in range(-9, 10):
+        found = made.find(made.code(STEP + off), NOW, window, 0)
+        assert found == (STEP + off if abs(off) <= 6 else None)
+    drift = made.drift_of(STEP + 6, NOW)
+    assert {off for off in range(-9, 10) if made.find(made.code(STEP + off), NOW, 1, drift)} == {-1, 0, 1, 5, 6, 7}
+    assert made.enrolment_window(0) == 0  # strict means strict
+    assert Generator(made.secret, period=60).enrolment_window(1) == 3
+
+
+@pytest.mark.parametrize(
+    ("seconds", "at_login", "at_enrolment"),
+    [(600, True, True), (-600, True, True), (3600, True, True), (3630, False, True), (-3 * 3600, False, True),
+     (7 * 3600 - 90, False, True), (14 * 3600, False, True), (5400, False, False), (15 * 3600, False, False)],
+)  # fmt: skip
+def test_p3_a_wrong_clock_is_told_from_a_wrong_code(seconds: int, at_login: bool, at_enrolment: bool) -> None:
+    made = Generator.new(8, Algorithm.SHA1)
+    code = made.code(STEP + seconds // 30)
+    for enrolment, told in ((False, at_login), (True, at_enrolment)):
+        off = made.clock_off(code, NOW, enrolment=enrolment)
+        assert off == (ClockOff(STEP + seconds // 30, seconds) if told else None)
+
+
+@pytest.mark.parametrize(
+    "typed", ["123456", " 123 456 ", "12-34-56", "123.456", "123\u00a0456", "\u202a1234567\u202c", "12345678"]
+)
+def test_p2_typed_codes(typed: str) -> None:
+    assert totp.read(typed) == "".join(sign for sign in typed if sign in "0123456789")
+
+
+@pytest.mark.parametrize("typed", ["12345", "123456789", "123456\n", "１２３４５６", "12a456", ""])
+def test_p2_what_is_no_totp_code(typed: str) -> None:
+    with pytest.raises(ValueError, match="no code"):
+        totp.read(typed)
 
 
 def test_secrets_have_160_bits_and_are_read_as_people_write_them() -> None:

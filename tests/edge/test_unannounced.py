@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from otp_service.api.edge import Edge
+from otp_service.api.edge.edge import Edge
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,8 @@ async def test_a_body_without_a_length(media: bytes, body: bytes, status: int) -
         sent.append(message)
 
     scope: Any = {
-        "type": "http", "method": "POST", "path": "/v1/verifications", "headers": [(b"content-type", media)],
+        "type": "http", "method": "POST", "path": "/v1/verifications", "raw_path": b"/v1/verifications",
+        "headers": [(b"content-type", media)],
         "client": ("192.0.2.1", 4711),
     }  # fmt: skip
     await Edge(app)(scope, receive, send)

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from otp_service.gateways.base import Gateway, Outgoing, Reason, Then
+from otp_service.domain.reasons import Reason
+from otp_service.gateways.base import Gateway, Outgoing, Then
 from otp_service.gateways.registry import build
 
 FIXTURES = Path(__file__).parent / "fixtures"

@@ -12,29 +12,21 @@ from otp_service.domain.secret import Secret
 from otp_service.gateways.base import Outgoing
 from otp_service.gateways.http import HttpClient, Reply
 from otp_service.gateways.smska import api as k
-from otp_service.gateways.targetsms import (
-    account,
+from otp_service.gateways.targetsms.cabinet import (
     bases,
-    callback,
-    cascade,
-    cascade_sending,
-    cascade_states,
     changes,
-    get_api,
     incoming,
-    number_info,
-    password,
-    scheduled,
     sender_registry,
-    sending,
-    states,
     statistics,
-    stop_list,
     subscribers,
     templates,
 )
-from otp_service.gateways.targetsms.api import XmlApi
-from otp_service.gateways.targetsms.json_api import JsonApi
+from otp_service.gateways.targetsms.get import operations
+from otp_service.gateways.targetsms.json import cascade, cascade_sending, cascade_states
+from otp_service.gateways.targetsms.json.client import JsonApi
+from otp_service.gateways.targetsms.password import generation
+from otp_service.gateways.targetsms.xml import account, callback, number_info, scheduled, sending, states, stop_list
+from otp_service.gateways.targetsms.xml.client import XmlApi
 from tests.gateways.kinds import CODE, FIXTURES, LOGIN, PASSWORD, PHONE
 
 MOSCOW = ZoneInfo("Europe/Moscow")
@@ -44,23 +36,38 @@ SECRETS = (Secret(LOGIN), Secret(PASSWORD))
 
 
 class Answering(HttpClient):
-    """In place of the network: every exchange is answered with one body. asked: method, path, content."""
+    """In place of the network: every exchange is answered with one body. asked: method, path, content. piece: bytes
+    that a list is handed out in.
+    """
+
+    piece = 7
 
     def __init__(self, body: bytes = b"") -> None:
         self.body = body
         self.asked: list[tuple[str, str, bytes]] = []
 
     async def exchange(
-        self, method: str, path: str, *, content: bytes = b"", headers: Mapping[str, str] | None = None, seconds: float
+        self,
+        method: str,
+        path: str,
+        *,
+        content: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        seconds: float,
+        sink: Callable[[bytes], None] | None = None,
     ) -> Reply:
         self.asked[:] = [(method, path, content)]
-        return Reply(200, self.body)
+        if sink is None:
+            return Reply(200, self.body)
+        for start in range(0, len(self.body), self.piece):
+            sink(self.body[start : start + self.piece])
+        return Reply(200, b"")
 
     def xml(self) -> XmlApi:
         return XmlApi(self, *SECRETS)
 
-    def get(self) -> get_api.GetApi:
-        return get_api.GetApi(self, *SECRETS)
+    def get(self) -> operations.GetApi:
+        return operations.GetApi(self, *SECRETS)
 
     def json(self) -> JsonApi:
         return JsonApi(self, *SECRETS)
@@ -107,7 +114,7 @@ async def one_sms(client: Answering) -> object:
 
 async def made_code(client: Answering) -> object:
     message = Outgoing(PHONE, "Код {код}", "", NOW, code_length=8)
-    return await password.generate(client, *SECRETS, message, sender="target", seconds=1)
+    return await generation.generate(client, *SECRETS, message, sender="target", seconds=1)
 
 
 REFUSED = ("error_login", "error_unknown")
@@ -196,22 +203,22 @@ OPERATIONS = {
     "G1": Operation(
         "targetsms-get",
         ("accepted", "accepted_several", "held", "duplicate", "partly_sent", *REFUSED),
-        lambda client: get_api.send(client.get(), [PHONE, "+79001234568"], "a", sender="target", seconds=1),
+        lambda client: operations.send(client.get(), [PHONE, "+79001234568"], "a", sender="target", seconds=1),
     ),
     "G2": Operation(
         "targetsms-get",
         ("state", "unknown_id", "duplicate"),
-        lambda client: get_api.state(client.get(), "1179038981", seconds=1),
+        lambda client: operations.state(client.get(), "1179038981", seconds=1),
     ),
     "G3": Operation(
         "targetsms-get",
         ("detailed", "detailed_numbers", "unknown_id"),
-        lambda client: get_api.detailed_state(client.get(), "1179038981", seconds=1),
+        lambda client: operations.detailed_state(client.get(), "1179038981", seconds=1),
     ),
     "G4": Operation(
         "targetsms-get",
         ("balance", "balance_one_line", "error_login"),
-        lambda client: get_api.balance(client.get(), seconds=1),
+        lambda client: operations.balance(client.get(), seconds=1),
     ),
     "J1": Operation(
         "targetsms-json",

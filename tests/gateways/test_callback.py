@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from otp_service.domain.messages import MessageStatus
-from otp_service.gateways.base import Delivery, GatewayError, Reason
-from otp_service.gateways.targetsms.callback import MAX_BYTES, MAX_STATES, acknowledgement, read_push
+from otp_service.domain.reasons import Reason
+from otp_service.gateways.base import Delivery, GatewayError
+from otp_service.gateways.targetsms.xml.callback import MAX_BYTES, MAX_STATES, acknowledgement, read_push
 from tests.gateways.kinds import KINDS
 
 PUSH = KINDS["targetsms-xml"].fixture("push")
@@ -51,6 +52,14 @@ def test_words(word: str, status: MessageStatus) -> None:
 @pytest.mark.parametrize("hostile", ["", "1 2", "&lt;script&gt;", "1" * 65, "../1", "٣", "1&#10;"])
 def test_states_without_a_usable_id_are_left_out(hostile: str) -> None:
     assert [found.provider_id for found in read_push(push(state(hostile), state("2")))] == ["2"]
+
+
+def test_9_a_thousand_states_fit() -> None:
+    states = [state(f"{10**18 + number}", "partly_deliver") for number in range(1000)]
+    spaced = "<request>" + "".join(f"  {each}\r\n" for each in states) + "</request>"
+
+    assert 64 * 1024 < len(spaced) <= MAX_BYTES
+    assert len(read_push(spaced.encode())) == 1000
 
 
 def test_times_are_checked() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otp_service.gateways.targetsms.php import MAX_BYTES, PhpError, Value, read
+from otp_service.gateways.targetsms.get.php import MAX_BYTES, PhpError, Value, read
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from urllib.parse import parse_qs
 import pytest
 
 from otp_service.domain.messages import MessageStatus
-from otp_service.gateways.base import Gateway, GatewayError, Reason, Then
+from otp_service.domain.reasons import Reason
+from otp_service.gateways.base import Gateway, GatewayError, Then
 from otp_service.gateways.smska import api
 from tests.gateways.kinds import FIXTURES, KINDS
 from tests.gateways.stub import Request, Stub
@@ -86,8 +87,8 @@ async def test_states_of_unknown_messages_are_left_out(gateway: Gateway, stub: S
     answers = {
         "a": b"0|Status|4|DELIVRD",
         "b": KIND.fixture("error_arguments"),
-        "c": b"0|Status|soon",
-        "d": b"0|Status|7",
+        "c": b"0|Status|soon|WORD",
+        "d": b"0|Status|7|EXPIRED",
     }
     stub.answer_of = lambda request: answers[fields(request)["BatchId"]]
 

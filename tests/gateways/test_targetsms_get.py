@@ -11,11 +11,12 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from otp_service.domain.messages import MessageStatus
-from otp_service.gateways.base import Accepted, Delivery, Gateway, GatewayError, Reason, Then
+from otp_service.domain.reasons import Reason
+from otp_service.gateways.base import Accepted, Delivery, Gateway, GatewayError, Then
 from otp_service.gateways.registry import warnings
-from otp_service.gateways.targetsms import get_api
-from otp_service.gateways.targetsms.account import Balance
-from otp_service.gateways.targetsms.get_gateway import MOST_PAUSES, PAUSE_SECONDS, Pauses
+from otp_service.gateways.targetsms.get import operations
+from otp_service.gateways.targetsms.get.gateway import MOST_PAUSES, PAUSE_SECONDS, Pauses
+from otp_service.gateways.targetsms.xml.account import Balance
 from tests.gateways.kinds import CANARIES, CODE, KINDS, PHONE
 from tests.gateways.operations import Answering
 from tests.gateways.stub import FAULTS, Request, Stub
@@ -31,7 +32,7 @@ def fields(request: Request) -> dict[str, str]:
     return dict(parse_qsl(url.query, strict_parsing=True, keep_blank_values=True))
 
 
-def answering(fixture: str) -> get_api.GetApi:
+def answering(fixture: str) -> operations.GetApi:
     return Answering(KIND.fixture(fixture)).get()
 
 
@@ -56,7 +57,7 @@ async def test_the_request(gateway: Gateway, stub: Stub) -> None:
 async def test_several_phones() -> None:
     client = Answering(KIND.fixture("accepted_several"))
 
-    sent = await get_api.send(client.get(), [PHONE, SECOND], "a", sender="target", seconds=1)
+    sent = await operations.send(client.get(), [PHONE, SECOND], "a", sender="target", seconds=1)
 
     assert sent == [Accepted("1178440060"), Accepted("1178440061")]
     assert "dadr=79001234567%2C380441234567&" in client.asked[0][1]
@@ -65,7 +66,7 @@ async def test_several_phones() -> None:
 @pytest.mark.parametrize("fixture", ["accepted", "partly_sent", "zero_id", "not_a_sentence"])
 async def test_ids_that_do_not_match_the_phones_are_unclear(fixture: str) -> None:
     with pytest.raises(GatewayError) as caught:
-        await get_api.send(answering(fixture), [PHONE, SECOND], "a", sender="target", seconds=1)
+        await operations.send(answering(fixture), [PHONE, SECOND], "a", sender="target", seconds=1)
 
     assert (caught.value.reason, caught.value.then) == (Reason.BROKEN_ANSWER, Then.UNCLEAR)
 
@@ -81,7 +82,7 @@ async def test_ids_that_do_not_match_the_phones_are_unclear(fixture: str) -> Non
 async def test_taken_without_an_id(gateway: Gateway, stub: Stub, fixture: str, status: MessageStatus) -> None:
     stub.body = KIND.fixture(fixture)
 
-    assert await gateway.send(KIND.message(), 1.0) == Accepted("", status)
+    assert await gateway.send(KIND.message(), 1.0) == Accepted("", status, earlier=fixture != "held")
 
 
 async def test_a_url_too_long_is_not_sent(gateway: Gateway, stub: Stub) -> None:
@@ -105,28 +106,28 @@ async def test_a_url_too_long_is_not_sent(gateway: Gateway, stub: Stub) -> None:
     ],
 )
 async def test_states(gateway: Gateway, stub: Stub, word: str, status: MessageStatus) -> None:
-    stub.body = word.encode()
+    stub.body = b'a:2:{s:9:"state_sms";s:%d:"%s";s:5:"price";s:4:"1.15";}' % (len(word), word.encode())
 
-    assert await gateway.deliveries(["1179038981"]) == [Delivery("1179038981", status)]
-    assert fields(stub.read[0]) == {**SECRETS, "smsid": "1179038981"}
+    assert await gateway.deliveries(["1179038981"]) == [Delivery("1179038981", status, price=Decimal("1.15"))]
+    assert fields(stub.read[0]) == {**SECRETS, "smsid": "1179038981", "detail": "1"}
 
 
 async def test_states_in_detail() -> None:
     client = Answering(KIND.fixture("detailed"))
 
-    found = await get_api.detailed_state(client.get(), "1179038981", seconds=1)
+    found = await operations.detailed_state(client.get(), "1179038981", seconds=1)
 
     assert found == Delivery("1179038981", MessageStatus.DELIVERED, "2011-01-01 12:57:46", 2, Decimal("1.15"))
     assert client.asked[0][1].endswith("&smsid=1179038981&detail=1")
 
 
 async def test_numbers_may_stand_in_place_of_strings() -> None:
-    found = await get_api.detailed_state(answering("detailed_numbers"), "1179038981", seconds=1)
+    found = await operations.detailed_state(answering("detailed_numbers"), "1179038981", seconds=1)
 
     assert found == Delivery("1179038981", MessageStatus.ACCEPTED, "", 2, Decimal("1.15"))
 
 
-@pytest.mark.parametrize("ask", [get_api.state, get_api.detailed_state])
+@pytest.mark.parametrize("ask", [operations.state, operations.detailed_state])
 async def test_states_that_are_not_told(ask: object) -> None:
     assert callable(ask)
     assert await ask(answering("unknown_id"), "1", seconds=1) is None
@@ -143,7 +144,7 @@ async def test_states_that_are_not_told(ask: object) -> None:
 @pytest.mark.parametrize("body", [b"a:1:{}", b'a:1:{i:0;O:8:"stdClass":0:{}}', b"a:0:{}", b"i:1;", b"0"])
 async def test_details_that_php_did_not_write_are_broken(body: bytes) -> None:
     with pytest.raises(GatewayError) as caught:
-        await get_api.detailed_state(Answering(body).get(), "1", seconds=1)
+        await operations.detailed_state(Answering(body).get(), "1", seconds=1)
 
     assert caught.value.reason is Reason.BROKEN_ANSWER
 
@@ -151,7 +152,7 @@ async def test_details_that_php_did_not_write_are_broken(body: bytes) -> None:
 async def test_balance() -> None:
     client = Answering(KIND.fixture("balance"))
 
-    left = await get_api.balance(client.get(), seconds=1)
+    left = await operations.balance(client.get(), seconds=1)
 
     assert (left.money, left.currency, len(left.sms)) == (Decimal("445.6"), "RUR", 15)
     assert (left.sms["Россия"], left.sms["Остальные"]) == (Decimal(361), Decimal(1))
@@ -159,7 +160,7 @@ async def test_balance() -> None:
 
 
 async def test_balance_on_one_line() -> None:
-    left = await get_api.balance(answering("balance_one_line"), seconds=1)
+    left = await operations.balance(answering("balance_one_line"), seconds=1)
 
     assert left == Balance(
         Decimal("445.6"), "RUR", {"Россия": Decimal(361), "МТС": Decimal(1), "Остальные": Decimal(1)}
@@ -173,7 +174,7 @@ async def test_balance_that_is_not_told() -> None:
         "not_a_sentence": Reason.BROKEN_ANSWER,
     }.items():
         with pytest.raises(GatewayError) as caught:
-            await get_api.balance(answering(fixture), seconds=1)
+            await operations.balance(answering(fixture), seconds=1)
         assert caught.value.reason is reason
 
 
@@ -236,10 +237,10 @@ async def test_the_url_is_shown_nowhere(gateway: Gateway, stub: Stub, caplog: py
     stub.body = KIND.fixture("accepted")
     for stub.fault in ("", *FAULTS):
         for call in (
-            get_api.send(api, [PHONE], CODE, sender="target", seconds=0.05),
-            get_api.state(api, "1", seconds=0.05),
-            get_api.detailed_state(api, "1", seconds=0.05),
-            get_api.balance(api, seconds=0.05),
+            operations.send(api, [PHONE], CODE, sender="target", seconds=0.05),
+            operations.state(api, "1", seconds=0.05),
+            operations.detailed_state(api, "1", seconds=0.05),
+            operations.balance(api, seconds=0.05),
         ):
             try:
                 shown.append(repr(await call))

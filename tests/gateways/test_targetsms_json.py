@@ -12,11 +12,12 @@ import pytest
 from msgspec.structs import replace
 
 from otp_service.domain.messages import MessageStatus
+from otp_service.domain.reasons import Reason
 from otp_service.errors import SettingsError
-from otp_service.gateways.base import Accepted, Delivery, Gateway, GatewayError, Reason, Then
-from otp_service.gateways.targetsms import cascade_sending, cascade_states
-from otp_service.gateways.targetsms.cascade import Message, Recipient, Sms, Viber, violations
-from otp_service.gateways.targetsms.json_gateway import validity_minutes
+from otp_service.gateways.base import Accepted, Delivery, Gateway, GatewayError, Then
+from otp_service.gateways.targetsms.json import cascade_sending, cascade_states
+from otp_service.gateways.targetsms.json.cascade import Message, Recipient, Sms, Viber, violations
+from otp_service.gateways.targetsms.json.gateway import validity_minutes
 from tests.gateways.kinds import KINDS
 from tests.gateways.operations import CASCADES, MOSCOW, Answering
 from tests.gateways.stub import Stub
@@ -122,7 +123,7 @@ def test_validity(seconds: int, then_sms: bool, minutes: int) -> None:
         ("accepted", Accepted("2856677680", parts=1)),
         ("accepted_numbers", Accepted("2856677680", parts=1)),
         ("held", Accepted("2856677680", MessageStatus.HELD, parts=1)),
-        ("already_sent", Accepted("")),
+        ("already_sent", Accepted("", earlier=True)),
     ],
 )
 async def test_taken(gateway: Gateway, stub: Stub, fixture: str, accepted: Accepted) -> None:

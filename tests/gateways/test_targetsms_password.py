@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from otp_service.domain.messages import MessageStatus
-from otp_service.gateways.base import Gateway, GatewayError, Reason, Then
+from otp_service.domain.reasons import Reason
+from otp_service.gateways.base import Gateway, GatewayError, Then
 from otp_service.gateways.targetsms import errors
 from tests.gateways.kinds import KINDS
 from tests.gateways.stub import Stub

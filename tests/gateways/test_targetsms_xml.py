@@ -10,10 +10,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from otp_service.domain.messages import MessageStatus
+from otp_service.domain.reasons import Reason
 from otp_service.errors import SettingsError
-from otp_service.gateways.base import Gateway, GatewayError, Outgoing, Reason, Then
-from otp_service.gateways.targetsms import errors, sending
-from otp_service.gateways.targetsms.xml import element
+from otp_service.gateways.base import Gateway, GatewayError, Outgoing, Then
+from otp_service.gateways.targetsms import errors
+from otp_service.gateways.targetsms.xml import sending
+from otp_service.gateways.targetsms.xml.wire import element
 from tests.gateways.kinds import KINDS
 from tests.gateways.stub import Stub
 

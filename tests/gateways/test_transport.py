@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from otp_service.domain.reasons import Reason
 from otp_service.gateways import http
-from otp_service.gateways.base import GatewayError, Reason, Then
+from otp_service.gateways.base import GatewayError, Then
 from otp_service.gateways.http import HttpClient
 from otp_service.outbound.transport import AiohttpTransport
 from tests.gateways.stub import Stub, closed_port

@@ -14,36 +14,29 @@ from hypothesis import strategies as st
 from msgspec.structs import astuple, replace
 
 from otp_service.domain.messages import MessageStatus
+from otp_service.domain.reasons import Reason
 from otp_service.domain.secret import Secret
-from otp_service.gateways.base import Accepted, GatewayError, Outgoing, Reason
+from otp_service.gateways.base import Accepted, GatewayError, Outgoing
 from otp_service.gateways.http import HttpClient
 from otp_service.gateways.smska import api as k
-from otp_service.gateways.targetsms import (
-    account,
+from otp_service.gateways.targetsms.cabinet import (
     bases,
-    callback,
-    cascade,
-    cascade_sending,
-    cascade_states,
     changes,
-    get_api,
     incoming,
-    number_info,
-    password,
-    scheduled,
     sender_registry,
-    sending,
-    states,
     statistics,
-    stop_list,
     subscribers,
     templates,
 )
-from otp_service.gateways.targetsms.answers import Done, Edited
-from otp_service.gateways.targetsms.api import XmlApi
-from otp_service.gateways.targetsms.json_api import JsonApi
-from otp_service.gateways.targetsms.sender_registry import Approval, Operator
-from otp_service.gateways.targetsms.subscribers import Gender, Subscriber
+from otp_service.gateways.targetsms.cabinet.sender_registry import Approval, Operator
+from otp_service.gateways.targetsms.cabinet.subscribers import Gender, Subscriber
+from otp_service.gateways.targetsms.get import operations
+from otp_service.gateways.targetsms.json import cascade, cascade_sending, cascade_states
+from otp_service.gateways.targetsms.json.client import JsonApi
+from otp_service.gateways.targetsms.password import generation
+from otp_service.gateways.targetsms.xml import account, callback, number_info, scheduled, sending, states, stop_list
+from otp_service.gateways.targetsms.xml.answers import Done, Edited
+from otp_service.gateways.targetsms.xml.client import XmlApi
 from tests.api import Gateways
 from tests.gateways.operations import MOSCOW
 from tests.gateways.stub import Request, Stub
@@ -57,7 +50,7 @@ SECONDS = 5.0
 class Clients:
     http: HttpClient
     xml: XmlApi
-    get: get_api.GetApi
+    get: operations.GetApi
     json: JsonApi
     k: k.SmskaApi
     sandbox: Gateways
@@ -74,7 +67,7 @@ async def clients(sandbox_process: str, gateways: Gateways) -> AsyncIterator[Cli
         yield Clients(
             http,
             XmlApi(http, *LOGIN),
-            get_api.GetApi(http, *LOGIN),
+            operations.GetApi(http, *LOGIN),
             JsonApi(http, *LOGIN),
             k.SmskaApi(http, *LOGIN),
             gateways,
@@ -229,7 +222,7 @@ async def test_stop_list(clients: Clients) -> None:
     assert await stop_list.stop_list(clients.xml, seconds=SECONDS) == [PHONE]
     assert await changes.changed_at(clients.xml, stop, "", MOSCOW, seconds=SECONDS) is not None
     with pytest.raises(GatewayError) as caught:
-        await get_api.send(clients.get, [PHONE], "a", sender="DEMO", seconds=SECONDS)
+        await operations.send(clients.get, [PHONE], "a", sender="DEMO", seconds=SECONDS)
     assert caught.value.reason is Reason.STOP_LIST
     deleted = await stop_list.edit_stop_list(clients.xml, delete=[PHONE], seconds=SECONDS)
     assert deleted == [Edited(PHONE, Done.DELETE)]
@@ -339,7 +332,7 @@ async def test_password(clients: Clients) -> None:
     """P."""
     message = Outgoing(PHONE, "Код {код}", "", now(), code_length=6)
 
-    accepted = await password.generate(clients.http, *LOGIN, message, sender="target", seconds=SECONDS)
+    accepted = await generation.generate(clients.http, *LOGIN, message, sender="target", seconds=SECONDS)
 
     (arrived,) = await clients.sandbox.messages(PHONE)
     assert (arrived["id"], arrived["text"]) == (accepted.provider_id, f"Код {accepted.code}")
@@ -350,22 +343,22 @@ async def test_password(clients: Clients) -> None:
 
 async def test_get(clients: Clients) -> None:
     """G1 to G4, and the minute."""
-    sent = await get_api.send(clients.get, [PHONE, SECOND], "Код", sender="DEMO", seconds=SECONDS)
-    again = await get_api.send(clients.get, [PHONE, SECOND], "Код", sender="DEMO", seconds=SECONDS)
-    assert again == [Accepted(""), Accepted("")]
+    sent = await operations.send(clients.get, [PHONE, SECOND], "Код", sender="DEMO", seconds=SECONDS)
+    again = await operations.send(clients.get, [PHONE, SECOND], "Код", sender="DEMO", seconds=SECONDS)
+    assert again == [Accepted("", earlier=True), Accepted("", earlier=True)]
     await clients.advance(3)
 
-    words = [await get_api.state(clients.get, each.provider_id, seconds=SECONDS) for each in sent]
-    details = [await get_api.detailed_state(clients.get, each.provider_id, seconds=SECONDS) for each in sent]
+    words = [await operations.state(clients.get, each.provider_id, seconds=SECONDS) for each in sent]
+    details = [await operations.detailed_state(clients.get, each.provider_id, seconds=SECONDS) for each in sent]
 
     assert [each and each.status for each in words] == [MessageStatus.DELIVERED] * 2
     assert details == await states.ask(clients.xml, [each.provider_id for each in sent], seconds=SECONDS)
-    assert await get_api.state(clients.get, "1", seconds=SECONDS) is None
-    assert await get_api.detailed_state(clients.get, "1", seconds=SECONDS) is None
+    assert await operations.state(clients.get, "1", seconds=SECONDS) is None
+    assert await operations.detailed_state(clients.get, "1", seconds=SECONDS) is None
     with pytest.raises(GatewayError) as caught:
-        await get_api.state(clients.get, "1", seconds=SECONDS)
+        await operations.state(clients.get, "1", seconds=SECONDS)
     assert caught.value.reason is Reason.THROTTLED
-    left = await get_api.balance(clients.get, seconds=SECONDS)
+    left = await operations.balance(clients.get, seconds=SECONDS)
     assert left == await account.balance(clients.xml, seconds=SECONDS)
     assert left.money == 1_000_000 - 3
 
@@ -439,7 +432,7 @@ async def by_xml(clients: Clients, phone: str, sender: str, text: str) -> Accept
 
 
 async def by_get(clients: Clients, phone: str, sender: str, text: str) -> Accepted:
-    (accepted,) = await get_api.send(clients.get, [phone], text, sender=sender, seconds=SECONDS)
+    (accepted,) = await operations.send(clients.get, [phone], text, sender=sender, seconds=SECONDS)
     return accepted
 
 
@@ -476,8 +469,8 @@ async def test_agreement(clients: Clients, text: str, phone: str, sender: str) -
 
     ids = [each.provider_id for each in sent]
     by_x4 = await states.ask(clients.xml, ids, seconds=SECONDS)
-    by_g2 = [await get_api.state(clients.get, each, seconds=SECONDS) for each in ids]
-    by_g3 = [await get_api.detailed_state(clients.get, each, seconds=SECONDS) for each in ids]
+    by_g2 = [await operations.state(clients.get, each, seconds=SECONDS) for each in ids]
+    by_g3 = [await operations.detailed_state(clients.get, each, seconds=SECONDS) for each in ids]
 
     assert len(set(ids)) == 3
     assert by_x4 == by_g3

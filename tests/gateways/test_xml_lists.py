@@ -6,14 +6,16 @@ from datetime import UTC, date, datetime, time
 
 import pytest
 
-from otp_service.gateways.base import GatewayError, Reason
-from otp_service.gateways.targetsms import bases, incoming, number_info, stop_list, subscribers
-from otp_service.gateways.targetsms.answers import Done, Edited, phone_of
-from otp_service.gateways.targetsms.bases import Base
-from otp_service.gateways.targetsms.incoming import Incoming
-from otp_service.gateways.targetsms.number_info import NumberInfo
-from otp_service.gateways.targetsms.subscribers import Gender, Subscriber
+from otp_service.domain.reasons import Reason
+from otp_service.gateways.base import GatewayError
+from otp_service.gateways.targetsms.cabinet import bases, incoming, subscribers
+from otp_service.gateways.targetsms.cabinet.bases import Base
+from otp_service.gateways.targetsms.cabinet.incoming import Incoming
+from otp_service.gateways.targetsms.cabinet.subscribers import Gender, Subscriber
 from otp_service.gateways.targetsms.times import clock_of, day_of, moment_of
+from otp_service.gateways.targetsms.xml import number_info, stop_list
+from otp_service.gateways.targetsms.xml.answers import Done, Edited, phone_of
+from otp_service.gateways.targetsms.xml.number_info import NumberInfo
 from tests.gateways.kinds import KINDS
 from tests.gateways.operations import MOSCOW, Answering
 

@@ -8,14 +8,16 @@ from decimal import Decimal
 import pytest
 
 from otp_service.domain.messages import MessageStatus
-from otp_service.gateways.base import GatewayError, Reason, Then
-from otp_service.gateways.targetsms import callback, changes, scheduled, sender_registry, statistics, templates
-from otp_service.gateways.targetsms.answers import Done, Edited
-from otp_service.gateways.targetsms.changes import Thing
-from otp_service.gateways.targetsms.scheduled import Scheduled, SmsType
-from otp_service.gateways.targetsms.sender_registry import Application, Approval, Entered, Operator, Registered
-from otp_service.gateways.targetsms.statistics import Filter, FinalState, Row
-from otp_service.gateways.targetsms.templates import Template
+from otp_service.domain.reasons import Reason
+from otp_service.gateways.base import GatewayError, Then
+from otp_service.gateways.targetsms.cabinet import changes, sender_registry, statistics, templates
+from otp_service.gateways.targetsms.cabinet.changes import Thing
+from otp_service.gateways.targetsms.cabinet.sender_registry import Application, Approval, Entered, Operator, Registered
+from otp_service.gateways.targetsms.cabinet.statistics import Filter, FinalState, Row
+from otp_service.gateways.targetsms.cabinet.templates import Template
+from otp_service.gateways.targetsms.xml import callback, scheduled
+from otp_service.gateways.targetsms.xml.answers import Done, Edited
+from otp_service.gateways.targetsms.xml.scheduled import Scheduled, SmsType
 from tests.gateways.operations import MOSCOW, Answering
 from tests.gateways.test_xml_lists import answering, asked, at
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from otp_service.domain.messages import MessageStatus
-from otp_service.gateways.base import Accepted, GatewayError, Reason, Then
-from otp_service.gateways.targetsms import sending
-from otp_service.gateways.targetsms.sending import Recipient, Sms
+from otp_service.domain.reasons import Reason
+from otp_service.gateways.base import Accepted, GatewayError, Then
+from otp_service.gateways.targetsms.xml import sending
+from otp_service.gateways.targetsms.xml.sending import Recipient, Sms
 from tests.gateways.kinds import KINDS
 from tests.gateways.operations import MAILING, MOSCOW, Answering
 

@@ -11,10 +11,11 @@ import pytest
 from litestar import Litestar, get
 from redis.asyncio import Redis
 
-from otp_service.api.auth import refuse_open_doors
+from otp_service.api.auth import require_scopes
 from otp_service.domain.networks import Network
 from otp_service.storage.api_keys import ApiKeyStore, Grant
 from otp_service.storage.connection import Database
+from otp_service.telemetry import metrics
 from tests.api import Answer, Api, problem
 from tests.hardening.conftest import Operator, make_key
 from tests.running import API_KEY
@@ -64,7 +65,7 @@ def test_a_route_without_a_scope_stops_the_service() -> None:
     async def forgotten() -> None: ...
 
     with pytest.raises(LookupError, match="/v1/forgotten"):
-        refuse_open_doors(Litestar([forgotten], openapi_config=None))
+        require_scopes(Litestar([forgotten], openapi_config=None))
 
 
 async def test_a_key_ends_when_its_life_is_over(operator: Operator, service_urls: list[str]) -> None:
@@ -146,8 +147,35 @@ async def test_s18_a_key_is_found_by_its_hash_and_by_nothing_else(redis_url: str
         assert await store.revoke(key_id)
 
 
+async def test_the_gauge_sees_an_end_that_somebody_has_to_see_coming(redis_url: str) -> None:
+    """A key in use that lasts; not one of a short life, nor one that nobody uses, nor one that has its successor."""
+    day, mine = 86_400, "application-of-this-test"
+    async with Redis.from_url(redis_url, protocol=2) as redis:
+        store = ApiKeyStore(Database(redis))
+
+        async def seen() -> float:
+            assert await store.count([mine]) == 600
+            return metrics.KEY_END.labels(mine)._value.get()
+
+        async def made(days: int, *, used: bool = True) -> str:
+            key_id, secret = await store.create(Grant(mine, life_seconds=days * day))
+            if used:
+                assert await store.find(secret.reveal())
+            return key_id
+
+        keys = [await made(3), await made(20, used=False)]
+        assert await seen() == 0
+        keys += [await made(40), await made(30)]
+        assert abs(await seen() - time.time() - 30 * day) < 60
+        keys.append((await store.rotate(keys[-1], 3600)).new_id)
+        assert abs(await seen() - time.time() - 40 * day) < 60
+        for key_id in keys:
+            assert await store.revoke(key_id)
+        assert await seen() == 0
+
+
 async def test_last_use_is_written_once_a_minute(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with Redis.from_url(redis_url) as redis:
+    async with Redis.from_url(redis_url, protocol=2) as redis:
         store = ApiKeyStore(Database(redis))
         key_id, secret = await store.create(Grant("web"))
 

@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pyotp
 import pytest
 from redis.asyncio import Redis
 
@@ -17,7 +18,7 @@ from otp_service.storage import keys
 from otp_service.storage.audit import Action, AuditLog
 from otp_service.storage.connection import Database
 from tests.api import Api, problem
-from tests.authenticator import confirmed
+from tests.authenticator import confirmed, step_with_room
 from tests.hardening.conftest import Operator, make_key
 from tests.running import API_KEY, SECRET, RedisServer, running_service
 from tests.test_project import sections
@@ -56,6 +57,41 @@ async def test_what_is_done_to_second_factors_is_in_it(operator: Operator, api: 
     ]
     assert len({entry["subject"] for entry in entries if entry["subject"]}) == 1
     assert "audited-person" not in json.dumps(entries)
+
+
+async def test_a12_what_did_not_happen_is_not_in_it(operator: Operator, api: Api, other: Api) -> None:
+    """What was 404, another application's, or only repeated."""
+    factor, *_ = await confirmed(api, "audit-nothing")
+    enrolment = await api.post("/v1/factors/totp", {"subject": "audit-nothing"}, "enrol-once")
+    second, uri = enrolment.json()["id"], enrolment.json()["uri"]
+    await step_with_room()
+    code = pyotp.parse_uri(uri).now()
+    for _ in range(2):
+        assert (await api.post("/v1/factors/totp", {"subject": "audit-nothing"}, "enrol-once")).status_code == 201
+        answer = await api.post(f"/v1/factors/totp/{second}/confirm", {"code": code}, "confirm-once")
+        assert answer.json()["approved"]
+        issued = await api.post("/v1/factors/backup-codes", {"subject": "audit-nothing"}, "issue-once")
+        assert issued.status_code == 201
+    for caller, wanted in ((api, second), (other, factor), (api, "f" * 36)):
+        await caller.http.delete(f"/v1/factors/totp/{wanted}")
+    for _ in range(2):
+        assert (await api.http.delete(f"/v1/factors/totp/{second}")).status_code == 404
+    await api.http.delete("/v1/subjects/audit-nobody")
+    operator("keys", "revoke", "0123abcd")
+    operator("keys", "rotate", "0123abcd")
+
+    entries = [entry for entry in exported(operator) if re.match("factor|backup|subject|key", entry["action"])]
+    mine = next(entry["subject"] for entry in entries if entry["details"].get("factor") == factor)
+    found = [(entry["action"], entry["details"].get("factor")) for entry in entries if entry["subject"] == mine]
+    assert found == [
+        ("factor.enrolled", factor),
+        ("factor.confirmed", factor),
+        ("factor.enrolled", second),
+        ("factor.confirmed", second),
+        ("backup_codes.issued", None),
+        ("factor.removed", second),
+    ]
+    assert entries[-1]["details"] == {"factor": second}, "something that did not happen came later"
 
 
 async def test_what_operators_do_is_in_it(operator: Operator, service_urls: list[str], phone: str) -> None:
@@ -135,8 +171,9 @@ async def test_it_is_kept_as_long_as_the_settings_say_and_is_read_in_pages(tmp_p
 
 
 def test_every_action_is_documented() -> None:
-    rows = re.findall(r"^\| `([a-z_.]+)` \|", sections("security.md")["Audit log"], flags=re.MULTILINE)
-    assert rows == [str(action) for action in Action]
+    rows = re.findall(r"^\| (`[^|]+`) \|", sections("security.md")["Audit log"], flags=re.MULTILINE)
+    words = [word for row in rows for word in re.findall(r"`([a-z_.]+)`", row)]
+    assert sorted(words) == sorted(Action)
 
 
 @pytest.mark.slow

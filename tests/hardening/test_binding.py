@@ -11,11 +11,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from otp_service.api.schemas import CheckCode
 from otp_service.domain import codes, phone
 from otp_service.domain.codes import Cost, Scope
 from otp_service.domain.keyring import Keyring, Keys, Names
 from otp_service.errors import Refused
+from otp_service.schemas.verifications import CheckCode
 from otp_service.storage.records import Records
 from tests.api import Api, Gateways, problem
 
@@ -106,15 +106,18 @@ SPELLED = st.text(alphabet=st.one_of(DIGITS, st.sampled_from("0123456789"), st.c
 
 
 def check_code(written: str) -> None:
-    """Either it is 4 to 10 ASCII digits as it stands, or it is refused and costs nothing: there is one spelling."""
-    accepted = True
+    """What is accepted is read as its ASCII digits in their order, and holds no letter and no digit of another script;
+    4 to 10 ASCII digits as they stand are accepted. So a code has one reading, whatever people paste around it.
+    """
+    plain = re.fullmatch("[0-9]{4,10}", written) is not None
     try:
         read = msgspec.convert({"code": written}, CheckCode)
     except msgspec.ValidationError:
-        accepted = False
+        assert not plain
     else:
-        assert read.code == written
-    assert accepted == (4 <= len(written) <= 10 and all("0" <= character <= "9" for character in written))
+        assert re.fullmatch("[0-9]{4,10}", read.code)
+        assert read.code == re.sub("[^0-9]", "", written)
+        assert not any(unicodedata.category(character)[0] in "LN" for character in re.sub("[0-9]", "", written))
 
 
 def check_phone(written: str, number: int) -> None:

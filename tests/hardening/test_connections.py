@@ -10,6 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from otp_service.api.edge.connections import MOST_REFUSED
 from tests.api import Api
 from tests.edge.hostile import ALWAYS, closed, connected, exchange, marked, read_answer, refused, request
 from tests.hardening.conftest import CONNECTIONS
@@ -32,6 +33,34 @@ def test_one_connection_too_many(guarded: str) -> None:
     while exchange(guarded, request(method=b"GET", path=b"/health/live")).status_code != 200:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_c13_a_crowd_is_no_reason_to_kill_the_process(guarded: str) -> None:
+    """Every place is taken, and three times as many as are heard wait in front: whether it lives is answered at once,
+    nothing else is, and no such answer keeps a place."""
+    live = request(method=b"GET", path=b"/health/live")
+    with ExitStack() as stack:
+        peers = [stack.enter_context(connected(guarded)) for _ in range(CONNECTIONS)]
+        for peer in peers:
+            peer.sendall(live)
+            assert read_answer(peer, "GET").status_code == 200
+        for _ in range(3 * MOST_REFUSED):
+            stack.enter_context(connected(guarded))
+        for _ in range(20):
+            with connected(guarded) as probe:
+                began = time.monotonic()
+                probe.sendall(live)
+                answer = read_answer(probe, "GET")
+                assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+                assert closed(probe)
+                assert time.monotonic() - began < 1
+        for path in (b"/health/ready", b"/v1/verifications", b"/metrics"):
+            refused(exchange(guarded, request(method=b"GET", path=path)), 503, code="busy")
+        for body in (b"x", b"x" * 60_000):
+            refused(exchange(guarded, request(body, path=b"/health/live")), 503, code="busy")
+        with connected(guarded) as silent:
+            refused(read_answer(silent, "GET"), 503, code="busy")
+            assert closed(silent)
 
 
 def test_a_head_has_bounds(service_urls: list[str]) -> None:

@@ -117,7 +117,7 @@ async def test_s03_the_ledger_of_a_phone(
     async with Api(attacked.urls[1], key) as operator:
         problem(await apis[0].http.post("/v1/phones/unlock", json={"to": phone}), 403, "insufficient_scope")
         unlocked = await operator.http.post("/v1/phones/unlock", json={"to": f"8{phone[2:]}"})
-        assert unlocked.json() == {"to": phone, "forgotten": 100}
+        assert unlocked.json() == {"to": phone, "forgotten": 100, "pause_seconds": 0, "limits": {}}
         assert (await operator.http.post("/v1/phones/unlock", json={"to": phone})).json()["forgotten"] == 0
         entries = (await operator.http.get("/v1/audit")).json()["entries"]
     assert [one["action"] for one in entries if one["actor"].startswith("key:")] == ["phone.unlocked"] * 2

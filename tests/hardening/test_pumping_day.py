@@ -6,17 +6,28 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.pumping import BLOCK, simulate
+from benchmarks.pumping import BLOCK, missed, simulate
 
 pytestmark = pytest.mark.slow
 
 ATTACKS, PEOPLE = 2_000, 500
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-async def test_s08_enforce_stops_it_and_refuses_no_person(tmp_path: Path, seed: int) -> None:
-    day = await simulate(tmp_path / "enforce", "enforce", seed, ATTACKS, PEOPLE)
-    assert day.paid_to_attacker <= 20
+@pytest.mark.parametrize(("attack", "most"), [("row", 20), ("spread", 200), ("slow", 200)])
+async def test_a8_as_shipped_an_attack_gets_little_and_people_notice_nothing(
+    tmp_path: Path, attack: str, most: int
+) -> None:
+    day = await simulate(tmp_path / attack, "", 1, None, PEOPLE, attack)
+    assert 0 < day.sms <= most
+    assert missed(day) == []
+    assert day.people["approved"] > PEOPLE * 0.35
+    reasons = {found["reason"] for found in day.report["found"]}
+    assert reasons >= ({"adjacent_numbers"} if attack == "row" else {"strangers"})
+
+
+async def test_s08_enforce_stops_it_and_refuses_no_person(tmp_path: Path) -> None:
+    day = await simulate(tmp_path / "enforce", "enforce", 1, ATTACKS, PEOPLE)
+    assert day.sms <= 10
     assert day.refused_people == []
     assert day.people["approved"] > PEOPLE * 0.35
     assert BLOCK in {found["value"] for found in day.report["found"]}
@@ -24,7 +35,6 @@ async def test_s08_enforce_stops_it_and_refuses_no_person(tmp_path: Path, seed: 
 
 async def test_s08_shadow_names_the_same_block(tmp_path: Path) -> None:
     day = await simulate(tmp_path / "shadow", "shadow", 1, ATTACKS, PEOPLE)
-    assert day.paid_to_attacker > ATTACKS * 0.9
-    assert {found["value"] for found in day.report["found"]} == {BLOCK}
+    assert day.sms > ATTACKS * 0.9
+    assert BLOCK in {found["value"] for found in day.report["found"]}
     assert day.report["total"]["would_refuse"] > ATTACKS * 0.9
-    assert day.report["total"]["converted"] == 0

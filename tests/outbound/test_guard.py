@@ -15,7 +15,7 @@ from otp_service import settings
 from otp_service.domain.addresses import is_public
 from otp_service.domain.networks import Network
 from otp_service.errors import SettingsError
-from otp_service.outbound.guard import Guard
+from otp_service.outbound.address_guard import AddressGuard
 from otp_service.outbound.receiver import Answer, Receiver
 from tests.gateways.stub import Stub
 from tests.gateways.test_transport import NAME, certificate
@@ -84,7 +84,7 @@ def read(text: str, tmp_path: Path) -> settings.Settings:
 
 
 async def sent(url: str, networks: Sequence[str] = (), *, public: bool = True) -> Answer:
-    receiver = Receiver(url, Guard([Network.parse(network) for network in networks], public=public))
+    receiver = Receiver(url, AddressGuard([Network.parse(network) for network in networks], public=public))
     try:
         return await receiver.post(b"{}", {}, seconds=2)
     finally:
@@ -145,7 +145,7 @@ async def test_an_answer_of_the_name_server_is_used_once_and_as_a_whole(names: N
     with recorded() as peers:
         assert await sent("https://mixed.test/") == Answer(why="address")
         assert peers == []
-        receiver = Receiver("https://rebinding.test/", Guard([]))
+        receiver = Receiver("https://rebinding.test/", AddressGuard([]))
         assert await receiver.post(b"{}", {}) == Answer(why="unreachable")
         assert await receiver.post(b"{}", {}) == Answer(why="address")
         await receiver.close()
@@ -179,7 +179,9 @@ async def test_tls_and_host_go_by_the_name_though_the_address_is_pinned(tmp_path
     context.sni_callback = lambda _socket, name, _context: heard.append(name)
     trusted = ssl.create_default_context(cafile=tmp_path / "certificate.pem")
     async with Stub(tls=context) as stub:
-        receiver = Receiver(f"https://{NAME}:{stub.port}/x", Guard([Network.parse("127.0.0.0/8")]), ssl_context=trusted)
+        receiver = Receiver(
+            f"https://{NAME}:{stub.port}/x", AddressGuard([Network.parse("127.0.0.0/8")]), ssl_context=trusted
+        )
         assert await receiver.post(b"{}", {}) == Answer(200)
         await receiver.close()
         assert heard == [NAME]

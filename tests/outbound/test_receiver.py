@@ -22,7 +22,7 @@ from otp_service.domain.webhooks import (
     types_heard,
     verdict,
 )
-from otp_service.outbound.guard import Guard
+from otp_service.outbound.address_guard import AddressGuard
 from otp_service.outbound.receiver import MAX_RETRY_AFTER_SECONDS, Answer, Receiver, retry_after
 from tests.gateways.stub import Stub, closed_port
 
@@ -30,7 +30,7 @@ LOOPBACK = [Network.parse("127.0.0.0/8")]
 
 
 async def answer(url: str, seconds: float = 0.4) -> Answer:
-    receiver = Receiver(url, Guard(LOOPBACK))
+    receiver = Receiver(url, AddressGuard(LOOPBACK))
     try:
         return await receiver.post(b"{}", {}, seconds=seconds)
     finally:

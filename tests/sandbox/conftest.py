@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from otp_service.children import die_with_us
+from otp_service.child_process import die_with_us
 from tests.running import free_port
 
 from .receiver import Receiver, receiving

@@ -53,6 +53,8 @@ async def test_messages_newest_first_and_by_digits(sandbox: Sandbox) -> None:
         "button_text": "",
         "button_url": "",
         "image_url": "",
+        "subject": "",
+        "html": "",
     }
 
 

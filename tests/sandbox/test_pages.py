@@ -9,7 +9,7 @@ import pytest
 
 from otp_service.sandbox.app import create_sandbox
 from otp_service.sandbox.pages.html import TEMPLATES
-from otp_service.sandbox.pages.words import EN, RU
+from otp_service.sandbox.pages.words import EN, PROBLEMS_IN_RUSSIAN, RU
 
 from .speak import PHONE, Sandbox, sms
 from .stub_service import (
@@ -61,6 +61,62 @@ async def test_fragments_follow_the_messages(sandbox: Sandbox) -> None:
 
     assert "delivered" in (await sandbox.http.get("/fragments/screen")).text
     assert f"+{PHONE}" in (await sandbox.http.get("/fragments/phones")).text
+
+
+async def test_p15_clear_hides_and_forgets_nothing(sandbox: Sandbox) -> None:
+    await sandbox.send(sms(text="Old one"))
+    assert "<title>(1) Sandbox phone</title>" in (await sandbox.http.get("/")).text
+    cleared = await sandbox.http.post("/clear", follow_redirects=True)
+    assert "Old one" not in cleared.text
+    assert "<title>Sandbox phone</title>" in cleared.text
+    assert [found["text"] for found in (await sandbox.http.get("/_sim/messages")).json()] == ["Old one"]
+    await sandbox.send(sms(text="New one"))
+    page = (await sandbox.http.get("/")).text
+    assert "New one" in page
+    assert "Old one" not in page
+    assert 'data-total="1"' in (await sandbox.http.get("/fragments/phones")).text
+    await sandbox.http.post("/_sim/reset")
+    assert "No messages yet" in (await sandbox.http.get("/")).text
+
+
+async def test_p15_search_in_texts(sandbox: Sandbox) -> None:
+    await sandbox.send(sms(text="Код: 042137"))
+    await sandbox.send(sms(text="Ваш заказ едет"))
+
+    async def found(q: str) -> str:
+        return (await sandbox.http.get("/fragments/screen", params={"q": q})).text
+
+    assert "042137" in await found(" код ")
+    assert "заказ" not in await found("код")
+    assert "заказ" in await found("ЗАКАЗ")
+    assert "042137" in await found("2137")
+    assert "No message has these words." in await found("чай")
+    assert 'value="&quot;&gt;&lt;b&gt;"' in (await sandbox.http.get("/", params={"q": '"><b>'})).text
+
+
+async def test_p15_a_fault_by_a_click(sandbox: Sandbox) -> None:
+    await sandbox.http.post("/traffic/faults", data={"gateway": "xml", "fault": "fault_html"})
+    page = await sandbox.http.post(
+        "/traffic/faults", data={"gateway": "xml", "fault": "fault_down"}, follow_redirects=True
+    )
+    assert page.text.count('class="state ill"') == 1
+    for _ in range(2):  # until it is well again
+        assert (await sandbox.http.post("/xml/", content=b"<request/>")).status_code == 503
+    assert "<td>xml</td><td></td><td>status</td>" in (await sandbox.http.get("/fragments/requests")).text
+    await sandbox.http.post("/traffic/faults", data={"gateway": "xml", "fault": ""})
+    assert (await sandbox.http.get("/_sim/faults")).json() == []
+    await sandbox.send(sms())
+    for wrong in ({"gateway": "nobody", "fault": "fault_down"}, {"gateway": "xml", "fault": "<b>"}, {}):
+        assert (await sandbox.http.post("/traffic/faults", data=wrong)).status_code == 400
+
+
+async def test_p15_faults_of_others_stay(sandbox: Sandbox) -> None:
+    await sandbox.http.post("/_sim/faults", json={"gateway": "*", "fault": "latency", "seconds": 0.0, "times": None})
+    await sandbox.http.post("/traffic/faults", data={"gateway": "smska", "fault": "fault_slow"})
+    await sandbox.http.post("/traffic/faults", data={"gateway": "smska", "fault": ""})
+    page = await sandbox.http.get("/traffic")
+    assert "latency" in page.text
+    assert [row["fault"]["gateway"] for row in (await sandbox.http.get("/_sim/faults")).json()] == ["*"]
 
 
 async def test_languages(sandbox: Sandbox) -> None:
@@ -144,6 +200,11 @@ async def test_demo_says_what_the_service_says(visitor: Visitor) -> None:
     assert f'value="{REFUSED_PHONE}"' in visitor.page
 
 
+async def test_p5_demo_says_it_in_russian_too(visitor: Visitor) -> None:
+    visitor.http.headers["accept-language"] = "ru"
+    assert await visitor.do("start", phone=REFUSED_PHONE) == PROBLEMS_IN_RUSSIAN["too_soon"]
+
+
 async def test_demo_begins_again_when_the_attempts_are_used_up(visitor: Visitor) -> None:
     await visitor.do("start", phone=f"+{PHONE}")
 
@@ -213,3 +274,25 @@ async def test_demo_without_the_service(api_key: str, word: str) -> None:
 
         assert (await visitor.do("start", phone=f"+{PHONE}")).startswith(EN[word])
         assert (await client.get("/demo")).status_code == 200
+
+
+async def test_the_phone_sends(sandbox: Sandbox) -> None:
+    """A form of the phone that is shown; what it sent stands beside what came."""
+    attack = '<script>alert(1)</script>"'
+    assert 'action="/send"' not in (await sandbox.http.get("/")).text
+    assert 'action="/send"' not in (await sandbox.http.get("/", params={"phone": "anna@example.org"})).text
+    assert f'name="from" value="{PHONE}"' in (await sandbox.http.get("/", params={"phone": f"+{PHONE}"})).text
+    told = await sandbox.http.post("/send", data={"from": f"+{PHONE}", "to": "+7 900 111-22-33", "text": attack})
+    assert (told.status_code, told.headers["location"]) == (303, f"/?phone={PHONE}")
+    page = (await sandbox.http.get("/", params={"phone": PHONE})).text
+    assert "message own" in page
+    assert "+79001112233" in page
+    assert attack not in page
+    assert "message own" not in (await sandbox.http.get("/", params={"phone": "79160000099"})).text
+    right = {"from": PHONE, "to": "7900", "text": "x"}
+    for wrong in ({"from": ""}, {"from": "1" * 16}, {"to": "x"}, {"text": " "}, {"text": "x" * 1001}):
+        assert (await sandbox.http.post("/send", data=right | wrong)).status_code == 400
+    elsewhere = await sandbox.http.post(
+        "/send", data={"from": PHONE, "to": "7900", "text": "x", "back": "//evil.example"}
+    )
+    assert elsewhere.headers["location"] == f"/?phone={PHONE}"

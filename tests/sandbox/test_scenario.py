@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from statistics import median
 from typing import Any
@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from otp_service.sandbox.app import create_sandbox
+from otp_service.sandbox.scenario import Scenario, Scenarios, person_of
 
 from .speak import PHONE, Sandbox, password_request, sms
 from .test_faults import raw
@@ -152,3 +153,49 @@ async def test_mistakes(sandbox: Sandbox, scenario: dict[str, Any], words: str) 
 
     assert answer.status_code == 400
     assert words in answer.text
+
+
+TRUE: dict[str, Any] = {"operators": 4, "banned_share": 0.2, "paused_share": 0.1}
+
+
+async def test_whom_no_sms_reaches_is_reached_by_no_gateway_and_at_no_time() -> None:
+    async with in_process() as http:
+        sandbox = Sandbox(http)
+        await begin(sandbox, seed="1", **TRUE)
+        scenario = Scenario(seed="1", **TRUE)
+        first, second = await fates(sandbox, PHONES), await fates(sandbox, PHONES)
+        reach = {phone: person_of(scenario, phone).reach for phone in PHONES}
+        assert Counter(reach.values())["banned"] == pytest.approx(100, abs=30)
+        assert Counter(reach.values())["paused"] == pytest.approx(50, abs=20)
+        for phone, who in reach.items():
+            assert (first[phone] is None, second[phone] is None) == (who != "reachable",) * 2
+
+
+async def test_a_gateway_is_faster_with_some_operators() -> None:
+    async with in_process() as http:
+        sandbox = Sandbox(http)
+        scenario = Scenario(seed="3", operators=4, operator_factor=(0.2, 5))
+        await begin(sandbox, seed="3", operators=4, operator_factor=[0.2, 5])
+        times = await fates(sandbox, PHONES)
+        by_operator = [
+            median(after for phone, after in times.items() if after and person_of(scenario, phone).operator == operator)
+            for operator in range(4)
+        ]
+        assert max(by_operator) > 1.5 * min(by_operator)
+
+
+def test_an_outage_of_all_is_at_the_same_time() -> None:
+    under_way, began = Scenarios(), datetime(2026, 1, 1, tzinfo=UTC)
+    under_way.begin(Scenario(seed="1", common_outage_share=0.2, outage_seconds=30), began)
+    moments = [began + timedelta(seconds=10 * step) for step in range(2000)]
+    out = [[under_way.outage(name, moment) is not None for name in ("password", "smska")] for moment in moments]
+    assert all(one == other for one, other in out)
+    assert sum(one for one, _ in out) == pytest.approx(400, abs=150)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"banned_share": 0.6, "paused_share": 0.6}, {"operator_factor": [3, 1]}, {"operators": 101}]
+)
+async def test_people_that_cannot_be(wrong: dict[str, Any]) -> None:
+    async with in_process() as http:
+        assert (await http.post("/_sim/scenario", json=wrong)).status_code == 400

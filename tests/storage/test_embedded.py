@@ -34,7 +34,7 @@ OTHER_PROCESS = """
 import asyncio, sys, uvloop
 from pathlib import Path
 from types import SimpleNamespace
-from otp_service import children
+from otp_service import child_process as children
 from otp_service.storage import embedded
 async def main():
     async with embedded.embedded_server(Path(sys.argv[1])) as url:

@@ -136,7 +136,7 @@ async def test_a_drifting_clock_is_followed(api: Api, subject: str, redis: Redis
     state = await state_of(redis, name, factor)
     assert (state["drift"], state["step"]) == (-1, step - 1)
     await set_state(redis, name, factor, step=0)
-    assert await outcome(api, factor, app.at(step - 3)) == "wrong_code"
+    assert await outcome(api, factor, app.at(step - 3)) == "clock_off"
     assert await outcome(api, factor, app.at(step - 2)) == "approved"
     assert (await state_of(redis, name, factor))["drift"] == -2
     assert await outcome(api, factor, app.at(step - 2)) == "already_used"

@@ -61,9 +61,15 @@ async def test_every_key_is_in_the_catalogue_and_ends(api: Api, gateways: Gatewa
         if pattern not in endless:
             assert await redis.ttl(raw) > 0, name
     # What workers write, or clean up.
-    later = ("due", "out", "events", "eventstate", "heard", "ends", "turns", "sms", "hook", "hookopen")
-    attacked = ("fraud", "alarm", "spending")  # stories/test_pumping.py looks at these
-    assert seen >= {pattern for pattern in kinds if pattern.split(":")[1] not in (*later, *attacked)}
+    later = ("due", "out", "events", "eventstate", "heard", "ends", "turns", "sms", "hook", "hookopen",
+             "hours", "days", "routes", "report")  # fmt: skip
+    attacked = ("fraud", "alarm", "spending", "challenges", "verified")  # stories/test_pumping.py looks at these
+    of_facade = ("twilio", "attempts")  # tests/twilio
+    damaged = ("unreadable", "aside")  # tests/faults
+    of_console = ("{operators}", "lists")  # tests/console
+    in_vain = ("unreached",)  # stories/test_unreached.py
+    elsewhere = (*in_vain, *later, *attacked, *of_facade, *damaged, *of_console)
+    assert seen >= {pattern for pattern in kinds if pattern.split(":")[1] not in elsewhere}
 
 
 async def test_the_end_of_a_verification_takes_its_hashes_with_it(
@@ -77,7 +83,8 @@ async def test_the_end_of_a_verification_takes_its_hashes_with_it(
         assert secret == ({b"salt", b"hash:gateway"} if end == "pending" else set())
         size = await redis.memory_usage(name)
         assert size is not None
-        assert size < (2048 if end == "pending" else 1300), (end, size)
+        # Of a compact one, some 130 are the country and what statistics have counted of its message.
+        assert size < (2048 if end == "pending" else 1400), (end, size)
         assert 86_000 < await redis.ttl(name) <= 87_000
 
 
@@ -148,6 +155,6 @@ async def test_a_disabled_phone_stays_so_until_it_is_unlocked(
     environ = dict(os.environ) | service_environ(folder, redis_url, sandbox_process)
     command = [sys.executable, "-m", "otp_service", "phones", "unlock", "--application", "web", "--phone", phone]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
-    assert "100 wrong codes in a row forgotten" in done.stdout
+    assert "forgotten: 100 wrong codes in a row" in done.stdout
     assert await api.outcome(started["id"], code) == "approved"
     assert await redis.exists(fails) == 0

@@ -19,7 +19,7 @@ from otp_service.storage.connection import Database
 from otp_service.storage.embedded import embedded_server
 from otp_service.storage.schedule import Job, Schedule
 from otp_service.storage.topology import Call, Reply, Server, Single
-from otp_service.worker import SLEEP_SECONDS, SWEEP_SECONDS, Worker
+from otp_service.worker.worker import SLEEP_SECONDS, SWEEP_SECONDS, Worker
 from tests.clock import faked_server
 
 NAMES = Names(b"test", 256)

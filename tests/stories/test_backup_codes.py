@@ -36,7 +36,7 @@ async def test_each_is_good_once_and_new_ones_end_them(api: Api, second: Api, su
     found = await asked(second, subject, codes[3])
     assert found == {
         "subject": subject, "outcome": "approved", "approved": True, "factor": "backup_code", "factor_id": None,
-        "name": None, "backup_codes_left": 9,
+        "name": None, "backup_codes_left": 9, "seconds": None, "detail": None,
     }  # fmt: skip
     assert (await asked(api, subject, codes[3]))["outcome"] == "already_used"
     assert (await asked(api, subject, codes[4].replace("-", " ").lower()))["outcome"] == "approved"

@@ -164,6 +164,7 @@ async def test_no_money_shuts_all_gateways_of_the_account_until_a_top_up(world: 
     assert route_of(await world.first.started(number())) == ["targetsms-xml"]
 
 
+@pytest.mark.slow
 async def test_a_low_balance_is_told_once(world: World) -> None:
     async def asked_again() -> dict[str, Any]:
         await world.redis.zadd("otp:due:{gateways}", {"balance:smska": 1})

@@ -39,6 +39,7 @@ async def test_the_gateway_makes_the_code_by_default(api: Api, gateways: Gateway
     assert answer == {
         "id": started["id"], "outcome": "approved", "approved": True, "status": "approved", "attempts_left": 4,
         "to": phone, "purpose": "login", "reference": "order-77", "subject": None, "test": False,
+        "assurance": "held",
     }  # fmt: skip
 
 

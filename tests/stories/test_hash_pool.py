@@ -17,10 +17,10 @@ import pytest
 from argon2.exceptions import HashingError
 from redis.asyncio import Redis
 
-from otp_service import hashing
+from otp_service import hash_pool
 from otp_service.domain.codes import HASH_BYTES, Cost, Scope, keyed, stretch
 from otp_service.domain.keyring import Keyring
-from otp_service.hashing import NICER, HashPool
+from otp_service.hash_pool import NICER, HashPool
 from otp_service.settings import Hashing
 from otp_service.storage import keys
 from otp_service.storage.connection import Database
@@ -33,7 +33,7 @@ SLOW = Cost(memory_kib=32768, time_cost=3, parallelism=1)
 LEAVES_DURING_A_HASH = """
 import asyncio, os
 from otp_service.domain.codes import Cost, Scope
-from otp_service.hashing import HashPool
+from otp_service.hash_pool import HashPool
 from otp_service.settings import Hashing
 
 async def main():
@@ -93,7 +93,7 @@ async def test_nothing_is_hashed_for_one_who_has_left(pool: HashPool, monkeypatc
 
     complaints: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-    monkeypatch.setattr(hashing, "stretch", counted)
+    monkeypatch.setattr(hash_pool, "stretch", counted)
     asked = [asyncio.ensure_future(digest(pool, SLOW)) for _ in range(5)]
     while not computed:
         await asyncio.sleep(0)

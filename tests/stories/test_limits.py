@@ -110,7 +110,7 @@ async def test_a_repeated_resend_sends_once(api: Api, second: Api, gateways: Gat
 
 
 async def test_the_ledger_of_a_phone(api: Api, gateways: Gateways, phone: str) -> None:
-    """From 20 wrong codes in a row on the phone waits; a new verification or a resend does not help."""
+    """From 20 wrong codes in a row on the phone waits; all checks but the first of a verification."""
     judged = 0
     for _ in range(4):
         started = await api.started(phone)
@@ -121,11 +121,12 @@ async def test_the_ledger_of_a_phone(api: Api, gateways: Gateways, phone: str) -
     assert judged == 20
 
     started = await api.started(phone)
+    assert (await api.check(started["id"], "000000")).status_code == 200  # the first one of a verification
     answer = await api.check(started["id"], "123456")
 
     problem(answer, 429, "too_many_failures")
-    assert 25 <= int(answer.headers["retry-after"]) <= 30
-    assert (await api.status(started["id"])).json()["attempts_left"] == 5
+    assert 55 <= int(answer.headers["retry-after"]) <= 60
+    assert (await api.status(started["id"])).json()["attempts_left"] == 4
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ async def test_spellings_of_one_phone(api: Api, phone: str, written: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "written", ["+7٩١٦1234567", "＋79161234567", "+7916123456", "call me", "+891612345", "+7916123456789", "12345"]
+    "written", ["+7٩١٦1234567", "+7916123456a", "+7916123456", "call me", "+891612345", "+7916123456789", "12345"]
 )
 async def test_what_is_no_phone(api: Api, written: str) -> None:
     found = problem(await api.start(written), 422, "invalid_phone")

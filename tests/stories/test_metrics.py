@@ -46,7 +46,33 @@ async def test_a_verification_leaves_its_traces_in_the_metrics(api: Api, gateway
     assert grown("otp_refusals_total", "invalid_phone") == 1
     assert grown("otp_refusals_total", "unauthorized") == 1
     assert grown("otp_hash_seconds_count") == grown("otp_hash_wait_seconds_count") == 2  # the start's and the check's
-    assert grown("otp_storage_seconds_count", "settle") == 1
-    assert grown("otp_storage_faults_total", "settle") == 0
+    assert grown("otp_storage_seconds_count", "verification/settle") == 1
+    assert grown("otp_storage_faults_total", "verification/settle") == 0
     assert after[("otp_build_info", platform.python_version(), __version__)] == 1
     assert not [sample for sample in after if phone[1:] in "".join(sample)]
+
+
+async def test_what_rules_divide_and_wait_for_stands_at_zero_from_the_start(api: Api) -> None:
+    """A counter that its first event creates shows no growth, and a ratio over none is empty."""
+    found = set(await scraped(api))
+    for gateway, channel in (("targetsms-password", "sms"), ("targetsms-xml", "sms")):
+        assert ("otp_approval_seconds_count", "web", gateway) in found
+        for reason in ("credentials", "funds", "sender", "account_blocked", "bad_request"):
+            assert ("otp_sends_total", channel, gateway, reason, "rejected") in found
+        assert ("otp_messages_final_total", channel, gateway, "delivered") in found
+    for result in ("sent", "failed", "rejected"):
+        assert ("otp_verifications_total", "web", result) in found
+    assert {("otp_wrong_code_alarms_total", scope) for scope in ("all", "web")} <= found
+    assert ("otp_unreadable_total", "otp:v:{p}:<id>") in found
+
+
+async def test_a_number_that_gateways_refuse_is_not_told_as_a_start_without_a_gateway(
+    api: Api, gateways: Gateways, phone: str
+) -> None:
+    before = await scraped(api)
+    await gateways.fail("password", "error", error="Укажите номер телефона.")
+    problem(await api.start(phone), 422, "phone_rejected")
+    after = await scraped(api)
+    name, application = "otp_verifications_total", "web"
+    assert after[name, application, "rejected"] == before[name, application, "rejected"] + 1
+    assert after[name, application, "failed"] == before[name, application, "failed"]

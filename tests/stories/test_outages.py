@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.api import Api, Gateways, problem
-from tests.running import API_KEY, RedisServer, running_service, written
+from tests.running import API_KEY, RedisServer, process, running_service, service_environ, wait_for, written
 
 
 @pytest.fixture
@@ -84,6 +84,7 @@ async def test_redis_goes_away_and_comes_back(
         await api.started(f"{phone[:-2]}21")
 
 
+@pytest.mark.slow
 async def test_killed_between_send_and_answer_the_retry_sends_no_second_sms_by_xml(
     tmp_path: Path, redis_server: RedisServer, sandbox_process: str, gateways: Gateways, phone: str
 ) -> None:
@@ -158,3 +159,52 @@ async def test_data_survive_a_kill_of_redis(
         await asyncio.sleep(0.2)
         assert await api.outcome(used["id"], used_code) == "already_approved"
         assert await api.outcome(live["id"], live_code) == "approved"
+
+
+@pytest.mark.slow
+async def test_killed_during_a_check_the_repeat_is_judged_without_counting_again(
+    tmp_path: Path, redis_server: RedisServer, sandbox_process: str, gateways: Gateways, phone: str
+) -> None:
+    """Each computation takes a second, so that the process dies between the count and the verdict."""
+    slow = {"OTP__HASHING__MEMORY_KIB": "65536", "OTP__HASHING__TIME_COST": "16"}
+    with running_service(tmp_path, redis_server.url, sandbox_process, **slow) as (url, child, _):
+        async with Api(url, API_KEY) as api, Redis.from_url(redis_server.url) as redis:
+            started = await api.started(phone)
+            code = (await gateways.codes(phone))[0]
+            (name,) = [name async for name in redis.scan_iter(match=f"otp:v:*{started['id']}")]
+            check = asyncio.create_task(api.check(started["id"], code, key="dies-" + phone))
+            while await redis.hget(name, "attempts") != b"1":
+                await asyncio.sleep(0.002)
+            child.kill()
+            await asyncio.gather(check, return_exceptions=True)
+    async with service(tmp_path, redis_server.url, sandbox_process) as (api, _):
+        while (answer := await api.check(started["id"], code, key="dies-" + phone)).status_code == 409:
+            problem(answer, 409, "request_in_progress")
+            await asyncio.sleep(0.3)
+        assert answer.status_code == 200, answer.text
+        assert (answer.json()["outcome"], answer.json()["attempts_left"]) == ("approved", 4)
+
+
+@pytest.mark.slow
+async def test_the_parent_of_several_processes_is_killed(
+    tmp_path: Path, sandbox_process: str, gateways: Gateways, phone: str
+) -> None:
+    """Its processes end by themselves, the embedded store with them. What was answered is there at the next start."""
+    where = f"embedded:{tmp_path}/data"
+    environ, log = service_environ(tmp_path, where, sandbox_process), tmp_path / "log"
+    url = f"http://127.0.0.1:{environ['OTP_PORT']}"
+    with process(["otp_service", "serve", "--workers", "2"], environ, log) as parent:
+        wait_for(f"{url}/health/live", parent, log)
+        async with Api(url, API_KEY) as api:
+            started = await api.started(phone)
+        children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+        assert len(children) == 3
+        await asyncio.sleep(1.2)  # the file is synced each second
+        parent.kill()
+        parent.wait()
+        deadline = time.monotonic() + 20
+        while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < deadline:
+            await asyncio.sleep(0.1)
+        assert not [child for child in children if Path(f"/proc/{child}").exists()]
+    async with service(tmp_path, where, sandbox_process) as (api, _):
+        assert await api.outcome(started["id"], (await gateways.codes(phone))[0]) == "approved"

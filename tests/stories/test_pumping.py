@@ -25,6 +25,7 @@ from tests.stories.test_check import wrong
 
 SETTINGS = {
     "OTP__GUARD__IP_FLOOR": "6",
+    "OTP__GUARD__REGION_FLOOR": "10000",
     "OTP__GUARD__COUNTRY_FLOOR": "3",
     "OTP__GUARD__ALLOW": "+7958777,192.0.2.128/25",
     "OTP__GUARD__BLOCK": "+7958666,198.51.100.0/24",
@@ -115,6 +116,7 @@ async def test_a_row_of_numbers_in_shadow(callers: dict[str, list[Api]], gateway
     (line,) = [one for one in found["found"] if one["value"] == mine]
     assert line == {
         "reason": "adjacent_numbers", "value": mine, "refused": 0, "would_refuse": 13, "converted": 1,
+        "challenged": 0, "challenge_passed": 0,
     }  # fmt: skip
     again = await api.started(started[10]["to"])
     assert (again["guard"]["decision"], again["guard"]["reasons"][0]["reason"]) == ("passed", "verified_number")
@@ -316,4 +318,4 @@ async def test_keys_of_it_are_in_the_catalogue_and_end(
             if kind.pattern.split(":")[1] in ("places", "fraud", "tally"):
                 held = str(await (redis.lrange(raw, 0, -1) if kind.type == "list" else redis.hgetall(raw)))
                 assert not re.search(r"\+79\d{9}", held), raw
-    assert seen >= {"fraud", "spending", "tally", "places", "proved", "limit"}
+    assert seen >= {"fraud", "spending", "tally", "places", "proved", "verified", "limit"}

@@ -112,6 +112,8 @@ async def each_platform_has_its_last_line(api: Api, gateways: Gateways, phone: s
         ({"client": {"platform": "android"}}, f"Действует 5 минут.\n{HASH}"),
         ({"client": {"platform": "ios"}}, "Действует 5 минут."),
         ({"client": {"platform": "web"}, "locale": "en"}, f" Do not share it with anyone.\n@{HOST} #"),
+        ({"client": {"platform": "ios"}, "locale": "kk-Cyrl-KZ"}, " — Example коды. Оны ешкімге айтпаңыз."),
+        ({"client": {"platform": "ios"}, "locale": "ja-JP"}, "Действует 5 минут."),  # falls back to the application's
         ({"client": {"platform": "web"}, "channel": "viber"}, "Действует 5 минут."),  # no browser reads Viber
     ]
     for which, (body, ending) in enumerate(endings):

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from otp_service import tracing
 from otp_service.errors import SettingsError
+from otp_service.telemetry import tracing
 from tests.api import Api, Gateways
 from tests.running import API_KEY, running_service
 
@@ -71,9 +71,9 @@ async def test_a_request_is_a_trace_without_personal_data(
     assert start.trace_id.hex() == check.trace_id.hex() == TRACE
     assert said(start)["http.response.status_code"] == 201
     assert said(start)["http.route"] == "/v1/verifications"
-    assert spans["redis start"].parent_span_id == start.span_id
-    assert spans["redis settle"].parent_span_id == check.span_id
-    assert spans["redis settle"].kind == 3  # client
+    assert spans["redis verification/start"].parent_span_id == start.span_id
+    assert spans["redis verification/settle"].parent_span_id == check.span_id
+    assert spans["redis verification/settle"].kind == 3  # client
     assert said(spans["send targetsms-password"]) == {
         "otp.gateway": "targetsms-password",
         "otp.channel": "sms",

@@ -7,10 +7,12 @@ the service, which has a Redis of its own, so that no other looks at them.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -31,6 +33,8 @@ class World:
     gateways: Gateways
     redis: Redis
     url: str
+    log: Path = Path(os.devnull)
+    """Of the service, where a story reads it."""
 
     async def until(self, verification_id: str, wanted: list[str], seconds: float = 8) -> dict[str, Any]:
         """The verification once its messages' statuses are as wanted, watched by long polls."""
@@ -74,13 +78,13 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
                 "OTP__GATEWAYS__TARGETSMS_XML__CALLBACK_TOKEN": TOKEN,
                 "OTP__GATEWAYS__TARGETSMS_XML__REGISTER_CALLBACK": "true",
             }
-            with running_service(folder, redis_url, sandbox, **settings) as (url, _, _):
+            with running_service(folder, redis_url, sandbox, **settings) as (url, _, log):
                 async with (
                     Api(url, API_KEY) as api,
                     httpx.AsyncClient(base_url=sandbox, trust_env=False, verify=False, timeout=30) as http,
                     Redis.from_url(redis_url, protocol=2) as redis,
                 ):
-                    yield World(api, Gateways(http), redis, url)
+                    yield World(api, Gateways(http), redis, url, log)
 
 
 @pytest.fixture(autouse=True)
@@ -147,6 +151,20 @@ async def test_a_failed_message_is_replaced_until_no_send_is_left(world: World) 
     assert await world.api.outcome(started["id"], local[0]) == "approved"
 
 
+async def test_a_gateway_that_the_settings_name_no_more(world: World) -> None:
+    """Its message is left as it is, and those of others that are looked at with it are seen to."""
+    left = [(await world.api.started(number("02")))["id"] for _ in range(3)]
+    for verification_id in left:
+        await world.hurry(verification_id, **{"m1:gateway": "gone", "failover_at": 1})
+    to = number("03")
+    started = await world.api.started(to)
+    await world.until(started["id"], ["undelivered", "undelivered", "rejected", "undelivered", "rejected"], 20)
+    for verification_id in left:
+        found = (await world.api.status(verification_id)).json()
+        assert [(m["gateway"], m["status"]) for m in found["messages"]] == [("gone", "accepted")]
+    assert "jobs_failed" not in world.log.read_text()
+
+
 @pytest.mark.parametrize(("ending", "status"), [("04", "expired"), ("05", "unknown")])
 async def test_only_a_failure_is_replaced_never_what_is_unknown(world: World, ending: str, status: str) -> None:
     started = await world.api.started(number(ending))
@@ -158,6 +176,7 @@ async def test_only_a_failure_is_replaced_never_what_is_unknown(world: World, en
     assert (len(found["messages"]) > 1) == (status == "expired")
 
 
+@pytest.mark.slow
 async def test_silence_is_replaced_where_reports_are_known_to_come(world: World) -> None:
     """Ending 02: the gateway takes it and tells nothing."""
     for _ in range(3):
@@ -262,7 +281,7 @@ async def test_support_finds_what_a_person_received(world: World) -> None:
     assert nobody.json() == {"verifications": []}
 
 
-# Pushes
+# Callbacks
 
 
 def pushed(*states: tuple[str, str]) -> bytes:
@@ -291,6 +310,18 @@ async def test_a_push_is_believed_only_after_the_gateway_was_asked(world: World)
     assert found["messages"][0]["status"] == "accepted"
 
 
+async def test_a_push_of_a_thousand_states_is_acknowledged(world: World) -> None:
+    """As long as the document allows it, on this route alone."""
+    body = pushed(*((str(10**18 + number), "partly_deliver") for number in range(1000)))
+    assert len(body) > 64 * 1024
+
+    answer = await push(world, body)
+
+    assert (answer.status_code, answer.text.count("<id_sms>")) == (200, 1000)
+    assert (await push(world, body + b" " * 128 * 1024)).status_code == 413
+    assert (await world.api.http.post("/v1/verifications", content=body)).status_code == 413
+
+
 @pytest.mark.parametrize(
     ("body", "token", "status"),
     [
@@ -301,7 +332,7 @@ async def test_a_push_is_believed_only_after_the_gateway_was_asked(world: World)
         (b'<!DOCTYPE a [<!ENTITY x "y">]><request><state id_sms="1">&x;</state></request>', TOKEN, 200),
         (b"\xff\xfe\x00" * 100, TOKEN, 200),
         (b"<request>" + b"<state/>" * 5000 + b"</request>", TOKEN, 200),
-        (b"x" * 70_000, TOKEN, 413),
+        (b"x" * 140_000, TOKEN, 413),
     ],
 )
 async def test_what_is_no_push_acknowledges_nothing(world: World, body: bytes, token: str, status: int) -> None:

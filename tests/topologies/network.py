@@ -70,6 +70,7 @@ class Network:
         self.lost_replies = 0.0
         """Share of chunks from a server to the service that never arrive; the connection is reset, or goes silent."""
         self.lost = 0
+        self._closing = False
         self._cut: set[frozenset[int]] = set()
         self._wires: set[Wire] = set()
         self._loop = asyncio.new_event_loop()
@@ -124,13 +125,14 @@ class Network:
     async def _close(self) -> None:
         for server in self._servers:
             server.close()
-        await asyncio.sleep(0.1)  # what was accepted a moment ago gets its wire, and can be closed with it
-        for wire in list(self._wires):
-            wire.reset()
-        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # Nothing is canceled: a task that has not begun has a connection already, which nobody else would close.
+        self._closing = True
+        deadline = self._loop.time() + 5
+        while len(tasks := asyncio.all_tasks()) > 1 and self._loop.time() < deadline:
+            self._healed.set()
+            for wire in list(self._wires):
+                wire.reset()
+            await asyncio.wait(tasks - {asyncio.current_task()}, timeout=0.1)
         await asyncio.sleep(0.1)  # transports are closed a moment after they were told to
 
     async def _carry(self, number: int, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -169,8 +171,10 @@ class Network:
         raise ConnectionResetError
 
     async def _passable(self, wire: Wire) -> None:
-        while wire.dead or wire.ends in self._cut:
+        while not self._closing and (wire.dead or wire.ends in self._cut):
             await self._healed.wait()
+        if self._closing:
+            raise ConnectionResetError
 
 
 @contextmanager

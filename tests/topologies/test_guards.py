@@ -13,8 +13,9 @@ import pytest
 import structlog
 
 from otp_service import settings
+from otp_service.domain.keyring import Keyring
 from otp_service.errors import SettingsError
-from otp_service.storage import guards
+from otp_service.storage import preflight
 from otp_service.storage.connection import open_database
 from tests.clock import LIBRARIES
 from tests.topologies.network import known
@@ -25,8 +26,9 @@ async def start(url: str, *, confirm_replicas: int = 0, allow_no_persistence: bo
     """What a process does with Redis before it serves."""
     config = settings.Redis(url=url, confirm_replicas=confirm_replicas, timeout_seconds=0.3)
     async with open_database(config) as database:
-        await guards.wait_until_there(database, patience=0.5)
-        await guards.refuse_unfit(database, allow_no_persistence=allow_no_persistence)
+        await preflight.wait_until_there(database, patience=0.5)
+        keyring = Keyring(["a root secret of 32 characters, or more"])
+        await preflight.refuse_unfit(database, keyring, ["web"], allow_no_persistence=allow_no_persistence)
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +60,8 @@ async def test_r12_a_server_that_forgets(single: Single, option: str, value: str
 async def test_r12_our_own_clock_is_wrong(single: Single, offset: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """It warns and goes on: lives follow the clock of Redis."""
     warned = structlog.testing.CapturingLogger()
-    monkeypatch.setattr(guards, "log", warned)
-    monkeypatch.setattr(guards, "time", SimpleNamespace(time=lambda: time.time() + offset))
+    monkeypatch.setattr(preflight, "log", warned)
+    monkeypatch.setattr(preflight, "time", SimpleNamespace(time=lambda: time.time() + offset))
     await start(single.url)
     told = " ".join(call.kwargs["text"] for call in warned.calls)
     assert ("ahead of" if offset > 0 else "behind") in told if offset != 1.5 else told == ""
@@ -93,7 +95,7 @@ async def test_r12_servers_whose_clocks_disagree(kind: str, tmp_path: Path) -> N
     ],
 )
 def test_r12_a_version_that_is_too_old(info: dict[str, Any], sentence: str) -> None:
-    (found,) = guards._unfit({**info, "aof_enabled": 1}, allow_no_persistence=False)
+    (found,) = preflight._unfit({**info, "aof_enabled": 1}, allow_no_persistence=False)
     assert sentence in found
 
 
@@ -102,10 +104,10 @@ async def test_addresses_that_are_something_else(single: Single) -> None:
     for url, sentence in {
         f"redis+cluster://{known(1)}:{port}": "no cluster; write redis://",
         f"redis+sentinel://{known(1)}:{port}/0?service=otp": "are no Sentinels",
-        f"redis://{known(9)}:{port}/0": "no Redis answers",
+        f"redis://{known(9)}:{port}/0": "nobody listens at",
         f"redis+cluster://{known(9)}:{port}": "no primary is there",
         f"redis+sentinel://{known(9)}:{port}/0?service=otp": "no primary is there",
-        f"redis://:wrong@{known(1)}:{port}/0": "check the address, the password",
+        f"redis://:wrong@{known(1)}:{port}/0": "the login or password in redis.url is not that of",
     }.items():
         with pytest.raises(SettingsError, match=sentence):
             await start(url)

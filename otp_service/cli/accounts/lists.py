@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
 from otp_service.cli.accounts.opening import SECONDS, Account
 from otp_service.cli.accounts.telling import Told
-from otp_service.gateways.targetsms import bases, scheduled, sender_registry, subscribers, templates
-from otp_service.gateways.targetsms import stop_list as stops
-from otp_service.gateways.targetsms.answers import Done, Edited, Page
-from otp_service.gateways.targetsms.sender_registry import Operator
+from otp_service.errors import SettingsError
+from otp_service.gateways.targetsms.cabinet import bases, sender_registry, subscribers, templates
+from otp_service.gateways.targetsms.cabinet.sender_registry import Operator
+from otp_service.gateways.targetsms.xml import scheduled
+from otp_service.gateways.targetsms.xml import stop_list as stops
+from otp_service.gateways.targetsms.xml.answers import Done, Edited, Page
 
 GOOD = (Done.INSERT, Done.ADD, Done.EDIT, Done.DELETE)
 
@@ -114,6 +120,56 @@ async def edit_subscriber(account: Account, given: Namespace) -> Told:
     )
     found = await subscribers.edit_subscribers(account.xml, given.base, [wanted], seconds=SECONDS)
     return _edited("phone", [given.phone], found)
+
+
+async def import_subscribers(account: Account, given: Namespace) -> Told:
+    """X13 with many at once, in one request."""
+    wanted = [_subscriber(account, row, place) for place, row in enumerate(_rows_of(given.file), start=1)]
+    found = await subscribers.edit_subscribers(account.xml, given.base, wanted, seconds=SECONDS)
+    return _edited("phone", [each.phone for each in wanted], found)
+
+
+def _rows_of(file: str) -> list[Any]:
+    """Raises `SettingsError`, which repeats nothing of the contents."""
+    try:
+        rows = json.loads(sys.stdin.read() if file == "-" else Path(file).read_text("utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{file}: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise SettingsError(f"{file}: is no JSON in UTF-8") from None
+    if not isinstance(rows, list) or not rows:
+        raise SettingsError(f"{file}: must be a JSON list of contacts, as `subscribers list --json` prints it")
+    return rows
+
+
+def _subscriber(account: Account, row: Any, place: int) -> subscribers.Subscriber:
+    """Raises `SettingsError` naming the entry."""
+    texts = ("phone", "region", "operator", "name", "surname", "patronymic", "gender", "born", "changed_at")
+    if not isinstance(row, dict) or not row.get("phone"):
+        raise SettingsError(f"contact {place}: must be an object with a phone")
+    given = {name: row[name] for name in texts if row.get(name) is not None}
+    additions = row.get("additions") or []
+    if unknown := row.keys() - {*texts, "additions"}:
+        raise SettingsError(
+            f"contact {place}: has an unknown field, {sorted(unknown)[0]!r}; known are {', '.join(texts)}"
+        )
+    if not all(isinstance(each, str) for each in (*given.values(), *additions)) or not isinstance(additions, list):
+        raise SettingsError(f"contact {place}: every field is a text, `additions` a list of texts")
+    try:
+        born = date.fromisoformat(given["born"]) if given.get("born") else None
+    except ValueError:
+        raise SettingsError(f"contact {place}: born must be YYYY-MM-DD") from None
+    return subscribers.Subscriber(
+        account.e164(given["phone"]),
+        given.get("region", ""),
+        given.get("operator", ""),
+        given.get("name", ""),
+        given.get("surname", ""),
+        given.get("patronymic", ""),
+        born,
+        subscribers.Gender(given.get("gender", "unknown")),
+        tuple(additions[:5]),
+    )
 
 
 async def delete_subscribers(account: Account, given: Namespace) -> Told:

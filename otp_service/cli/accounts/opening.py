@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from otp_service.cli.accounts.command import Interface
 from otp_service.domain import phone
-from otp_service.domain.secret import Secret
 from otp_service.errors import Refused, SettingsError
 from otp_service.gateways import registry
 from otp_service.gateways.config import GatewayConfig
 from otp_service.gateways.smska.api import SmskaApi
 from otp_service.gateways.smska.gateway import SmskaConfig
-from otp_service.gateways.targetsms.api import XmlApi
-from otp_service.gateways.targetsms.gateways import PasswordConfig, XmlConfig
-from otp_service.gateways.targetsms.get_api import GetApi
-from otp_service.gateways.targetsms.json_api import JsonApi
+from otp_service.gateways.targetsms.get.operations import GetApi
+from otp_service.gateways.targetsms.json.client import JsonApi
+from otp_service.gateways.targetsms.password.gateway import PasswordConfig
+from otp_service.gateways.targetsms.xml import callback
+from otp_service.gateways.targetsms.xml.client import XmlApi
+from otp_service.gateways.targetsms.xml.gateway import XmlConfig
 from otp_service.settings import Settings, convert
 
 SECONDS = 15.0
@@ -53,14 +54,16 @@ class Account:
         self.name = name
         self.sender: str = self._config.sender
         self.viber_sender: str = getattr(self._config, "sender_viber", "") or self.sender
-        self.zone = _zone(name, self._config)
+        self.zone = self._config.zone(name) if isinstance(self._config, XmlConfig) else ZONE
         self.callback = callback_url(settings, self._config)
         self._region = next((each.region for each in settings.applications.values()), "RU")
 
     async def __aenter__(self) -> Self:
         key = "state_base_url" if isinstance(self._config, PasswordConfig) else "base_url"
         http = self._config.client(self.name, key)
-        login, password = _credentials(self._config)
+        of_smska = isinstance(self._config, SmskaConfig)
+        names = ("api_key", "api_password") if of_smska else ("login", "password")
+        login, password = (getattr(self._config, name) for name in names)
         self.xml, self.get = XmlApi(http, login, password), GetApi(http, login, password)
         self.json, self.smska = JsonApi(http, login, password), SmskaApi(http, login, password)
         return self
@@ -96,25 +99,6 @@ def choose(settings: Settings, interface: Interface, wanted: str) -> str:
     return fitting[0]
 
 
-def callback_prefix(settings: Settings) -> str:
-    return f"{settings.service.public_url.rstrip('/')}/callbacks/targetsms/"
-
-
 def callback_url(settings: Settings, config: GatewayConfig) -> str:
     tokens = config.callback_token if isinstance(config, XmlConfig) else None
-    return callback_prefix(settings) + tokens.reveal()[0] if tokens else ""
-
-
-def _credentials(config: Any) -> tuple[Secret, Secret]:
-    if isinstance(config, SmskaConfig):
-        return config.api_key, config.api_password
-    return config.login, config.password
-
-
-def _zone(name: str, config: GatewayConfig) -> ZoneInfo:
-    if not isinstance(config, XmlConfig):
-        return ZONE
-    try:
-        return ZoneInfo(config.time_zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise SettingsError(f"gateways.{name}.time_zone: {config.time_zone!r} is no time zone") from None
+    return callback.prefix(settings.service.public_url) + tokens.reveal()[0] if tokens else ""

@@ -13,18 +13,11 @@ from otp_service.cli.accounts.telling import Told, explanation
 from otp_service.errors import SettingsError
 from otp_service.gateways.base import Delivery, GatewayError
 from otp_service.gateways.smska import api as k
-from otp_service.gateways.targetsms import (
-    account,
-    callback,
-    cascade_states,
-    changes,
-    get_api,
-    incoming,
-    number_info,
-    states,
-    statistics,
-)
+from otp_service.gateways.targetsms.cabinet import changes, incoming, statistics
+from otp_service.gateways.targetsms.get import operations
+from otp_service.gateways.targetsms.json import cascade_states
 from otp_service.gateways.targetsms.times import moment_of
+from otp_service.gateways.targetsms.xml import account, callback, number_info, states
 
 Ask = Callable[[str], Awaitable[Delivery | None]]
 
@@ -34,7 +27,7 @@ async def balance(at: Account, _: Namespace) -> Told:
 
 
 async def get_balance(at: Account, _: Namespace) -> Told:
-    return _balance(await get_api.balance(at.get, seconds=SECONDS))
+    return _balance(await operations.balance(at.get, seconds=SECONDS))
 
 
 async def smska_balance(at: Account, _: Namespace) -> Told:
@@ -52,7 +45,7 @@ async def message_states(at: Account, given: Namespace) -> Told:
 
 
 async def get_states(at: Account, given: Namespace) -> Told:
-    ask = get_api.state if given.plain else get_api.detailed_state
+    ask = operations.state if given.plain else operations.detailed_state
     return await _one_by_one(at, given.id, lambda each: ask(at.get, each, seconds=SECONDS))
 
 

@@ -13,6 +13,7 @@ from otp_service.cli.accounts.command import Command
 from otp_service.cli.accounts.opening import Account, choose
 from otp_service.cli.accounts.telling import Told, as_json, as_text, explanation, unclear
 from otp_service.cli.development import load_for_operator
+from otp_service.cli.printer import say
 from otp_service.errors import SettingsError
 from otp_service.gateways.base import GatewayError
 
@@ -23,9 +24,18 @@ def main(arguments: argparse.Namespace) -> int:
     settings, command = load_for_operator(os.environ), arguments.chosen
     account = Account(settings, choose(settings, command.interface, arguments.gateway))
     _normalise(account, arguments)
-    if command.question and not arguments.yes and not _agreed(account.name, _question(command, arguments)):
-        print("Nothing was done.", file=sys.stderr)
-        return 1
+    if command.question and not arguments.yes:
+        if not sys.stdin.isatty():
+            raise SettingsError("this changes something and asks first; without a terminal say --yes")
+        words = {
+            name: ", ".join(value) if isinstance(value, list) else value
+            for name, value in vars(arguments).items()
+            if isinstance(value, str | list)
+        }
+        say(f"{account.name}: {command.question.format_map(words)} [y/N] ", end="", error=True)
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            say("Nothing was done.", error=True)
+            return 1
     return asyncio.run(_run(account, command, arguments))
 
 
@@ -35,13 +45,13 @@ async def _run(account: Account, command: Command, arguments: argparse.Namespace
             told = await function_of(command)(account, arguments)
     except GatewayError as error:
         doubt = ". It may have been done all the same: look before you repeat it" if command.question else ""
-        print(f"{account.name}: {explanation(error)}{doubt if unclear(error) else ''}.", file=sys.stderr)
+        say(f"{account.name}: {explanation(error)}{doubt if unclear(error) else ''}.", error=True)
         return 1
     fields = command.fields.split()
-    print(as_json(told, fields) if arguments.json else as_text(told, fields))
+    say(as_json(told, fields) if arguments.json else as_text(told, fields))
     if told.note:
-        print(told.note, file=sys.stderr)
-    return 0 if told.ok else 1
+        say(told.note, error=True)
+    return told.code if told.ok else 1
 
 
 def function_of(command: Command) -> Function:
@@ -58,20 +68,3 @@ def _normalise(account: Account, arguments: argparse.Namespace) -> None:
     for name in {"since", "until", "at", "valid_until"} & set(vars(arguments)):
         if hasattr(getattr(arguments, name), "date"):  # a moment, not a time of day
             setattr(arguments, name, account.aware(getattr(arguments, name)))
-
-
-def _question(command: Command, arguments: argparse.Namespace) -> str:
-    words = {
-        name: ", ".join(value) if isinstance(value, list) else value
-        for name, value in vars(arguments).items()
-        if isinstance(value, str | list)
-    }
-    return command.question.format_map(words)
-
-
-def _agreed(gateway: str, question: str) -> bool:
-    """Raises `SettingsError` where there is nobody to ask."""
-    if not sys.stdin.isatty():
-        raise SettingsError("this changes something and asks first; without a terminal say --yes")
-    print(f"{gateway}: {question} [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -12,47 +12,92 @@ from otp_service.domain.messages import MessageStatus
 from otp_service.errors import SettingsError
 from otp_service.gateways.base import Accepted, GatewayError
 from otp_service.gateways.smska import api as k
-from otp_service.gateways.targetsms import cascade, cascade_sending, get_api
-from otp_service.gateways.targetsms import sending as x3
+from otp_service.gateways.targetsms import errors
+from otp_service.gateways.targetsms.get import operations
+from otp_service.gateways.targetsms.json import cascade, cascade_sending
+from otp_service.gateways.targetsms.xml import sending as x3
+
+HELD, ALREADY_SENT = 3, 4
+"""Exit codes, where nothing was refused and nothing is unclear."""
 
 
 async def send(account: Account, given: Namespace) -> Told:
+    """X3. Each text is a message of its own to all phones, in one request."""
+    if given.client_id and len(given.text) > 1:
+        raise SettingsError("--client-id: names one message, so give one --text")
     _check_client_id(given)
     recipients = [x3.Recipient(each, given.client_id or "", given.at, given.valid_until) for each in given.phone]
-    sms = x3.Sms(given.sender or account.sender, given.text, recipients, given.translite, given.name_delivery)
-    found = await x3.send_all(account.xml, [sms], account.zone, seconds=SECONDS)
-    return _told([_row(each.phone, each.outcome) for each in found])
+    sender = given.sender or account.sender
+    messages = [x3.Sms(sender, text, recipients, given.translite, given.name_delivery) for text in given.text]
+    places = [number for number, _ in enumerate(messages, start=1) for _ in recipients]
+    try:
+        found = await x3.send_all(account.xml, messages, account.zone, seconds=SECONDS)
+    except GatewayError as error:
+        if not given.json:
+            raise
+        return _told(
+            [
+                _row(phone, error) | {"message": place}
+                for place, phone in zip(places, given.phone * len(messages), strict=True)
+            ]
+        )
+    return _told(
+        [_row(each.phone, each.outcome) | {"message": place} for place, each in zip(places, found, strict=True)]
+    )
 
 
 async def get_send(account: Account, given: Namespace) -> Told:
     sender = given.sender or account.sender
-    found = await get_api.send(account.get, given.phone, given.text, sender=sender, seconds=SECONDS)
+    found: Sequence[Accepted | GatewayError]
+    try:
+        found = await operations.send(account.get, given.phone, given.text, sender=sender, seconds=SECONDS)
+    except GatewayError as error:
+        if not given.json:
+            raise
+        found = [error] * len(given.phone)
     return _told([_row(phone, outcome) for phone, outcome in zip(given.phone, found, strict=True)])
 
 
 async def viber_send(account: Account, given: Namespace) -> Told:
     _check_client_id(given)
+    channels = (given.channels or ("viber-sms" if given.sms_text else "viber")).split("-")
+    if given.sms_text and "sms" not in channels:
+        raise SettingsError("--sms-text: by these --channels no SMS is sent")
+    viber = cascade.Viber(
+        channels.index("viber") + 1 if "viber" in channels else 0,
+        given.sender or account.viber_sender,
+        given.text,
+        given.button_text,
+        given.button_url,
+        given.image_url,
+        given.validity_minutes,
+        given.read_is_final,
+    )
+    sms = cascade.Sms(
+        channels.index("sms") + 1 if "sms" in channels else 0,
+        given.sms_sender or account.sender,
+        given.sms_text or given.text,
+    )
     message = cascade.Message(
         [cascade.Recipient(phone, given.client_id or "") for phone in given.phone],
-        cascade.Viber(
-            1,
-            given.sender or account.viber_sender,
-            given.text,
-            given.button_text,
-            given.button_url,
-            given.image_url,
-            given.validity_minutes,
-            given.read_is_final,
-        ),
-        cascade.Sms(2, given.sms_sender or account.sender, given.sms_text) if given.sms_text else None,
+        viber if viber.order else None,
+        sms if sms.order else None,
         given.name_delivery,
         given.at,
     )
     if broken := cascade.violations(message):
         raise SettingsError(f"nothing was sent: {'; '.join(broken)}")
-    found = await cascade_sending.send(account.json, [message], account.zone, seconds=SECONDS)
+    try:
+        found = await cascade_sending.send(account.json, [message], account.zone, seconds=SECONDS)
+    except GatewayError as error:
+        if not given.json:
+            raise
+        return _told([_row(phone, error) | {"viber_id": None, "sms_id": None} for phone in given.phone])
     return _told(
-        [_row(each.phone, each.outcome) | {"viber_id": each.viber_id, "sms_id": each.sms_id} for each in found]
+        [
+            _row(each.phone, each.outcome) | {"viber_id": each.viber_id or None, "sms_id": each.sms_id or None}
+            for each in found
+        ]
     )
 
 
@@ -76,29 +121,38 @@ def _check_client_id(given: Namespace) -> None:
 
 
 def _row(phone: str, outcome: Accepted | GatewayError) -> dict[str, Any]:
-    if isinstance(outcome, Accepted):
-        return {
-            "phone": phone,
-            "status": outcome.status,
-            "id": outcome.provider_id,
-            "parts": outcome.parts,
-            "reason": None,
-            "explanation": None,
-        }
-    status = MessageStatus.UNCLEAR if unclear(outcome) else "refused"
-    return {
-        "phone": phone,
-        "status": status,
-        "id": "",
-        "parts": 0,
-        "reason": outcome.reason,
-        "explanation": explanation(outcome),
-    }
+    """What is not known is None."""
+    row: dict[str, Any] = {"phone": phone, "id": None, "parts": None, "reason": None, "explanation": None}
+    if isinstance(outcome, GatewayError):
+        status = MessageStatus.UNCLEAR if unclear(outcome) else "refused"
+        return row | {"status": status, "reason": outcome.reason, "explanation": explanation(outcome)}
+    row |= {"status": outcome.status, "id": outcome.provider_id or None, "parts": outcome.parts or None}
+    if outcome.earlier:
+        return row | {"status": "already_sent", "explanation": SENT_BEFORE}
+    if outcome.status is MessageStatus.HELD:
+        return row | {"explanation": f"not enough money: it goes out after a top-up («{errors.HELD}»)"}
+    return row
+
+
+SENT_BEFORE = f"nothing was sent now: the gateway has this message already («{errors.ALREADY_SENT}»)"
+NOTES = (
+    (
+        MessageStatus.UNCLEAR,
+        1,
+        "unclear: it may have been sent; look at the phone or at the statistics before you repeat it",
+    ),
+    ("refused", 1, ""),
+    (
+        MessageStatus.HELD,
+        HELD,
+        "held: it goes out after a top-up; `otp-service targetsms scheduled delete ID` takes it back",
+    ),
+    ("already_sent", ALREADY_SENT, "already sent: nothing was sent now"),
+)
+"""By status, the weightiest first: exit code and what a person is told."""
 
 
 def _told(rows: Sequence[Mapping[str, Any]]) -> Told:
-    doubt = any(row["status"] == MessageStatus.UNCLEAR for row in rows)
-    note = (
-        "unclear: it may have been sent; look at the phone or at the statistics before you repeat it" if doubt else ""
-    )
-    return Told(rows, not any(row["reason"] for row in rows), note)
+    statuses = {row["status"] for row in rows}
+    code, note = next(((code, note) for status, code, note in NOTES if status in statuses), (0, ""))
+    return Told(rows, code != 1, note, code)

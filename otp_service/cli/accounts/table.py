@@ -37,6 +37,7 @@ DONE = "id done"
 PHONE_DONE = "phone done"
 ENTERED = "sender operator done error"
 SENT = "phone status id parts reason explanation"
+TEXTS = argument("--text", required=True, action="append", help="what the phone shows; each is a message of its own")
 
 TARGETSMS = (
     Command("balance", "money, and for how many SMS it lasts", "reading.balance", "money currency sms"),
@@ -80,6 +81,9 @@ TARGETSMS = (
             (BASE, PAGE, argument("--since", type=moment, help="only those changed since then"))),
     Command("subscribers edit", "add a contact, or change what is given of it", "lists.edit_subscriber",
             PHONE_DONE, (BASE, PHONE, *SUBSCRIBER_FIELDS), "Write {phone} into the base {base}?"),
+    Command("subscribers import", "add contacts, or change what is given of them", "lists.import_subscribers",
+            PHONE_DONE, (BASE, argument("file", help="JSON as `subscribers list --json` prints it; - for stdin")),
+            "Write the contacts of {file} into the base {base}?"),
     Command("subscribers delete", "take contacts out of a base", "lists.delete_subscribers", PHONE_DONE,
             (BASE, PHONES), "Delete {phone} from the base {base}?"),
     Command("registry list", "sender names registered with operators", "lists.whole_registry",
@@ -112,8 +116,8 @@ TARGETSMS = (
             "reading.set_callback_address", "address ours",
             (argument("--url", default="", help="instead of public_url and the first callback_token"),),
             "Change the address that states are pushed to?"),
-    Command("send", "send SMS; costs money", "sending.send", SENT, (
-                PHONES, TEXT, SENDER, CLIENT_ID,
+    Command("send", "send SMS; costs money", "sending.send", f"message {SENT}", (
+                PHONES, TEXTS, SENDER, CLIENT_ID,
                 argument("--at", type=moment, help="when; now if not given. In the account's time"),
                 argument("--valid-until", type=moment, help="no delivery is tried after it"),
                 argument("--translite", action="store_true", help="Cyrillic goes out in Latin letters"),
@@ -128,10 +132,12 @@ TARGETSMS = (
             (PHONES, TEXT, SENDER), "Send SMS to {phone}? It costs money.", "get"),
     Command("viber-state", "what became of messages, by the JSON interface", "reading.viber_states",
             "id status changed_at viber sms sms_parts viber_price sms_price", (IDS,), interface="json"),
-    Command("viber-send", "send by Viber and, if wanted, then by SMS; costs money", "sending.viber_send",
+    Command("viber-send", "send by Viber, by SMS, or by one and then the other; costs money", "sending.viber_send",
             f"{SENT} viber_id sms_id", (
                 PHONES, TEXT, SENDER, CLIENT_ID,
-                argument("--sms-text", default="", help="sent by SMS where Viber fails"),
+                argument("--channels", choices=("viber", "viber-sms", "sms-viber", "sms"), help=
+                         "the second where the first fails; viber, or viber-sms with --sms-text, if not given"),
+                argument("--sms-text", default="", help="sent by SMS in place of --text"),
                 argument("--sms-sender", default="", help="of that SMS, instead of the sender of the settings"),
                 argument("--at", type=moment, help="when; now if not given. In the account's time"),
                 argument("--button-text", default=""), argument("--button-url", default=""),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from datetime import date, time
 from decimal import Decimal
 from typing import Any
 
+from otp_service.domain.reasons import Reason
 from otp_service.domain.value import Value
-from otp_service.gateways.base import GatewayError, Reason, Then
+from otp_service.gateways.base import GatewayError, Then
+from otp_service.visible import visible
 
 WIDEST = 60
 """Characters of a cell before the last of its row; JSON cuts nothing."""
@@ -34,21 +35,22 @@ REASONS = {
     Reason.UNKNOWN_ERROR: "it refused with a text that no document lists",
 }
 
-_STEERING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-
 
 class Told(Value):
-    """rows: one object, or several. ok: whether everything asked for was found and done. note: for people alone."""
+    """rows: one object, or several. ok: whether everything asked for was found and done; else the exit code is 1.
+    note: for people alone. code: the exit code where all is well and yet not as usual.
+    """
 
     rows: Mapping[str, Any] | Sequence[Any]
     ok: bool = True
     note: str = ""
+    code: int = 0
 
 
 def explanation(error: GatewayError) -> str:
-    """A sentence of ours, with that of the document where the answer is listed there: never a provider's own words."""
-    listed = f" («{error.text}»)" if error.text else ""
-    return REASONS[error.reason] + listed
+    """A sentence of ours, with that of the document where the answer is listed there, else the provider's own words."""
+    said = error.text or error.words
+    return REASONS[error.reason] + (f" («{said}»)" if said else "")
 
 
 def unclear(error: GatewayError) -> bool:
@@ -58,8 +60,7 @@ def unclear(error: GatewayError) -> bool:
 def as_json(told: Told, fields: Sequence[str]) -> str:
     rows = told.rows
     found = _picked(rows, fields) if isinstance(rows, Mapping) else [_picked(row, fields) for row in rows]
-    written = json.dumps(found, ensure_ascii=False, default=_plain)
-    return _STEERING.sub(lambda char: f"\\u{ord(char[0]):04x}", written)
+    return visible(json.dumps(found, ensure_ascii=False, default=_plain))
 
 
 def as_text(told: Told, fields: Sequence[str]) -> str:

@@ -7,10 +7,12 @@ from decimal import Decimal
 from urllib.parse import urlencode
 
 from otp_service.domain.messages import MessageStatus
+from otp_service.domain.reasons import Reason
 from otp_service.domain.secret import Secret
-from otp_service.gateways.base import Accepted, Delivery, GatewayError, Reason, Then
+from otp_service.gateways.base import Accepted, Delivery, GatewayError, Then
+from otp_service.gateways.config import hidden_in_errors
 from otp_service.gateways.http import HttpClient, broken_answer
-from otp_service.gateways.wire import amount
+from otp_service.gateways.wire import amount, required_token
 
 PATH = "/api/httppost.php"
 HEADERS = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
@@ -41,9 +43,8 @@ STATUSES = {
 }
 
 _PHONE = re.compile(r"\+79[0-9]{9}")
-_ANSWER = re.compile(r"[_\s]*(-?[0-9]{1,4})(?:\|(.*))?", re.DOTALL)  # KQ1: the balance comes as `_0|…`
+_ANSWER = re.compile(r"[_\s]*(-?[0-9]{1,4})\|(.*)", re.DOTALL)  # KQ1: the balance comes as `_0|…`
 _CODE = re.compile(r"[0-9]{1,4}")
-_ID = re.compile(r"[0-9a-z]{1,64}")
 
 
 class SmskaApi:
@@ -59,7 +60,8 @@ class SmskaApi:
         credentials = {"APIKey": self._api_key.reveal(), "APIPassword": self._api_password.reveal()}
         content = urlencode(credentials | parameters, errors="replace").encode()
         reply = await self._http.exchange("POST", PATH, content=content, headers=HEADERS, seconds=seconds)
-        return read(reply.text(), fields)
+        with hidden_in_errors(self._api_key, self._api_password):
+            return read(reply.text(), fields)
 
     async def close(self) -> None:
         await self._http.close()
@@ -69,19 +71,18 @@ async def send(api: SmskaApi, phone: str, text: str, *, sender: str, seconds: fl
     """K1. phone: E.164, Russian mobile; others are not tried. Every call sends another SMS. Raises `GatewayError`."""
     if not _PHONE.fullmatch(phone):
         raise GatewayError(Reason.DIRECTION_CLOSED, Then.NEXT)
+    # With the field after it: an id at the very end may be one that was cut.
     _type, provider_id, *_balance = await api.call(
-        2, seconds, SenderID=sender, MSISDN=phone.removeprefix("+"), Message=text
+        3, seconds, SenderID=sender, MSISDN=phone.removeprefix("+"), Message=text
     )
-    if not _ID.fullmatch(provider_id):
-        raise broken_answer()
-    return Accepted(provider_id)
+    return Accepted(required_token(provider_id))
 
 
 async def balance(api: SmskaApi, *, seconds: float) -> Decimal:
     """K2: SMS parts that are left. Raises `GatewayError`."""
-    _type, rest, *_more = await api.call(2, seconds, Action="balance")
+    type_, rest, *_more = await api.call(2, seconds, Action="balance")
     left = amount(rest)
-    if left is None:
+    if left is None or "balance" not in type_.casefold():
         raise broken_answer()
     return left
 
@@ -92,7 +93,7 @@ async def status(api: SmskaApi, provider_id: str, *, seconds: float) -> Delivery
     Raises `GatewayError`.
     """
     try:
-        _type, code, *_word = await api.call(2, seconds, Action="query", BatchId=provider_id)
+        _type, code, *_word = await api.call(3, seconds, Action="query", BatchId=provider_id)
     except GatewayError as error:
         if (error.reason, error.then, error.text) == UNKNOWN_MESSAGE:
             return None
@@ -108,9 +109,9 @@ def read(text: str, fields: int) -> list[str]:
     answer = _ANSWER.fullmatch(text)
     if answer is None:
         raise broken_answer()
-    code, rest = int(answer[1]), (answer[2] or "").split("|")
+    code, rest = int(answer[1]), answer[2].split("|")
     if code < 0:
-        raise GatewayError(*ERRORS.get(code, UNLISTED))
+        raise GatewayError(*ERRORS[code]) if code in ERRORS else GatewayError(*UNLISTED, said="|".join(rest))
     if code > 0 or len(rest) < fields:
         raise broken_answer()
     return [field.strip() for field in rest]

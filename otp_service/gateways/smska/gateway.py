@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Literal
 
+from otp_service.domain.reasons import Reason
 from otp_service.domain.secret import Secret
-from otp_service.gateways.base import Accepted, Delivery, Finding, GatewayError, Outgoing, Reason, Then
+from otp_service.gateways.base import Accepted, Delivery, Finding, GatewayError, Outgoing, Then
 from otp_service.gateways.config import GatewayConfig, account_name
 from otp_service.gateways.polling import one_by_one
 from otp_service.gateways.smska import api as k
@@ -29,13 +30,12 @@ class SmskaGateway:
     ask_batch = 20
     """One request each."""
     ask_pause_seconds = 0.0
+    repeat_pause_seconds = 0.0
 
     def __init__(self, name: str, config: SmskaConfig) -> None:
         self.name = name
         self.account = account_name("smska", config.api_key)
-        self.attempt_seconds = config.attempt_seconds
-        self.balance_low = config.balance_low
-        self.circuit_breaker = config.circuit_breaker
+        self.traits = config.traits()
         self.api = k.SmskaApi(config.client(name), config.api_key, config.api_password)
         self._sender = config.sender
 
@@ -46,7 +46,9 @@ class SmskaGateway:
         return False
 
     async def deliveries(self, provider_ids: Sequence[str]) -> list[Delivery]:
-        return await one_by_one(provider_ids, lambda each: k.status(self.api, each, seconds=self.attempt_seconds))
+        return await one_by_one(
+            provider_ids, lambda each: k.status(self.api, each, seconds=self.traits.attempt_seconds)
+        )
 
     async def balance(self, seconds: float) -> Decimal | None:
         return await k.balance(self.api, seconds=seconds)
@@ -61,9 +63,9 @@ class SmskaGateway:
 
     async def examine(self) -> list[Finding]:
         try:
-            left = await k.balance(self.api, seconds=self.attempt_seconds)
+            left = await k.balance(self.api, seconds=self.traits.attempt_seconds)
         except GatewayError as error:
-            return [Finding("balance", False, f"not told: {error}")]
+            return [Finding.not_told("balance", error)]
         return [Finding("balance", left > 0, f"{left} SMS parts")]
 
     async def close(self) -> None:

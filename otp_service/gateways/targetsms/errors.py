@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from otp_service.gateways.base import GatewayError, Reason, Then
+from otp_service.domain.reasons import Reason
+from otp_service.gateways.base import GatewayError, Then
 
 HELD = (
     "Недостаточно средств для отправки SMS. SMS будет отправлена как только вы пополните счет по данному направлению."
@@ -48,6 +49,7 @@ TEXTS = {
     "Нет текста сообщения.": (Reason.BAD_REQUEST, Then.NEXT),
     "Нет ссылки.": (Reason.BAD_REQUEST, Then.NEXT),
     "Такого отправителя нет.": (Reason.SENDER, Then.NEXT),
+    "Такого отправителя Нет.": (Reason.SENDER, Then.NEXT),  # G5
     "Отправитель не прошел модерацию.": (Reason.SENDER, Then.NEXT),
     ALREADY_SENT: (Reason.BROKEN_ANSWER, Then.UNCLEAR),
     # X12, X13, X18, X20: only about lists and statistics
@@ -80,13 +82,13 @@ def same(text: str, other: str) -> bool:
 
 
 def error_of(text: str) -> GatewayError:
-    """The error that a text of the gateway stands for. A text that no document lists goes no further."""
+    """The error that a text of the gateway stands for. One that no document lists is only for operators to read."""
     bare = _bare(text)
-    if bare in _BARE_TEXTS:
-        documented = _BARE_TEXTS[bare]
+    documented = text if text in TEXTS else _BARE_TEXTS.get(bare)
+    if documented:
         return GatewayError(*TEXTS[documented], documented)
     reason = next((reason for word, reason in KEYWORDS.items() if word in bare), Reason.UNKNOWN_ERROR)
-    return GatewayError(reason, Then.NEXT)
+    return GatewayError(reason, Then.NEXT, said=text)
 
 
 def _bare(text: str) -> str:
@@ -94,4 +96,4 @@ def _bare(text: str) -> str:
     return re.sub(r"\s+", " ", folded).strip().removeprefix("error:").strip().rstrip(". ")
 
 
-_BARE_TEXTS = {_bare(text): text for text in TEXTS}
+_BARE_TEXTS = {_bare(text): text for text in reversed(TEXTS)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from otp_service.domain.messages import MessageStatus
 from otp_service.domain.value import Hidden, Value
@@ -20,13 +21,13 @@ class Sent(Value):
     outcome: Accepted | GatewayError
 
 
-def despite(text: str, provider_id: str | None = None, parts: int = 0) -> Accepted:
-    """The good outcome that an error text may be: held until a top-up, or taken before.
+def accepted_despite(text: str, provider_id: str | None = None, parts: int = 0) -> Accepted:
+    """The good outcome that an error text may be: held until a top-up, or taken before, which is good for a repeat.
 
     Raises `GatewayError` for every other text.
     """
     if same(text, ALREADY_SENT) or same(text, DUPLICATE):
-        return Accepted(optional_id(provider_id), parts=parts)
+        return Accepted(optional_id(provider_id), parts=parts, earlier=True)
     if same(text, HELD):
         return Accepted(optional_id(provider_id), status=MessageStatus.HELD, parts=parts)
     if not text or provider_id:  # X3: a message that failed has no id
@@ -34,9 +35,10 @@ def despite(text: str, provider_id: str | None = None, parts: int = 0) -> Accept
     raise error_of(text)
 
 
-def caught(judge: Callable[[], Accepted]) -> Accepted | GatewayError:
+def outcome_of(judge: Callable[[], Accepted], hidden: AbstractContextManager[None]) -> Accepted | GatewayError:
     """The outcome of one message, so that the failure of one does not hide the others."""
     try:
-        return judge()
+        with hidden:
+            return judge()
     except GatewayError as error:
         return error.with_traceback(None)

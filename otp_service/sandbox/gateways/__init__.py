@@ -7,6 +7,7 @@ from otp_service.sandbox.gateways.json_wire import send_message
 from otp_service.sandbox.gateways.operation import Operation
 from otp_service.sandbox.gateways.password import generate_password
 from otp_service.sandbox.gateways.smska import http_post
+from otp_service.sandbox.gateways.telegram import TELEGRAM
 from otp_service.sandbox.gateways.xml_account import balance, originator, time
 from otp_service.sandbox.gateways.xml_bases import edit_bases, list_bases
 from otp_service.sandbox.gateways.xml_callback_address import callback_address
@@ -55,5 +56,6 @@ OPERATIONS: tuple[Operation, ...] = (
     sendsms,
     send_message,
     http_post,
+    *TELEGRAM,
 )
-"""P, X, G, J, K."""
+"""P, X, G, J, K, and Telegram Gateway."""

@@ -22,7 +22,12 @@ def endpoint(operation: Operation) -> HTTPRouteHandler:
         request: Request[Any, Any, Any], sandbox: NamedDependency[Sandbox], callbacks: NamedDependency[Callbacks]
     ) -> Response[bytes]:
         body = await request.body()
-        call = Call(body, _parameters(request, body), request.scope["state"].get("fault"))
+        authorization = request.headers.get("authorization", "")
+        # UTF-8 (ours: K names no encoding); a form field wins over the query, as in PHP's $_REQUEST.
+        fields = parse_qsl(request.scope["query_string"].decode("ascii", "replace"), keep_blank_values=True)
+        if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+            fields += parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+        call = Call(body, dict(fields), request.scope["state"].get("fault"), authorization)
         sandbox.scenarios.take_lost()  # of what left while others asked
         answered = operation.run(sandbox, call)
         request.scope["state"]["lost"] = sandbox.scenarios.take_lost()
@@ -31,11 +36,3 @@ def endpoint(operation: Operation) -> HTTPRouteHandler:
         return Response(answered.body.encode(), headers={"Content-Type": f"{operation.media_type}; charset=utf-8"})
 
     return answer
-
-
-def _parameters(request: Request[Any, Any, Any], body: bytes) -> dict[str, str]:
-    """UTF-8 (ours: K names no encoding); a form field wins over the query, as in PHP's $_REQUEST."""
-    fields = parse_qsl(request.scope["query_string"].decode("ascii", "replace"), keep_blank_values=True)
-    if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        fields += parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
-    return dict(fields)

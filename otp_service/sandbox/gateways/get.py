@@ -39,17 +39,14 @@ def _answer(sandbox: Sandbox, fields: Mapping[str, str], fault: Fault | None) ->
     if account.blocked:
         return GET_TEXTS[3]
     if fields.get("balance") == "1":
-        return _balance(account)
+        areas = ",".join(f"{area}:{account.money // price}" for area, price in account.prices.items())
+        return f"{plain(account.money)} RUR\n{areas}"  # as in X6, the numbers are alternatives
     if "smsid" in fields:
         return _status(sandbox, account, fields["smsid"].strip(), detailed=fields.get("detail") == "1")
-    return _send(sandbox, account, fields, fault)
-
-
-def _send(sandbox: Sandbox, account: Account, fields: Mapping[str, str], fault: Fault | None) -> str:
-    """Ours, for a list of which some are refused: the text stands where the id would."""
     phones = fields.get("dadr", "").split(",")
     if fault is not None and fault.fault == "message_error":
         return ",".join(fault.error for _ in phones)
+    # Ours, for a list of which some are refused: the text stands where the id would.
     sender, text = fields.get("sadr", ""), fields.get("text", "")
     return ",".join(_send_one(sandbox, account, phone.strip(), sender, text) for phone in phones)
 
@@ -80,12 +77,6 @@ def _status(sandbox: Sandbox, account: Account, id_sms: str, *, detailed: bool) 
             "price": plain(message.price),
         }
     )
-
-
-def _balance(account: Account) -> str:
-    """As in X6, the numbers are alternatives."""
-    areas = ",".join(f"{area}:{account.money // price}" for area, price in account.prices.items())
-    return f"{plain(account.money)} RUR\n{areas}"
 
 
 sendsms = Operation(name="get", path="/sendsms.php", media_type="text/html", run=_run, say_error=str)

@@ -6,7 +6,7 @@ The texts about mistakes are ours: J has a place for them and describes none.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from otp_service.sandbox.accounts import Account
@@ -71,7 +71,10 @@ def _drafts(account: Account, message: dict[str, Any]) -> list[Draft]:
     """Lower numbers first, Viber first of two equal ones (ours), 0 or nothing is off. time_send is for the first."""
     if not message.get("phones"):
         raise MessageError(NO_PHONES)
-    order = sorted((_order(message, f"send_{channel}"), channel != "viber", channel) for channel in ("viber", "sms"))
+    numbers = {channel: written(message, f"send_{channel}") or "0" for channel in ("viber", "sms")}
+    if not all(is_digits(number) and len(number) == 1 for number in numbers.values()):
+        raise MessageError(BAD_ORDER)
+    order = sorted((int(number), channel != "viber", channel) for channel, number in numbers.items())
     drafts = [
         Draft(
             gateway="targetsms-json",
@@ -86,15 +89,12 @@ def _drafts(account: Account, message: dict[str, Any]) -> list[Draft]:
     ]
     if not drafts:
         raise MessageError(NO_CHANNEL)
-    drafts[0].send_at = _time(account, written(message, "time_send"))
+    time_send = written(message, "time_send")
+    try:
+        drafts[0].send_at = read_time(account, time_send, MINUTE) if time_send else None
+    except ValueError as error:
+        raise MessageError(BAD_TIME) from error
     return drafts
-
-
-def _order(message: dict[str, Any], name: str) -> int:
-    number = written(message, name) or "0"
-    if not (is_digits(number) and len(number) == 1):
-        raise MessageError(BAD_ORDER)
-    return int(number)
 
 
 def _viber(message: dict[str, Any]) -> Viber:
@@ -112,10 +112,3 @@ def _viber(message: dict[str, Any]) -> Viber:
         if applies:
             raise MessageError(text)
     return Viber(timedelta(minutes=int(minutes)), button_text, button_url, image_url)
-
-
-def _time(account: Account, time_send: str) -> datetime | None:
-    try:
-        return read_time(account, time_send, MINUTE) if time_send else None
-    except ValueError as error:
-        raise MessageError(BAD_TIME) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from otp_service.sandbox.accounts import Account, plain
-from otp_service.sandbox.cascades import IN_PROGRESS, Cascade
+from otp_service.sandbox.cascades import IN_PROGRESS
 from otp_service.sandbox.gateways.json_values import objects, written
 from otp_service.sandbox.gateways.states import UNKNOWN_ID, WORDS
 from otp_service.sandbox.messages import Message, Status
@@ -29,25 +29,21 @@ def _state(sandbox: Sandbox, account: Account, id_message: str) -> dict[str, str
     now = sandbox.clock.now()
     sms, viber = cascade.by("sms"), cascade.by("viber")
     last = cascade.messages[-1]
-    _, since = cascade.status_at(now)
+    status, since = cascade.status_at(now)
+    if status in IN_PROGRESS or cascade.id in sandbox.running:
+        whole = "send"
+    else:  # `read` is no word of a whole message, as `deliver` is final (ours)
+        whole = WORDS[Status.DELIVERED if status is Status.READ and last.viber else status]
     return {
         "id_message": id_message,
         "time_change_state": write_time(account, since or last.sent_at or last.taken_at, SECOND),
-        "state": _whole(sandbox, cascade),
+        "state": whole,
         "state_sms": _of_channel(sandbox, sms),
         "state_viber": _of_channel(sandbox, viber),
         "num_parts_sms": str(sms.parts) if sms and sms.sent_at else "0",
         "price_sms": _spent(sms),
         "price_viber": _spent(viber),
     }
-
-
-def _whole(sandbox: Sandbox, cascade: Cascade) -> str:
-    """`read` is no word of a whole message, as `deliver` is final (ours)."""
-    status, _ = cascade.status_at(sandbox.clock.now())
-    if status in IN_PROGRESS or cascade.id in sandbox.running:
-        return "send"
-    return WORDS[Status.DELIVERED if status is Status.READ and cascade.messages[-1].viber else status]
 
 
 def _of_channel(sandbox: Sandbox, message: Message | None) -> str:

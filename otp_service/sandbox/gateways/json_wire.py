@@ -25,7 +25,9 @@ def _run(sandbox: Sandbox, call: Call) -> Answer:
         name, answered = _answer(sandbox, _log_in(sandbox, document), document, call.fault)
     except DocumentError as error:
         return Answer(_error_document(str(error)), outcome=str(error))
-    return Answer(json.dumps({name: answered}), outcome=_summary(answered))
+    items = [item for row in answered for item in (row if isinstance(row, list) else [row])]
+    words = dict.fromkeys(item.get("error") or item.get("state") or "send" for item in items)
+    return Answer(json.dumps({name: answered}), outcome="; ".join(words))  # as in `send; Нет отправителя.`
 
 
 def _answer(
@@ -54,22 +56,9 @@ def _parse(body: bytes) -> dict[str, Any]:
     return document
 
 
-def _log_in(sandbox: Sandbox, document: dict[str, Any]) -> Account:
-    account = sandbox.log_in("targetsms", written(document, "login"), written(document, "password"))
-    if account is None:
-        raise DocumentError(WRONG_LOGIN)
-    return account
-
-
 def _error_document(text: str) -> str:
     """As PHP writes JSON, letters beyond ASCII are escaped."""
     return json.dumps({"error": text})
-
-
-def _summary(answered: Sequence[Row]) -> str:
-    """Each different word once: `send; Нет отправителя.`"""
-    items = [item for row in answered for item in (row if isinstance(row, list) else [row])]
-    return "; ".join(dict.fromkeys(item.get("error") or item.get("state") or "send" for item in items))
 
 
 send_message = Operation(
@@ -79,3 +68,10 @@ send_message = Operation(
     run=_run,
     say_error=_error_document,
 )
+
+
+def _log_in(sandbox: Sandbox, document: dict[str, Any]) -> Account:
+    account = sandbox.log_in("targetsms", written(document, "login"), written(document, "password"))
+    if account is None:
+        raise DocumentError(WRONG_LOGIN)
+    return account

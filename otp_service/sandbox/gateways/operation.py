@@ -11,11 +11,14 @@ from otp_service.sandbox.state import Sandbox
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request. parameters: query and form fields together. fault: one that the operation itself carries out."""
+    """One request. parameters: query and form fields together. fault: one that the operation itself carries out.
+    authorization: the header of that name.
+    """
 
     body: bytes
     parameters: Mapping[str, str]
     fault: Fault | None = None
+    authorization: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,11 @@ def _run(sandbox: Sandbox, account: Account, request: Element, fault: Fault | No
     text = unescape(request.findtext("text", "")) or DEFAULT_TEXT
     if PLACEHOLDER not in text:
         raise RequestError(NO_PLACEHOLDER)
-    code = _draw_code(sandbox, request, longer=fault is not None and fault.fault == "code_length")
+    length = request.findtext("random_string_len", "").strip() or str(DEFAULT_LENGTH)
+    if not is_digits(length) or len(length) > 2 or not 1 <= int(length) <= LONGEST_CODE:
+        raise RequestError(BAD_LENGTH)
+    longer = fault is not None and fault.fault == "code_length"
+    code = "".join(sandbox.rng.choices("0123456789", k=int(length) + longer))  # the first may be 0
     draft = Draft(
         gateway="targetsms-password",
         phone=phone,
@@ -66,14 +70,6 @@ def _run(sandbox: Sandbox, account: Account, request: Element, fault: Fault | No
         message = replace(message, fate=FATE_OF_STATUS[status])
     take(sandbox, message)
     return [element("success", code=code, id_sms=message.id, status=status)]
-
-
-def _draw_code(sandbox: Sandbox, request: Element, *, longer: bool) -> str:
-    """Decimal digits; the first may be 0."""
-    written = request.findtext("random_string_len", "").strip() or str(DEFAULT_LENGTH)
-    if not is_digits(written) or len(written) > 2 or not 1 <= int(written) <= LONGEST_CODE:
-        raise RequestError(BAD_LENGTH)
-    return "".join(sandbox.rng.choices("0123456789", k=int(written) + longer))
 
 
 generate_password = xml_operation(

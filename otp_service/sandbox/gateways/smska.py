@@ -58,12 +58,16 @@ def _send(sandbox: Sandbox, account: Account, fields: Mapping[str, str]) -> str:
     phone, sender, text = (fields.get(name, "") for name in ("MSISDN", "SenderID", "Message"))
     if not (phone and sender and text):
         return ARGUMENTS
-    if not _reachable(account, phone):
+    # The document says `79XXXXXXXXXX`; digits of any country pass (ours), a plus or spaces do not.
+    reachable = re.fullmatch(r"[1-9][0-9]{9,13}", phone) and account.price_to(phone) is not None
+    if not reachable or phone.endswith((STOP_LIST_ENDING, CLOSED_AREA_ENDING)) or phone in account.stop_list:
         return MSISDN
     if not account.any_originator and account.senders.get(sender) != "completed":
         return SENDER
     draft = Draft(gateway="smska", phone=phone, sender=sender, text=text)
-    message = compose(sandbox, account, draft, _new_id(sandbox))
+    # 17 characters, like `ah1acugxz98a27t9z` of the document.
+    new_id = "".join(sandbox.rng.choices(string.ascii_lowercase + string.digits, k=17))
+    message = compose(sandbox, account, draft, new_id)
     if not affordable(sandbox, message):
         return CREDITS
     take(sandbox, message)
@@ -82,23 +86,8 @@ def _query(sandbox: Sandbox, account: Account, fields: Mapping[str, str]) -> str
     return f"0|Status|{CODES[message.status_at(sandbox.clock.now())[0]]}"
 
 
-def _reachable(account: Account, phone: str) -> bool:
-    """The document says `79XXXXXXXXXX`; digits of any country pass (ours), a plus or spaces do not."""
-    return (
-        re.fullmatch(r"[1-9][0-9]{9,13}", phone) is not None
-        and not phone.endswith((STOP_LIST_ENDING, CLOSED_AREA_ENDING))
-        and phone not in account.stop_list
-        and account.price_to(phone) is not None
-    )
-
-
 def _credits(sandbox: Sandbox, account: Account) -> int:
     return int(sandbox.accounts[account.key].money)
-
-
-def _new_id(sandbox: Sandbox) -> str:
-    """17 characters, like `ah1acugxz98a27t9z` of the document."""
-    return "".join(sandbox.rng.choices(string.ascii_lowercase + string.digits, k=17))
 
 
 ACTIONS: dict[str, Callable[[Sandbox, Account, Mapping[str, str]], str]] = {

@@ -39,7 +39,10 @@ def list_bases(sandbox: Sandbox, account: Account, _request: Element, _fault: Fa
 def edit_bases(sandbox: Sandbox, account: Account, request: Element, _fault: Fault | None) -> list[Element]:
     cabinet = sandbox.cabinets[account.key]
     edited = [_edit(sandbox, cabinet, asked) for asked in request.findall("bases/base")]
-    return edited + [_delete(cabinet, asked.get("id_base", "")) for asked in request.findall("delete_bases/base")]
+    deleted = [asked.get("id_base", "") for asked in request.findall("delete_bases/base")]
+    return edited + [
+        element("base", "delete" if cabinet.bases.pop(key, None) else "not_found", id_base=key) for key in deleted
+    ]
 
 
 def _edit(sandbox: Sandbox, cabinet: Cabinet, asked: Element) -> Element:
@@ -57,7 +60,3 @@ def _edit(sandbox: Sandbox, cabinet: Cabinet, asked: Element) -> Element:
     base.text = asked.text or base.text
     base.updated_at = sandbox.clock.now()
     return element("base", "edit", **number, id_base=id_base)
-
-
-def _delete(cabinet: Cabinet, id_base: str) -> Element:
-    return element("base", "delete" if cabinet.bases.pop(id_base, None) else "not_found", id_base=id_base)

@@ -13,9 +13,8 @@ from otp_service.sandbox.state import Sandbox
 
 def number_information(_sandbox: Sandbox, _account: Account, request: Element, _fault: Fault | None) -> list[Element]:
     """Three empty attributes for an unknown phone are ours."""
-    return [_phone((found.text or "").strip()) for found in request.findall("phones/phone")]
-
-
-def _phone(phone: str) -> Element:
-    owner = owner_of(phone)
-    return element("phone", phone, operator=owner.operator, region=owner.region, time_zone=owner.time_zone)
+    phones = [(found.text or "").strip() for found in request.findall("phones/phone")]
+    return [
+        element("phone", phone, operator=owner.operator, region=owner.region, time_zone=owner.time_zone)
+        for phone, owner in zip(phones, map(owner_of, phones), strict=True)
+    ]

@@ -20,7 +20,10 @@ def edit_patterns(sandbox: Sandbox, account: Account, request: Element, _fault: 
     cabinet = sandbox.cabinets[account.key]
     edited = [_edit(sandbox, cabinet, asked) for asked in request.findall("patterns/pattern")]
     deleted = request.findall("delete_patterns/pattern")
-    return edited + [_delete(cabinet, asked.get("id_pattern", "")) for asked in deleted]
+    ids = [asked.get("id_pattern", "") for asked in deleted]
+    return edited + [
+        element("pattern", "delete" if cabinet.patterns.pop(key, None) else "not_found", id_pattern=key) for key in ids
+    ]
 
 
 def _edit(sandbox: Sandbox, cabinet: Cabinet, asked: Element) -> Element:
@@ -36,7 +39,3 @@ def _edit(sandbox: Sandbox, cabinet: Cabinet, asked: Element) -> Element:
     word = "not_edit" if cabinet.patterns[key] == pattern else "edit"
     cabinet.patterns[key] = pattern
     return element("pattern", word, id_pattern=key)
-
-
-def _delete(cabinet: Cabinet, key: str) -> Element:
-    return element("pattern", "delete" if cabinet.patterns.pop(key, None) else "not_found", id_pattern=key)

@@ -43,13 +43,10 @@ def _scheduled(account: Account, message: Message) -> Element:
 
 def delete_scheduled(sandbox: Sandbox, account: Account, request: Element, _fault: Fault | None) -> list[Element]:
     ids = [schedule.get("id_sms", "") for schedule in request.findall("delete_schedule/schedule")]
-    return [element("scheduled", _delete(sandbox, account, id_sms), id_sms=id_sms) for id_sms in ids]
-
-
-def _delete(sandbox: Sandbox, account: Account, id_sms: str) -> str:
-    message = sandbox.sms(account, id_sms)
-    now = sandbox.clock.now()
-    if message is None or message.status_at(now)[0] not in (Status.SCHEDULED, Status.HELD):
-        return "not_found"
-    message.canceled_at = now
-    return "delete"
+    answers, now = [], sandbox.clock.now()
+    for id_sms in ids:
+        message, said = sandbox.sms(account, id_sms), "not_found"
+        if message and message.status_at(now)[0] in (Status.SCHEDULED, Status.HELD):
+            message.canceled_at, said = now, "delete"
+        answers.append(element("scheduled", said, id_sms=id_sms))
+    return answers

@@ -9,7 +9,6 @@ from otp_service.sandbox.accounts import Account
 from otp_service.sandbox.drafts import NAME_DELIVERY, TEXTS, Draft, is_digits, refusal
 from otp_service.sandbox.faults import Fault
 from otp_service.sandbox.gateways.xml_wire import BAD_FORMAT, BLOCKED, RequestError, element, unescape
-from otp_service.sandbox.messages import Message
 from otp_service.sandbox.sending import compose, take
 from otp_service.sandbox.state import Sandbox
 from otp_service.sandbox.times import MINUTE, read_time
@@ -41,12 +40,8 @@ def _send_one(sandbox: Sandbox, account: Account, number_sms: str, draft: Draft)
         take(sandbox, message)
     if message.held and not account.held_with_id:
         return element("information", TEXTS[8], number_sms=number_sms)
-    return element("information", _word(message), number_sms=number_sms, id_sms=message.id, parts=str(message.parts))
-
-
-def _word(message: Message) -> str:
-    """A repeat of a held SMS hears text 8 again while it is held (ours)."""
-    return TEXTS[8] if message.held else "send"
+    word = TEXTS[8] if message.held else "send"  # a repeat of a held SMS hears text 8 again while it is held (ours)
+    return element("information", word, number_sms=number_sms, id_sms=message.id, parts=str(message.parts))
 
 
 def _draft(account: Account, message: Element, subscriber: Element) -> Draft:

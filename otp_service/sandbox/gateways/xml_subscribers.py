@@ -35,7 +35,11 @@ def list_subscribers(sandbox: Sandbox, account: Account, request: Element, _faul
     if asked is None:
         raise RequestError(BAD_FORMAT)
     base = find_base(sandbox.cabinets[account.key], asked.get("id_base", ""))
-    since = _since(account, asked.get("last_update", ""))
+    written = asked.get("last_update", "")
+    try:
+        since = read_time(account, written, SECOND) if written else datetime.min.replace(tzinfo=UTC)
+    except ValueError as error:
+        raise RequestError(BAD_FORMAT) from error  # ours
     found = [item for item in base.subscribers.items() if item[1].updated_at.replace(microsecond=0) >= since]
     phones, shown = turn_to(found, asked)
     phones.extend(
@@ -62,33 +66,19 @@ def _edit_base(base: Base, document: Element, now: datetime) -> Element:
     answer = element("base", id_base=document.get("id_base", ""))
     for asked in document.findall("phone"):
         phone, number = asked.get("phone", ""), asked.get("number_phone")
-        word = _delete(base, phone) if asked.get("action") == "delete" else _edit(base, phone, asked, now)
+        if asked.get("action") == "delete":
+            word = "delete" if base.subscribers.pop(phone, None) else "not_found"
+        elif not phone:
+            word = "not_found"  # ours
+        else:  # fields that are left out stay as they are, on a new subscriber empty (ours) or found by the phone
+            given = {name: asked.get(name, "") for name in FIELDS if asked.get(name)}
+            if "male" in given:
+                given["male"] = GENDERS.get(given["male"], "")
+            known, owner = base.subscribers.get(phone), owner_of(phone)
+            found = dict.fromkeys(FIELDS, "") | {"region": owner.region, "operator": owner.operator}
+            base.subscribers[phone] = Subscriber((known.fields if known else found) | given, now)
+            word = "edit" if known else "insert"
         answer.append(element("phone", word, phone=phone, **({"number_phone": number} if number else {})))
         if word != "not_found":
             base.updated_at = now
     return answer
-
-
-def _edit(base: Base, phone: str, asked: Element, now: datetime) -> str:
-    """Fields that are left out stay as they are, on a new subscriber empty (ours) or found by the phone."""
-    if not phone:
-        return "not_found"  # ours
-    given = {name: asked.get(name, "") for name in FIELDS if asked.get(name)}
-    if "male" in given:
-        given["male"] = GENDERS.get(given["male"], "")
-    known = base.subscribers.get(phone)
-    owner = owner_of(phone)
-    found = dict.fromkeys(FIELDS, "") | {"region": owner.region, "operator": owner.operator}
-    base.subscribers[phone] = Subscriber((known.fields if known else found) | given, now)
-    return "edit" if known else "insert"
-
-
-def _delete(base: Base, phone: str) -> str:
-    return "delete" if base.subscribers.pop(phone, None) else "not_found"
-
-
-def _since(account: Account, written: str) -> datetime:
-    try:
-        return read_time(account, written, SECOND) if written else datetime.min.replace(tzinfo=UTC)
-    except ValueError as error:
-        raise RequestError(BAD_FORMAT) from error  # ours

@@ -54,7 +54,8 @@ def xml_operation(
             elements = run(sandbox, account, request, call.fault)
         except RequestError as error:
             return Answer(error_document(str(error)), outcome=str(error))
-        return Answer(document("response", elements), outcome=_summary(elements))
+        words = dict.fromkeys(made.text or made.get("status") or made.tag for made in elements)
+        return Answer(document("response", elements), outcome="; ".join(words))  # as in `send; Такого отправителя нет.`
 
     return Operation(name=name, path=path, media_type=MEDIA_TYPE, run=answer, say_error=error_document)
 
@@ -101,8 +102,3 @@ def _log_in(sandbox: Sandbox, request: Element, credential: Credential, wrong_lo
     if account is None:
         raise RequestError(wrong_login)
     return account
-
-
-def _summary(elements: list[Element]) -> str:
-    """Each different text once: `send; Такого отправителя нет.`"""
-    return "; ".join(dict.fromkeys(made.text or made.get("status") or made.tag for made in elements))

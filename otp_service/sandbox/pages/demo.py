@@ -16,6 +16,7 @@ from otp_service.sandbox.pages import demo_factors
 from otp_service.sandbox.pages.authenticator import authenticator
 from otp_service.sandbox.pages.demo_answers import AnyRequest, Form, back, sentence, visit_of
 from otp_service.sandbox.pages.demo_sessions import DemoSessions, Stage, Visit
+from otp_service.sandbox.pages.demo_ways import WAYS, phone_writes, show_inbound, ways
 from otp_service.sandbox.pages.html import fill, page
 from otp_service.sandbox.pages.language import Words
 from otp_service.sandbox.pages.screen import screen
@@ -43,11 +44,21 @@ def demo(
     phone = visit.verification.to if visit.verification else visit.phone
     html = {
         "step": _step(visit, words),
-        "screen": screen(sandbox, words, phone) if phone else fill("no_messages", words),
+        "screen": screen(sandbox, words, phone) if phone else fill("no_messages", words, why=words["no_messages"]),
         "app": fill("app_block", words, html={"app": authenticator(visit, words)}) if visit.factor else "",
     }
+    html["compose"] = phone_writes(visit, words)
     content = fill("demo", words, html=html, phone=phone, live="/fragments/screen" if phone else "")
     return page(content, words, title=words["shop"])
+
+
+@get("/demo/what-happened", sync_to_thread=False)
+def what_happened(
+    request: AnyRequest, sessions: NamedDependency[DemoSessions], service: NamedDependency[Service]
+) -> Redirect:
+    """On to the service's console, which shows to developers what becomes of the code."""
+    found = visit_of(request, sessions).verification
+    return Redirect(f"{service.url}/console/status/{found.id}" if found else "/demo", status_code=303)
 
 
 @post("/demo/start")
@@ -58,9 +69,10 @@ async def start(
     sessions: NamedDependency[DemoSessions],
     words: NamedDependency[Words],
 ) -> Redirect:
-    visit = Visit(phone=data.get("phone", "").strip())
+    way = data.get("channel", "sms")
+    visit = Visit(phone=data.get("phone", "").strip(), channel=way if way in WAYS else "sms")
     try:
-        verification = await service.start(visit.phone, words["lang"], visit.account)
+        verification = await service.start(visit.phone, words["lang"], visit.account, visit.channel)
     except ServiceError as error:
         return back(request, sessions, replace(visit, error=sentence(error, words)))
     visit = replace(visit, verification=verification, attempts_left=verification.attempts_left)
@@ -99,7 +111,7 @@ async def resend(
         verification = await service.resend(visit.verification)
     except ServiceError as error:
         return back(request, sessions, replace(visit, error=sentence(error, words)))
-    return back(request, sessions, replace(visit, verification=verification, error=""))
+    return back(request, sessions, replace(visit, verification=verification, error="", note=""))
 
 
 @post("/demo/restart", sync_to_thread=False)
@@ -124,14 +136,18 @@ def _step(visit: Visit, words: Words) -> str:
     if visit.stage is not Stage.SIGN_UP:
         return demo_factors.step(visit, words, alert)
     if visit.verification is None:
-        return fill("demo_phone", words, html={"alert": alert}, phone=visit.phone)
+        html = {"alert": alert, "ways_html": ways(words, visit.channel)}
+        return fill("demo_phone", words, html=html, phone=visit.phone)
     if visit.approved:
         return fill("demo_welcome", words, html={"alert": alert}, phone=visit.verification.to)
+    if visit.verification.inbound:
+        return show_inbound(visit, visit.verification.inbound, words, alert)
     resend_at = visit.verification.resend_at
+    note = fill("demo_note", words, note=visit.note) if visit.note else ""
     return fill(
         "demo_code",
         words,
-        html={"alert": alert},
+        html={"alert": alert, "note": note},
         phone=visit.verification.to,
         attempts=str(visit.attempts_left),
         resend_at=resend_at.isoformat() if resend_at else "",

@@ -12,6 +12,7 @@ from litestar.response import Redirect
 from otp_service.sandbox.pages.demo_sessions import DemoSessions, Visit
 from otp_service.sandbox.pages.language import Words
 from otp_service.sandbox.pages.service import ServiceError
+from otp_service.sandbox.pages.words import PROBLEMS_IN_RUSSIAN
 
 COOKIE = "sandbox_demo"
 
@@ -24,9 +25,10 @@ def visit_of(request: AnyRequest, sessions: DemoSessions) -> Visit:
 
 
 def sentence(error: ServiceError, words: Words) -> str:
-    """The service's own sentence where it has one to a person; ours, with the detail, where the demo is at fault."""
+    """The service's own sentence, which is English, in the page's language; ours where the demo is at fault."""
     if error.word == "refused":
-        return error.detail
+        translated = PROBLEMS_IN_RUSSIAN.get(error.code) if words["lang"] == "ru" else None
+        return translated or error.detail
     return f"{words[error.word]} {error.detail}".strip()
 
 

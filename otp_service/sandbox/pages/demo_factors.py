@@ -20,7 +20,7 @@ from otp_service.sandbox.pages.html import fill
 from otp_service.sandbox.pages.language import Words
 from otp_service.sandbox.pages.service import Service, ServiceError
 
-REFUSALS = {"wrong_code": "wrong_code", "already_used": "used_code"}
+REFUSALS = {"wrong_code": "wrong_code", "already_used": "used_code", "clock_off": "clock_off"}
 """Outcomes → what the visitor reads."""
 
 

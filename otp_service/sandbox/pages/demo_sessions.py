@@ -24,7 +24,8 @@ class Stage(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """phone: as typed. attempts_left: as the service said last. approved: the phone is proved.
+    """phone: as typed. channel: the way that was chosen. note: what is advised where no code came. attempts_left: as
+    the service said last. approved: the phone is proved.
 
     account: the shop's own id of the person, the service's subject. lost: the phone is, with the app on it.
     """
@@ -34,6 +35,8 @@ class Visit:
     attempts_left: int = 0
     approved: bool = False
     error: str = ""
+    note: str = ""
+    channel: str = "sms"
     account: str = field(default_factory=lambda: f"demo-{secrets.token_hex(8)}")
     stage: Stage = Stage.SIGN_UP
     factor: Factor | None = None

@@ -1,4 +1,4 @@
-"""The demo's way to otp-service: seven calls, with the API key that never leaves the server."""
+"""The demo's way to otp-service: eight calls, with the API key that never leaves the server."""
 
 from __future__ import annotations
 
@@ -15,6 +15,15 @@ TIMEOUT_SECONDS = 20.0
 """More than the 12 s that the service allows itself for a send."""
 
 
+class Inbound(Struct, frozen=True):
+    """What the person sends."""
+
+    number: str
+    text: str
+    uri: str
+    qr_svg: str
+
+
 class Verification(Struct, frozen=True):
     """What the demo reads of a verification; the service says more."""
 
@@ -23,6 +32,9 @@ class Verification(Struct, frozen=True):
     to: str
     attempts_left: int
     resend_at: datetime | None = None
+    channel: str = "sms"
+    inbound: Inbound | None = None
+    advice: str | None = None
 
 
 class Check(Struct, frozen=True):
@@ -67,15 +79,17 @@ class Problem(Struct, frozen=True):
 
     detail: str = ""
     title: str = ""
+    code: str = ""
 
 
 class ServiceError(Exception):
-    """word: a key of `words.py`, or `refused` when `detail` is the service's own sentence."""
+    """word: a key of `words.py`, or `refused` when `detail` is the service's own sentence about the problem `code`."""
 
-    def __init__(self, word: str, detail: str = "") -> None:
+    def __init__(self, word: str, detail: str = "", code: str = "") -> None:
         super().__init__(word)
         self.word = word
         self.detail = detail
+        self.code = code
 
 
 T = TypeVar("T")
@@ -90,16 +104,21 @@ class Service:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def start(self, to: str, locale: str, account: str) -> Verification:
-        body = {"to": to, "purpose": PURPOSE, "locale": locale, "subject": account}
+    async def start(self, to: str, locale: str, account: str, channel: str) -> Verification:
+        body = {"to": to, "channel": channel, "purpose": PURPOSE, "locale": locale, "subject": account}
         return await self._post("/v1/verifications", body, Verification)
 
     async def check(self, verification: Verification, code: str) -> Check:
         body = {"code": code, "to": verification.to, "purpose": PURPOSE}
         return await self._post(f"/v1/verifications/{verification.id}/check", body, Check)
 
-    async def resend(self, verification: Verification) -> Verification:
-        return await self._post(f"/v1/verifications/{verification.id}/resend", {}, Verification)
+    async def resend(self, verification: Verification, channel: str = "") -> Verification:
+        body = {"channel": channel} if channel else {}
+        return await self._post(f"/v1/verifications/{verification.id}/resend", body, Verification)
+
+    async def read(self, verification: Verification, wait: int) -> Verification:
+        """wait: up to so many seconds for a change."""
+        return await self._ask("GET", f"/v1/verifications/{verification.id}?wait={wait}", None, Verification)
 
     async def enrol(self, account: str, label: str) -> Factor:
         return await self._post("/v1/factors/totp", {"subject": account, "label": label}, Factor)
@@ -116,11 +135,16 @@ class Service:
 
     async def _post(self, path: str, body: dict[str, str], expected: type[T]) -> T:
         """Raises ServiceError."""
+        return await self._ask("POST", path, body, expected)
+
+    async def _ask(self, method: str, path: str, body: dict[str, str] | None, expected: type[T]) -> T:
         if not self._api_key:
             raise ServiceError("no_api_key")
-        headers = {"Authorization": f"Bearer {self._api_key}", "Idempotency-Key": str(uuid4())}
+        headers = {"Authorization": f"Bearer {self._api_key}"}
+        if body is not None:
+            headers["Idempotency-Key"] = str(uuid4())
         try:
-            response = await self._client.post(path, json=body, headers=headers)
+            response = await self._client.request(method, path, json=body, headers=headers)
             if response.is_success:
                 return msgspec.json.decode(response.content, type=expected)
             problem = msgspec.json.decode(response.content, type=Problem)
@@ -128,4 +152,4 @@ class Service:
             raise ServiceError("unreachable", self.url) from error
         except msgspec.DecodeError as error:
             raise ServiceError("strange_answer", f"HTTP {response.status_code}") from error
-        raise ServiceError("refused", problem.detail or problem.title)
+        raise ServiceError("refused", problem.detail or problem.title, problem.code)

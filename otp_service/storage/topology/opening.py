@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from otp_service import settings
+from otp_service.background import running
 from otp_service.errors import SettingsError
 from otp_service.settings import redis_url
 from otp_service.storage.topology.cluster import Cluster
@@ -35,15 +34,10 @@ async def open_topology(config: settings.Redis, text: str) -> AsyncIterator[Topo
         finally:
             await server.aclose()
         return
-    watching: asyncio.Task[None] | None = None
     try:
         await several.refuse_strangers()
         await several.look()
-        watching = asyncio.create_task(several.watch.run(), name="topology")
-        yield several
+        async with running(several.watch.loop):
+            yield several
     finally:
-        if watching:
-            watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watching
         await several.aclose()

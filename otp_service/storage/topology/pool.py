@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from otp_service import settings
+from otp_service.storage.topology.parser import BoundedParser
 
 IDLE_SECONDS = 15.0
 """A connection that was not used for so long may be dead without anybody having told us, so it is opened anew."""
@@ -82,6 +83,7 @@ def open_pool(config: settings.Redis, url: str, *, connections: int = 0) -> Pool
         driver_info=None,  # two questions less for each new connection
         # With notifications on, redis-py skips the check that tells a dead idle connection from a live one.
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
+        parser_class=BoundedParser,
     )
     pool.seconds = config.timeout_seconds
     return pool

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hiredis import pack_command
 from redis.asyncio import Redis
 from redis.asyncio.connection import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import InvalidResponse, ReadOnlyError, RedisError, ResponseError
 
 from otp_service import settings
 from otp_service.domain.value import Value
@@ -94,7 +94,10 @@ class Server:
         self._waiting.append(asked)
         if self._carrier is None:
             self._carrier = loop.create_task(self._carry(), name="redis")
-        return await asked.answered
+        try:
+            return await asked.answered
+        except RedisConnectionError as fault:  # the line was closed before its answer came: at the end of this process
+            return [fault] * len(commands)
 
     async def _carry(self) -> None:
         """Until nobody waits, or the connection is left."""
@@ -174,9 +177,11 @@ class Server:
                     await connection.send_packed_command(packet)
                     for command in commands:
                         try:
-                            replies.append(await self.redis.parse_response(connection, str(command[0])))
+                            replies.append(_read(await connection.read_response(), str(command[0]), self.redis))
                         except ResponseError as error:
                             replies.append(error)
+                        except _SENSELESS as error:
+                            raise InvalidResponse(type(error).__name__) from None
                 if isinstance(pool, Pool):
                     pool.note_use(connection)
             except BaseException:
@@ -191,6 +196,30 @@ class Server:
         if isinstance(pool, Pool):
             _learn(pool, replies, began)
         return replies
+
+
+_SENSELESS = (ValueError, TypeError, LookupError, AttributeError, MemoryError, RecursionError)
+"""What a parser raises over bytes that are no answer."""
+_ANSWERS: Mapping[type | tuple[type, ...], frozenset[str]] = {
+    list: frozenset(
+        {"CONFIG", "HGETALL", "HMGET", "LRANGE", "SCAN", "TIME", "XRANGE", "XREVRANGE", "ZRANGE", "ZREVRANGE"}
+    ),
+    int: frozenset({"DEL", "EXISTS", "HDEL", "HLEN", "HSET", "STRLEN", "WAIT", "XDEL", "XLEN", "ZCARD", "ZREM"}),
+    bytes: frozenset({"INFO", "PING", "TYPE", "XADD"}),
+    (bytes, type(None)): frozenset({"GET", "HGET"}),
+}
+_ANSWER_OF = {word: kind for kind, words in _ANSWERS.items() for word in words}
+
+
+def _read(raw: Any, word: str, redis: Redis) -> Reply:
+    """An answer as redis-py makes it for this command. Raises InvalidResponse for one that the command cannot have:
+    whoever says that is no Redis, or speaks of another question. What scripts answer is looked at where they are known.
+    """
+    expected = _ANSWER_OF.get(word)
+    if expected and not isinstance(raw, expected):
+        raise InvalidResponse(f"{type(raw).__name__} for {word}")
+    made = redis.response_callbacks.get(word)
+    return made(raw) if made else raw
 
 
 def _fail(asked: _Asked, fault: Exception) -> None:

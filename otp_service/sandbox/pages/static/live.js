@@ -4,12 +4,20 @@
 const EVERY_MS = 1000;
 
 async function refresh(element) {
-  const answer = await fetch(element.dataset.live + "?phone=" + encodeURIComponent(element.dataset.phone));
+  const { live, phone, q = "" } = element.dataset;
+  const answer = await fetch(live + "?" + new URLSearchParams({ phone, q }));
   const html = await answer.text();
   if (!answer.ok || html === element.shown) return;
   element.shown = html;
   element.innerHTML = html; // made and escaped by the sandbox itself
   localTimes(element);
+  countInTitle(element.querySelector("[data-total]"));
+}
+
+function countInTitle(counted) {
+  if (!counted) return;
+  const bare = document.title.replace(/^\(\d+\) /, "");
+  document.title = counted.dataset.total === "0" ? bare : `(${counted.dataset.total}) ${bare}`;
 }
 
 function localTimes(root) {

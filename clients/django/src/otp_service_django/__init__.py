@@ -1,0 +1,1 @@
+"""django-allauth and django-two-factor-auth over otp-service."""

@@ -1,0 +1,1 @@
+"""Below the framework: connections, heads and bodies are bounded here, and every answer passes here."""

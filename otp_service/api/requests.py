@@ -1,0 +1,38 @@
+"""What more than one group of routes reads from a request."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from litestar import Request
+from litestar.params import HeaderParameter
+
+from otp_service.errors import Refused
+from otp_service.storage.api_keys import ApiKey
+
+IdempotencyKey = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        description="1 to 255 printable ASCII characters. The same key and body: the same answer, no second SMS.",
+    ),
+]
+ApiRequest = Request[ApiKey, Any, Any]
+"""The request, with the key that it came with as `user`. A second dependency would cost a handler a group of tasks."""
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+def parse_idempotency_key(given: str | None) -> str:
+    """The draft standard sends the key as a quoted structured string, most clients send it bare."""
+    if given is None:
+        return ""
+    key = given[1:-1] if len(given) > 2 and given[0] == given[-1] == '"' else given
+    if not _KEY.fullmatch(key):
+        raise not_understood("Idempotency-Key", "must be 1 to 255 printable ASCII characters without spaces")
+    return key
+
+
+def not_understood(field: str, message: str) -> Refused:
+    errors = [{"field": field, "message": message}]
+    return Refused("validation_failed", f"`{field}` {message}.", extra={"errors": errors})

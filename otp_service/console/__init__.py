@@ -1,0 +1,1 @@
+"""The operator's pages under /console: see and run the service in a browser."""

@@ -1,0 +1,84 @@
+"""`/console/gateways`: how each does, who is left alone, and what the numbers say of the order of a route."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+
+from otp_service.api.routes.gateways import GatewayView, gateway_view
+from otp_service.console import plots
+from otp_service.console.visit import Answer, Visit, change, page
+from otp_service.domain.operators import Role
+from otp_service.errors import Refused
+from otp_service.storage.audit import Action
+
+MINUTES = (15, 60, 1440)
+"""So long a gateway may be closed by hand; then it is tried again."""
+STEPS = (2, 5, 10, 20, 30, 60)
+"""Seconds to delivery that the histogram counts up to; what took longer stands behind."""
+ENOUGH = 20
+"""Messages whose end is known, from which on a gateway's numbers say something."""
+BETTER = 0.05
+"""So much more must the later gateway deliver before another order is suggested."""
+
+
+@page("/console/gateways")
+async def gateways(visit: Visit) -> Answer:
+    service = visit.service
+    await service.circuits.refresh()
+    records = service.circuits.records
+    tiles = [gateway_view(gateway, records[name]) for name, gateway in service.gateways.items()]
+    ends = {name: records[name].ends for name in service.gateways}
+    histograms = {name: _histogram(visit, found) for name, found in ends.items()}
+    by_name = {tile.name: tile for tile in tiles}
+    routes = [
+        (channel, [by_name[name] for name in route.gateways], _suggestion(route.gateways, by_name, ends))
+        for channel, route in service.settings.routes.items()
+    ]
+    return visit.page("gateways.html", tiles=tiles, histograms=histograms, routes=routes, minutes=MINUTES)
+
+
+@change("/console/gateways/{name:str}", Role.ADMIN)
+async def gateway_changed(visit: Visit) -> Answer:
+    name, action = visit.path("name"), visit.value("action")
+    if name not in visit.service.gateways:
+        raise Refused("not_found", "There is no such gateway.")
+    match action:
+        case "use":
+            await visit.record(Action.CIRCUIT_CLOSED, name)
+            await visit.service.circuits.use(name)
+        case "leave_alone" if visit.value("minutes") in map(str, MINUTES):
+            minutes = int(visit.value("minutes"))
+            await visit.record(Action.CIRCUIT_OPENED, name, minutes=minutes)
+            await visit.service.circuits.leave_alone(name, minutes * 60)
+        case _:
+            raise Refused("validation_failed", "There is no such action.")
+    return visit.go("/console/gateways", done=action)
+
+
+def _histogram(visit: Visit, ends: Sequence[int | None]) -> plots.Plot | None:
+    """Of the newest messages whose end is known: how long they took, and how many did not arrive."""
+    if not ends:
+        return None
+    arrived = [end / 1000 for end in ends if end is not None]
+    counts = Counter(next((step for step in STEPS if seconds <= step), 0) for seconds in arrived)
+    bars = [(f"≤ {step} s", counts[step]) for step in STEPS]
+    bars += [(f"> {STEPS[-1]} s", counts[0]), (visit.say("not_delivered"), len(ends) - len(arrived))]
+    return plots.bars(visit.say("seconds_to_delivery"), (visit.say("time"), visit.say("messages")), bars)
+
+
+def _suggestion(
+    order: Sequence[str], tiles: dict[str, GatewayView], ends: dict[str, Sequence[int | None]]
+) -> Sequence[str]:
+    """Another order of a route, where a gateway plainly delivers more than the one before it; else nothing."""
+    known = [name for name in order if len(ends[name]) >= ENOUGH]
+    best = sorted(known, key=lambda name: -(tiles[name].delivered_share or 0))
+    for earlier, later in pairwise(known):
+        if (tiles[later].delivered_share or 0) > (tiles[earlier].delivered_share or 0) + BETTER:
+            rest = [name for name in order if name not in known]
+            return [*best, *rest]
+    return ()
+
+
+PAGES = (gateways, gateway_changed)

@@ -1,0 +1,1 @@
+"""Deliveries: codes that somebody else made, and judges. Start with `deliveries`."""

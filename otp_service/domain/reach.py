@@ -1,0 +1,76 @@
+"""Whom a channel does not reach: what tells of it, how long that is remembered, and what follows. Pure rules.
+
+A stranger can ask for a code for anybody's phone, so what is remembered never stands between a person and the only way
+to them: it moves a workflow on to its next step, or keeps a second message from going out by itself
+(docs/delivery.md, "Who cannot be reached").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from otp_service.domain.failover import Asked
+from otp_service.domain.messages import Message, MessageStatus
+from otp_service.domain.recipients import EMAIL
+from otp_service.domain.value import Value
+
+HOUR_MS = 3_600_000
+HOLDS_MS = (24 * HOUR_MS, 72 * HOUR_MS, 168 * HOUR_MS)
+"""How long a channel is passed over after it did not reach a person in one verification, in two in a row, in more."""
+PROVED_HOLDS_MS = (HOUR_MS, 24 * HOUR_MS, 72 * HOUR_MS)
+"""The same for a phone that the right code came from before: it was rather this one message that was lost."""
+ASKED_FOR_MS = HOUR_MS // 4
+"""So long a channel is refused that the caller names itself, where the application offers another."""
+FORGOTTEN_MS = 720 * HOUR_MS
+"""After the last time; a hold is over long before."""
+ENOUGH_GATEWAYS = 3
+"""Where there is no other channel: as many of them in vain are no chance any more."""
+KNOWN_ENDS, NEWEST_ENDS = 3, 20
+SMS = "sms"
+_LOST = frozenset({MessageStatus.UNDELIVERED, MessageStatus.EXPIRED})
+
+
+class Unreached(Value):
+    """By one channel. times: verifications in a row. since, until: milliseconds of Redis time: when it was seen last,
+    and how long the channel is passed over."""
+
+    times: int
+    since: int
+    until: int
+
+
+def tells(message: Message, how: Asked, ends: Sequence[int | None]) -> bool:
+    """Whether it tells of the person that this message did not arrive; it was given up just now.
+
+    how: whether its gateway answered. ends: how its newest messages ended, newest first (storage/gateways.py): one that
+    brings nobody anything tells of itself. What a person has not looked at yet (Telegram, mail) is no SMS that is late.
+    """
+    known = ends[:NEWEST_ENDS]
+    brings = len(known) >= KNOWN_ENDS and 2 * sum(end is not None for end in known) >= len(known)
+    if not message.sent_at or not brings or message.channel == EMAIL:
+        return False
+    late = message.channel == SMS and message.status is MessageStatus.ACCEPTED and how is Asked.ANSWERED
+    return message.status in _LOST or late
+
+
+def tried(messages: Sequence[Message], channel: str) -> int:
+    """By how many gateways of a channel something was sent."""
+    return len({message.gateway for message in messages if message.channel == channel and message.sent_at})
+
+
+def passed_over(known: Mapping[str, Unreached], now: int, *, asked_for: str = "") -> Collection[str]:
+    """The channels that are left out. asked_for: the one that the caller names itself."""
+    return [
+        channel
+        for channel, found in known.items()
+        if now < (min(found.until, found.since + ASKED_FOR_MS) if channel == asked_for else found.until)
+    ]
+
+
+def arrived_by(messages: Sequence[Message]) -> str:
+    """The channel by which the code came that was just entered, as far as is known; '' for none."""
+    out = [message for message in messages if message.sent_at]
+    delivered = [message for message in out if message.status is MessageStatus.DELIVERED]
+    if delivered:
+        return max(delivered, key=lambda message: message.ended_at).channel
+    return out[-1].channel if out else ""

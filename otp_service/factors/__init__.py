@@ -1,0 +1,1 @@
+"""Lasting second factors of a person: authenticators (TOTP) and backup codes."""

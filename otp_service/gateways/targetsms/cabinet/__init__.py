@@ -1,0 +1,1 @@
+"""Operations of the XML interface that operators use by the command line; sending codes needs none of them."""

@@ -1,0 +1,1 @@
+"""The HTTP GET interface (G) and the gateway `targetsms-get` over it."""

@@ -1,0 +1,158 @@
+"""Statistics of applications in Redis: a hash for each day with its hours, and one for each month with its days.
+
+Events are counted in the step that passes them on to their log (storage/events.py), so each counts once; what has no
+event is added by `add`. A field is `period|gateway|channel|country|operator`, its value a row of numbers of eight
+bytes, least first (domain/statistics.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from struct import Struct
+
+import structlog
+
+from otp_service.domain import statistics
+from otp_service.domain.statistics import NUMBERS, Addition, Group, Owes, Price, Row
+from otp_service.domain.value import Value
+from otp_service.settings.values import Statistics
+from otp_service.storage import keys
+from otp_service.storage.connection import Argument, Database, Script, hash_of
+from otp_service.storage.topology import Call
+
+MOST_GROUPS = 250
+"""Rows of one hour, and of one day; see write_rows in _rows.lua."""
+ADDED_AT_ONCE = 200
+AT_ONCE = 16
+"""Hashes that are read together; between them others have their turn."""
+_BYTES, _LONGEST_ROW = 8, 128
+_ROW = Struct(f"<{NUMBERS}Q")
+_ADD = Script.load("statistics/add", "statistics/_rows")
+
+log = structlog.get_logger()
+
+
+class Place(Value):
+    """Where a row is written: hash, until when that is kept in milliseconds, and the period within it."""
+
+    name: str
+    kept_until: int
+    period: str
+
+
+class StatisticsStore:
+    """keep: for how long. price, owes: see domain/statistics.py."""
+
+    def __init__(self, database: Database, keep: Statistics, price: Price, owes: Owes = statistics.always) -> None:
+        self._database = database
+        self._keep = keep
+        self._price = price
+        self._owes = owes
+
+    def of_event(self, kind: str, fields: Mapping[bytes, bytes]) -> Addition | None:
+        """What an event of an outbox adds. One that cannot be read adds nothing: it must not stop those after it."""
+        try:
+            told = {name.decode(): fields[name].decode() for name in fields if name not in _SEALED}
+            return statistics.addition(kind, told, self._price, self._owes)
+        except (LookupError, ValueError) as error:
+            log.warning("event_not_counted", type=kind, error=type(error).__name__)
+            return None
+
+    def places(self, application: str, at: int) -> tuple[Place, Place]:
+        """Where the hour and the day of a moment are."""
+        hour = statistics.hour_of(at)
+        day = hour.replace(hour=0)
+        month = day.replace(day=1)
+        day_ends, month_ends = day + timedelta(days=1), (month + timedelta(days=32)).replace(day=1)
+        return (
+            Place(keys.hours(application, day), _ms(day_ends, self._keep.hours_days), f"{hour:%H}"),
+            Place(keys.days(application, month), _ms(month_ends, self._keep.days_days), f"{hour:%d}"),
+        )
+
+    async def add(self, application: str, additions: Sequence[Addition]) -> None:
+        """Count what no event tells of. Not repeated after a lost answer: rather once less than twice."""
+        for first in range(0, len(additions), ADDED_AT_ONCE):
+            hashes: dict[str, int] = {}
+            rows: list[Argument] = []
+            for each in additions[first : first + ADDED_AT_ONCE]:
+                for place in self.places(application, each.at):
+                    hashes[place.name] = place.kept_until
+                    rows += [list(hashes).index(place.name) + 1, place.period, *written(each)]
+            await self._database.run(_ADD, list(hashes), [MOST_GROUPS, *hashes.values(), *rows])
+
+    async def read(self, application: str, start: datetime, end: datetime, step: str, by: Sequence[str]) -> list[Row]:
+        """See otp_service/statistics/reading.py."""
+        names = _names(application, start, end, step)
+        groups = _Groups(tuple(name in by for name in statistics.DIMENSIONS))
+        rows: list[Row] = []
+        for first in range(0, len(names), AT_ONCE):
+            some = names[first : first + AT_ONCE]
+            found = await self._database.command_all("HGETALL", [Call(name, [("HGETALL", name)]) for name, _ in some])
+            for (_, begins), flat in zip(some, found, strict=True):
+                for period, sums in sorted(_summed(hash_of(flat).items(), groups).items()):
+                    at = begins + (timedelta(hours=period) if step == "hour" else timedelta(days=period - 1))
+                    if start <= at < end:
+                        rows += [Row(at, group, _numbers(total)) for group, total in sums.items()]
+            await asyncio.sleep(0)
+        return rows
+
+
+def written(each: Addition) -> tuple[str, str]:
+    """Group and counters, as _rows.lua reads them."""
+    group = each.group
+    counters = ",".join(f"{place}:{added}" for place, added in each.counted.items())
+    return f"{group.gateway}|{group.channel}|{group.country}|{group.operator}", counters
+
+
+_SEALED = (b"phone", b"person", b"tags")
+
+
+def _ms(ends: datetime, days: int) -> int:
+    return int((ends + timedelta(days=days)).timestamp() * 1000)
+
+
+def _names(application: str, start: datetime, end: datetime, step: str) -> list[tuple[str, datetime]]:
+    """The hashes that hold these periods, with the moment at which each begins."""
+    found = []
+    at = start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    if step == "day":
+        at = at.replace(day=1)
+    while at < end:
+        found.append(((keys.hours if step == "hour" else keys.days)(application, at), at))
+        at = at + timedelta(days=1) if step == "hour" else (at + timedelta(days=32)).replace(day=1)
+    return found
+
+
+class _Groups(dict[bytes, Group | None]):
+    """By the end of a field's name, the group that it is summed in; None for what is no name of ours."""
+
+    def __init__(self, shown: Sequence[bool]) -> None:
+        self._shown = shown
+        self._known: dict[tuple[bytes, ...], Group] = {}
+
+    def __missing__(self, name: bytes) -> Group | None:
+        words = name.split(b"|")
+        if len(words) != len(self._shown):
+            return None
+        key = tuple(word if keep else b"" for word, keep in zip(words, self._shown, strict=True))
+        self[name] = self._known.setdefault(key, Group(*(word.decode(errors="replace") for word in key)))
+        return self[name]
+
+
+def _summed(rows: Iterable[tuple[bytes, bytes]], groups: _Groups) -> dict[int, dict[Group, int]]:
+    """By period and group. Rows are added as the large numbers that their bytes are: no counter comes near eight bytes,
+    so none reaches into the next, and that is a tenth of the work."""
+    found: dict[bytes, dict[Group, int]] = defaultdict(dict)
+    for name, value in rows:
+        group = groups[name[3:]]
+        if group is not None and len(value) <= _LONGEST_ROW * _BYTES:
+            sums = found[name[:2]]
+            sums[group] = sums.get(group, 0) + int.from_bytes(value, "little")
+    return {int(period): sums for period, sums in found.items() if period.isdigit()}
+
+
+def _numbers(total: int) -> Sequence[int]:
+    return _ROW.unpack_from(total.to_bytes((_LONGEST_ROW + 1) * _BYTES, "little"))

@@ -1,0 +1,41 @@
+"""Answers of Redis, with an end to how long one may be: what listens there may be another program, or broken."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any, cast
+
+import hiredis
+from redis._parsers import _AsyncHiredisParser
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import InvalidResponse
+
+MOST_BYTES = 8 * 1024 * 1024
+"""Of one answer. The longest of ours, a page of events or the list of all API keys, stay far below."""
+_VAST = re.compile(rb"[*~>%]\d{7,}\r\n")
+"""An answer of millions of parts: the parser would make room for all of them at once."""
+
+
+class BoundedParser(_AsyncHiredisParser):
+    """hiredis, which takes what comes. Raises InvalidResponse; the connection is not used after that."""
+
+    __slots__ = ("_left",)
+
+    async def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        self._left = MOST_BYTES
+        return await super().read_response(*args, **kwargs)
+
+    async def read_from_socket(self) -> bool:
+        stream, reader = cast("asyncio.StreamReader", self._stream), cast("hiredis.Reader", self._reader)
+        chunk = await stream.read(self._read_size)
+        if not chunk:
+            raise RedisConnectionError("closed by the server")
+        self._left -= len(chunk)
+        if self._left < 0 or (not reader.has_data() and _VAST.match(chunk)):
+            raise InvalidResponse("longer than any answer of ours")
+        reader.feed(chunk)
+        return True
+
+    async def handle_push_response(self, response: Any, **_: Any) -> Any:
+        raise InvalidResponse("a message that nobody asked for")

@@ -1,0 +1,1 @@
+"""Runs due jobs: polls, fail-overs, ends of lives, webhooks."""

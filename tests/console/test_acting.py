@@ -1,0 +1,142 @@
+"""What an operator does acts where it should, in every process, and is written down."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+
+from redis.asyncio import Redis
+
+from tests.api import Api, Gateways, problem
+from tests.console.desk import Desk
+
+
+async def test_a_gateway_is_left_alone_and_used_again(
+    api: Api, second: Api, gateways: Gateways, admin_desk: Desk, phone: str
+) -> None:
+    """Also one whose circuit breaker is off, as all are here, and by both processes."""
+    page, first = "/console/gateways", "targetsms-password"
+    refused = admin_desk.send(page, f"{page}/{first}", action="leave_alone", minutes="7")
+    assert refused.status_code == 422
+    assert admin_desk.send(page, f"{page}/{first}", action="leave_alone", minutes="15").status_code == 303
+    try:
+        await asyncio.sleep(1.2)
+        for n, caller in enumerate((api, second)):
+            started = await caller.started(f"{phone[:-1]}{n}")
+            assert [message["gateway"] for message in started["messages"]] == ["targetsms-xml"]
+        shown = admin_desk.get("/console").text
+        assert re.search(r'<article class="tile down">\s*<h3>targetsms-password', shown)
+    finally:
+        assert admin_desk.send(page, f"{page}/{first}", action="use").status_code == 303
+    await asyncio.sleep(1.2)
+    for n, caller in enumerate((api, second)):
+        started = await caller.started(f"{phone[:-1]}{n + 2}")
+        assert started["messages"][0]["gateway"] == first
+
+
+async def test_a_list_acts_in_every_process_and_its_entries_are_sealed(
+    api: Api, second: Api, gateways: Gateways, admin_desk: Desk, redis: Redis, phone: str
+) -> None:
+    page = "/console/fraud"
+    for wrong in ("", "7916", "+7916x", "10.0.0.0/33", "+" + "1" * 16):
+        assert admin_desk.send(page, f"{page}/lists", list="block", value=wrong, action="add").status_code == 422
+    listed = {"list": "block", "value": f"{phone[:2]} {phone[2:]}", "action": "add"}
+    assert admin_desk.send(page, f"{page}/lists", **listed).status_code == 303
+    try:
+        await asyncio.sleep(2.5)
+        for caller in (api, second):
+            problem(await caller.start(phone), 403, "on_block_list")
+        assert phone in admin_desk.get(page).text
+        assert phone.encode() not in repr(await redis.hgetall("otp:lists")).encode()
+    finally:
+        listed |= {"action": "remove"}
+        assert admin_desk.send(page, f"{page}/lists", **listed).status_code == 303
+    await asyncio.sleep(2.5)
+    for caller in (api, second):
+        assert (await caller.start(phone)).status_code in (201, 429)
+
+
+def test_the_lists_are_shown_to_nobody_who_may_see_no_phones(desks: Mapping[str, Desk]) -> None:
+    assert 'name="value"' not in desks["viewer"].get("/console/fraud").text
+    assert "Never sent to" not in desks["viewer"].get("/console/fraud").text
+    assert "Never sent to" in desks["support"].get("/console/fraud").text
+
+
+def test_settings_are_shown_without_secrets(admin_desk: Desk) -> None:
+    shown = admin_desk.get("/console/settings").text
+    for secret in ("demo-password", "test-secret-", "twilio-auth-token", "whsec_", "zitadel-new-key", "bmV3LXNlY3JldC"):
+        assert secret not in shown, secret
+    assert "•••" in shown
+    for known in ("targetsms-xml", "production", "plain_evidence", "resend_pause_seconds"):
+        assert known in shown, known
+
+
+def test_the_audit_log_is_searched_and_exported(admin_desk: Desk) -> None:
+    admin_desk.get("/console/events?application=web")
+    own = admin_desk.get(f"/console/audit?actor=operator:{admin_desk.name}&action=events.viewed").text
+    assert len(re.findall(r"<td>events\.viewed</td>", own)) >= 1
+    assert "No such" not in own
+    other = admin_desk.get("/console/audit?actor=nobody-at-all").text
+    assert "<tbody>" not in other
+    exported = admin_desk.send("/console/audit", "/console/audit/export")
+    assert exported.headers["content-disposition"] == 'attachment; filename="audit.jsonl"'
+    assert f'"operator:{admin_desk.name}"' in exported.text.splitlines()[-1]
+    assert '"audit.exported"' in exported.text.splitlines()[-1]
+
+
+async def test_a_reference_and_a_subject_find_their_person(
+    api: Api, gateways: Gateways, desks: Mapping[str, Desk], phone: str
+) -> None:
+    reference = f"order-{phone[1:]}"
+    started = await api.started(phone, reference=reference, subject=f"person-{phone[1:]}")
+    await api.post("/v1/factors/totp", {"subject": f"person-{phone[1:]}", "name": "old phone"})
+    link = f"/console/verifications/{started['id']}"
+    for _ in range(100):
+        found = desks["support"].send("/console/find", q=reference, application="web").text
+        if link in found:
+            break
+        await asyncio.sleep(0.1)
+    assert link in found
+    person = desks["support"].send("/console/find", q=f"person-{phone[1:]}", application="web").text
+    assert "old phone" in person
+    (factor,) = re.findall(r'name="about" value="([A-Za-z0-9_=-]{30,})"', person)
+    gone = (
+        desks["support"]
+        .send("/console/find", q=f"person-{phone[1:]}", application="web", action="remove_factor", about=factor)
+        .text
+    )
+    assert "old phone" not in gone
+    direct = desks["support"].send("/console/find", q=started["id"], application="web")
+    assert direct.headers["location"] == link
+
+
+async def test_a_delivery_is_found_and_says_nothing_of_its_code(
+    api: Api, gateways: Gateways, desks: Mapping[str, Desk], phone: str
+) -> None:
+    """By phone, by id, by reference and from its events; a viewer sees nothing of it."""
+    desk, reference = desks["support"], f"delivery-{phone[1:]}"
+    answer = await api.post("/v1/deliveries", {"to": phone, "code": "AB12-CD34", "reference": reference})
+    delivery = answer.json()["id"]
+    link = f"/console/verifications/{delivery}"
+    assert link in desk.send("/console/find", q=phone, application="web").text
+    assert desk.send("/console/find", q=delivery, application="web").headers["location"] == link
+    for _ in range(100):
+        if link in (found := desk.send("/console/find", q=reference, application="web").text):
+            break
+        await asyncio.sleep(0.1)
+    assert link in found
+    await api.post(f"/v1/deliveries/{delivery}/converted", {})
+    shown = desk.get(link).text
+    for word in ("<h1>Delivery", phone, "targetsms-xml", reference, "••••••", delivery, "The caller reports"):
+        assert word in shown, word
+    for word in ("AB12-CD34", "AB12", 'value="resend"', 'value="cancel"', "None"):
+        assert word not in shown, word
+    assert desk.get(f"/console/verifications/{delivery.removeprefix('dlv_')}").status_code == 200, "as events name it"
+    for action in ("resend", "cancel"):
+        assert desk.send(link, action=action).status_code == 422
+    assert desk.send(link, action="unlock").headers["location"].startswith(link)
+    assert desks["viewer"].get(link).status_code == 403
+    assert desk.get("/console/verifications/dlv_nothing").status_code == 404
+    listed = (await api.post("/v1/verifications/search", {"to": phone})).json()
+    assert delivery.removeprefix("dlv_") not in str(listed), "callers search verifications alone"

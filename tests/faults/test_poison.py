@@ -1,0 +1,92 @@
+"""H-4: a record that cannot be read stops at most the one thing that it is about. Two processes, with traffic."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from otp_service.storage.keys import CATALOGUE, Kind
+from tests.faults.poison import HOWS, PERSONAL, names, poisoned
+from tests.faults.world import World, number, until
+from tests.running import create_key
+
+LANES = (b"{gateways}", b"{app:web}")
+
+
+@pytest.fixture(autouse=True)
+async def lived_in(world: World) -> None:
+    """Something of most kinds is there."""
+    phone = number()
+    started = (await world.first.start(phone, key="victim-" + phone, client={"ip": "203.0.113.7"})).json()
+    await world.first.check(started["id"], "000000", key="wrong-" + phone)
+    await world.first.post("/v1/factors/totp", {"subject": "anna"}, key="enrol")
+    await world.first.post("/v1/subjects/nobody/check", {"code": "123456"})
+    await world.redis.hset("otp:twilio:{app:web}", "safe:GN1", b'{"sid":"GN1","phone":""}')
+    day = int(time.time() // 86400)
+    await world.redis.hset("otp:fraud:{app:web}", f"{day}|would_refuse|adjacent_numbers|+7911091", 1)
+
+
+async def chosen(redis: Redis, kind: Kind) -> list[bytes]:
+    """Of what concerns one person one key, of what many share all of it, and the lanes that all need."""
+    found = await names(redis, kind)
+    if kind.pattern in ("otp:due:{lane}", "otp:out:{lane}"):
+        prefix = kind.pattern.encode().partition(b"{")[0]
+        return [*found[:3], *(prefix + lane for lane in LANES)]
+    if "{p}" in kind.pattern or kind.pattern.startswith(PERSONAL):
+        return found[-1:]
+    return found
+
+
+async def goes_on(world: World) -> None:
+    """Everybody else signs up by both processes, and the receiver hears of it. 503 is heard at most for a moment."""
+    for api in world.both:
+        verification = await world.signed_up(api, patient=True)
+        await world.told(verification)
+        events = (await api.http.get("/v1/events", params={"limit": 5})).status_code
+        assert events in (200, 503)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("kind", CATALOGUE, ids=lambda kind: kind.pattern)
+async def test_h_4_of_every_kind(world: World, kind: Kind, how: str) -> None:
+    own = kind.pattern in ("otp:{apikeys}:<SHA-256>",)
+    if own:  # not the key that everybody uses
+        create_key(world.folder, world.server.url, world.sandbox, "other")
+    found = await chosen(world.redis, kind)
+    if own:
+        found = [name for name in found if await world.redis.hget(name, "application") == b"other"][:1]
+    async with AsyncExitStack() as stack:
+        for name in found:
+            await stack.enter_async_context(poisoned(world.redis, name, kind, how))
+        await goes_on(world)
+        await victim_asks(world)
+        await asyncio.sleep(0.6)
+        await goes_on(world)
+    for api in world.both:
+        health = await until(lambda api=api: healthy(api), 15)
+        assert "loops" not in health, health
+    assert world.tracebacks() == []
+
+
+async def victim_asks(world: World) -> None:
+    """Whom it is about hears something, and the log no traceback."""
+    for api in world.both:
+        assert (await api.http.get("/v1/fraud")).status_code in (200, 503)
+    for verification in (await world.redis.keys("otp:v:*"))[-2:]:
+        name = verification.decode().rpartition(":")[2]
+        for api in world.both:
+            heard = [await api.status(name), await api.check(name, "123456"), await api.resend(name)]
+            heard += [await api.cancel(name), await api.post("/v1/subjects/anna/check", {"code": "123456"})]
+            heard += [await api.post("/v1/factors/totp/search", {"subject": "anna"})]
+            assert all(answer.headers["content-type"].startswith("application/") for answer in heard)
+
+
+async def healthy(api: Any) -> dict[str, Any]:
+    answer = await api.http.get("/health/ready")
+    return answer.json() if answer.status_code == 200 and "loops" not in answer.json() else {}

@@ -1,0 +1,1 @@
+"""What a stranger without a key can do to the service from outside, all of it at once."""

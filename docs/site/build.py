@@ -22,7 +22,7 @@ from unittest.mock import MagicMock
 import yaml
 
 from otp_service.api import documentation
-from otp_service.app import create_app
+from otp_service.api.application import create_litestar
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -43,7 +43,7 @@ def openapi() -> dict[str, Any]:
     """The document that a running service answers at /schema/openapi.json. No service is asked."""
     service = MagicMock()
     service.settings.service.environment = "production"
-    app = cast("Any", create_app(service))._app
+    app = create_litestar(service)
     return cast("dict[str, Any]", json.loads(json.dumps(app.openapi_schema.to_schema(), default=str)))
 
 

@@ -32,6 +32,17 @@ from otp_service.runtime import Runtime
 
 def create_app(service: Runtime, *, api: bool = True, more: Sequence[HTTPRouteHandler] = ()) -> ASGIApp:
     """The HTTP side of a running service; without its API for a process that only works. more: routes beside it."""
+    app = create_litestar(service, api=api, more=more)
+    return Edge(
+        Direct(app, service) if api else app,
+        service.settings.http.trusted_proxies,
+        service.stopping.is_set,
+        service.load,
+    )
+
+
+def create_litestar(service: Runtime, *, api: bool = True, more: Sequence[HTTPRouteHandler] = ()) -> Litestar:
+    """What `create_app` wraps: every route and its description, without the layers around them."""
     routes = [
         VerificationController,
         DeliveryController,
@@ -80,9 +91,4 @@ def create_app(service: Runtime, *, api: bool = True, more: Sequence[HTTPRouteHa
     if api:
         documentation.complete(app)
     problems.init_counters()
-    return Edge(
-        Direct(app, service) if api else app,
-        service.settings.http.trusted_proxies,
-        service.stopping.is_set,
-        service.load,
-    )
+    return app

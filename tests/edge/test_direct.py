@@ -11,6 +11,7 @@ import pytest
 
 from otp_service import settings
 from otp_service.api import direct
+from otp_service.api.application import create_litestar
 from otp_service.app import create_app, open_service
 from tests.api import Gateways
 from tests.running import API_KEY, service_environ
@@ -43,7 +44,7 @@ async def test_both_ways_answer_the_same(
     found = settings.load(service_environ(tmp_path, redis_url, sandbox_process))
     async with open_service(found, worker=False) as service:
         past, through = create_app(service), create_app(service)
-        cast("Any", through)._app = cast("Any", through)._app._app
+        cast("Any", through)._app = create_litestar(service)
         ways = [
             httpx.AsyncClient(base_url="http://service", transport=httpx.ASGITransport(cast("Any", app)))
             for app in (past, through)

@@ -19,7 +19,7 @@ import msgspec
 import pytest
 
 from otp_service.api import descriptions, examples
-from otp_service.api.application import create_app
+from otp_service.api.application import create_litestar
 from otp_service.api.problems import STATUSES
 from otp_service.domain.events import Event, EventType
 from otp_service.domain.factors import FactorOutcome, FactorStatus
@@ -75,7 +75,7 @@ Operations = dict[tuple[str, str], dict[str, Any]]
 
 def test_every_route_is_listed(operations: Operations) -> None:
     service = SimpleNamespace(verifications=None, settings=SETTINGS, stopping=asyncio.Event(), load=None)
-    app = cast("Any", create_app(cast("Any", service)))._app._app
+    app = create_litestar(cast("Any", service))
     routes = {
         (re.sub(r"\{([a-z_]+):[a-z]+\}", r"{\1}", route.path_format or route.path), method.lower())
         for route in app.routes

@@ -14,7 +14,7 @@ from otp_service.console.visit import Answer, Visit, change, page
 from otp_service.domain.operators import Role
 from otp_service.domain.value import Value
 from otp_service.domain.webhooks import Endpoint
-from otp_service.errors import Refused
+from otp_service.errors import Refused, Unreadable
 from otp_service.storage.audit import Action
 from otp_service.storage.webhooks import HookRecord
 from otp_service.webhooks.receivers import WHY, send_test
@@ -75,7 +75,7 @@ async def _known(visit: Visit) -> tuple[list[Receiver], list[str]]:
         try:
             for name, endpoint, enabled in await visit.service.callers_webhooks.made(application):
                 found.append(Receiver(endpoint, urlsplit(endpoint.url).hostname or "", name or endpoint.id, enabled))
-        except (LookupError, ValueError, TypeError, msgspec.MsgspecError):
+        except (Unreadable, LookupError, ValueError):
             unread.append(application)
     records = await visit.service.stores.webhooks.read([each.endpoint for each in found]) if found else []
     return [msgspec.structs.replace(each, record=record) for each, record in zip(found, records, strict=True)], unread

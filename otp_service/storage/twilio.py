@@ -37,7 +37,7 @@ class TwilioStore:
             flat = hash_of(await self._database.command("HGETALL", key))
             try:
                 found = {name.decode(): _THING.decode(value) for name, value in flat.items()}
-            except ValueError as error:  # of msgspec, too
+            except (ValueError, RecursionError) as error:  # of msgspec, too
                 raise await self._database.left(key, "has a part that cannot be read") from error
             self._known[application] = (time.monotonic(), found)
         return found

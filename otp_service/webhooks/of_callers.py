@@ -9,9 +9,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
+
 from otp_service.domain import sids
 from otp_service.domain.events import Event, EventType
 from otp_service.domain.keyring import Names
+from otp_service.domain.value import Value
 from otp_service.domain.webhooks import Endpoint, Twilio
 from otp_service.settings import Settings
 from otp_service.storage import keys
@@ -38,6 +41,16 @@ TYPES: Mapping[str, EventType] = {
 WORDS: Mapping[str, str] = {ours: theirs for theirs, ours in TYPES.items()}
 
 Pairs = Sequence[tuple[str, str]]
+
+
+class _Webhook(Value):
+    """What an endpoint is made of; the rest of it is for whoever asks."""
+
+    sid: str
+    account_sid: str
+    service_sid: str
+    webhook_url: str
+    event_types: tuple[str, ...]
 
 
 def jobs_of_callers(settings: Settings, things: TwilioStore) -> Callable[[str], Awaitable[Sequence[str]]]:
@@ -71,8 +84,8 @@ class CallersWebhooks:
         return None
 
     async def made(self, application: str) -> Sequence[tuple[str, Endpoint, bool]]:
-        """Of an application, with their friendly names and whether their caller has them enabled. Raises ValueError
-        and LookupError for what cannot be read."""
+        """Of an application, with their friendly names and whether their caller has them enabled. Raises Unreadable,
+        ValueError or LookupError for what cannot be read."""
         if self._settings.applications[application].twilio.auth_token is None:
             return ()
         things = await self._things.things(application, anew=True)
@@ -104,11 +117,11 @@ class CallersWebhooks:
         token = self._settings.applications[application].twilio.auth_token
         if token is None:
             return None
-        wanted = thing["event_types"]
-        types = tuple(TYPES) if "*" in wanted else tuple(wanted)
-        twilio = Twilio(token.reveal()[0], thing["account_sid"], thing["service_sid"], types)
+        made = msgspec.convert(thing, _Webhook)
+        types = tuple(TYPES) if "*" in made.event_types else made.event_types
+        twilio = Twilio(token.reveal()[0], made.account_sid, made.service_sid, types)
         heard = tuple(TYPES[each] for each in types)
-        return Endpoint(thing["sid"], application, thing["webhook_url"], (), heard, twilio)
+        return Endpoint(made.sid, application, made.webhook_url, (), heard, twilio)
 
     def _pairs(self, endpoint: Endpoint, event: Event) -> Pairs | None:
         twilio, kind = endpoint.twilio, WORDS.get(event.type)

@@ -19,6 +19,13 @@ def fields(html: str) -> dict[str, str]:
     return {name: unescape(value) for name, value in found if value}
 
 
+def link_in(html: str) -> str:
+    """Of somebody who was added or reset."""
+    found = re.search(r'id="link">([^<]+)<', html)
+    assert found, html
+    return found[1]
+
+
 class Desk:
     """secret: of the authenticator, once enrolled. codes: backup codes."""
 
@@ -32,6 +39,7 @@ class Desk:
         self.secret = ""
         self.codes: list[str] = []
         self._used = 0
+        self._csrf: dict[str, str] = {}
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         return self._kept(self.http.get(path, headers=self._headers(options), **options))
@@ -41,9 +49,10 @@ class Desk:
         return self._kept(self.http.post(path, data=data or {}, headers=self._headers(options), **options))
 
     def send(self, page: str, path: str = "", **data: Any) -> httpx.Response:
-        """A form of a page, with the token that the page has."""
-        csrf = fields(self.get(page).text).get("csrf", "")
-        return self.post(path or page, {"csrf": csrf, **data})
+        """A form of a page, with the token that the page has: each of one session has the same."""
+        if self.token not in self._csrf:
+            self._csrf[self.token] = fields(self.get(page).text).get("csrf", "")
+        return self.post(path or page, {"csrf": self._csrf[self.token], **data})
 
     def code(self) -> str:
         """A code of the authenticator that was not used yet."""

@@ -10,7 +10,7 @@ import pytest
 
 from otp_service.console.opening import PAGES
 from otp_service.console.people import ACTIONS
-from tests.console.desk import Desk, fields
+from tests.console.desk import Desk
 
 # GET and POST of every route that needs a session → from which role on. docs/console.md tells the same.
 TABLE = {
@@ -77,10 +77,7 @@ def test_a_cell(name: str, role: str, desks: Mapping[str, Desk], service_urls: l
     method, route = name.split(" ")
     path = re.sub(r"\{\w+\}", "nothing", route)
     desk = desks[role] if role else Desk(service_urls[0])
-    if method == "GET":
-        answer = desk.get(path)
-    else:
-        answer = desk.post(path, {"csrf": fields(desk.get("/console").text).get("csrf", "")})
+    answer = desk.get(path) if method == "GET" else desk.send("/console", path)
     if not role:
         assert (answer.status_code, answer.headers.get("location")) == (303, "/console/sign-in")
     elif may(role, TABLE[name]):

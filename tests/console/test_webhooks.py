@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -66,8 +67,17 @@ async def test_what_a_caller_of_the_facade_made(
 
 
 async def test_what_cannot_be_read_hides_no_other(key: str, admin_desk: Desk, redis: Redis) -> None:
+    """Neither what is no JSON nor what is another's."""
     name = "otp:twilio:{app:theirs}"
-    for garbage in ("not JSON", "{}", '{"friendly_name": 1, "status": [], "sid": {}, "webhook_url": 7}'):
+    of_another_type = {"friendly_name": 1, "status": [], "sid": {}, "webhook_url": 7, "event_types": ["*"],
+                       "account_sid": "AC", "service_sid": "VA"}  # fmt: skip
+    for garbage in (
+        "not JSON",
+        "[" * 5000,
+        "{}",
+        json.dumps(of_another_type),
+        json.dumps(of_another_type | {"sid": "YW0"}),
+    ):
         await redis.hset(name, f"webhook:{SERVICE}:YW0", garbage)
         try:
             answer = admin_desk.get(PAGE)

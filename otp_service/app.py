@@ -171,5 +171,6 @@ async def open_service(settings: Settings, *, worker: bool = True) -> AsyncItera
         for loop in loops:
             await stack.enter_async_context(running(loop))
         if own_worker:
+            await stack.enter_async_context(running(Loop("repeated jobs", jobs.plan_repeated)))
             await stack.enter_async_context(running(own_worker.loop, own_worker.run))
         yield service

@@ -27,12 +27,12 @@ LANES_AT_ONCE = 32
 """Outboxes whose events are passed on together."""
 BALANCE_SECONDS = 300.0
 """How often the balance of an account is asked."""
-
+PLAN_SECONDS = 60.0
 INCOMING_SECONDS = 10.0
 INCOMING_MARGIN_SECONDS = 120
 """The provider's clock may be so far behind."""
 REMEMBERED_INCOMING = 10_000
-"""SMS that are not looked up again."""
+"""SMS whose verification was looked for already."""
 
 log = structlog.get_logger()
 
@@ -81,13 +81,24 @@ class Jobs:
         }
 
     async def plan(self) -> None:
-        """What is to be done for ever, put once more at each start."""
+        """What each start asks for at once: balances, and what endpoints of webhooks have not been told."""
         for name in self._gateways:
             await self._schedule.put(keys.GATEWAYS, "balance", name)
-            if _takes_incoming(self._gateways[name]):
-                await self._schedule.put(keys.GATEWAYS, "incoming", name)
         await self._webhooks.plan()
+
+    async def plan_repeated(self) -> float:
+        """The jobs that are repeated for ever; one that is planned for earlier stands. Returns the seconds until the
+        next time.
+
+        They are put again and again, because a worker of an earlier version, or with settings that lack this gateway,
+        ends a job that it does not know. During an upgrade it runs beside us, and the job would be lost for good.
+        """
+        for name, gateway in self._gateways.items():
+            await self._schedule.put(keys.GATEWAYS, "balance", name, BALANCE_SECONDS)
+            if takes := _takes_incoming(gateway):
+                await self._schedule.put(keys.GATEWAYS, "incoming", name, takes.incoming_seconds)
         await self._reports.plan()
+        return PLAN_SECONDS
 
     async def _look(self, jobs: Sequence[Job]) -> None:
         """Whatever is found plans its next look itself."""

@@ -12,6 +12,8 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from otp_service import settings
+from otp_service.app import open_service
 from otp_service.domain.keyring import Names
 from otp_service.errors import StorageUnavailable
 from otp_service.storage import keys
@@ -19,8 +21,10 @@ from otp_service.storage.connection import Database
 from otp_service.storage.embedded import embedded_server
 from otp_service.storage.schedule import Job, Schedule
 from otp_service.storage.topology import Call, Reply, Server, Single
+from otp_service.worker import jobs
 from otp_service.worker.worker import SLEEP_SECONDS, SWEEP_SECONDS, Worker
 from tests.clock import faked_server
+from tests.running import service_environ
 
 NAMES = Names(b"test", 256)
 
@@ -177,3 +181,24 @@ async def test_a_primary_whose_clock_is_behind_makes_no_job_late(redis: Redis) -
         shards.clocks = ((seconds + apart, micros),)
         assert least <= (await schedule.peek())["1"] <= most
     assert (await schedule.claim(["1"]))[0] == []
+
+
+async def test_repeated_jobs_that_a_worker_of_another_version_ended_come_back(
+    tmp_path: Path, sandbox_process: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "PLAN_SECONDS", 0.1)
+    repeated = {
+        keys.due(keys.GATEWAYS): {"balance:targetsms-xml", "incoming:targetsms-xml"},
+        keys.due(keys.application_lane("web")): {"report:web"},
+    }
+    async with embedded_server(tmp_path / "redis") as url:
+        environ = service_environ(
+            tmp_path, url, sandbox_process, OTP__GATEWAYS__TARGETSMS_XML__INCOMING_SECONDS="300"
+        )
+        async with open_service(settings.load(environ)), Redis.from_url(url, protocol=2) as redis, asyncio.timeout(9):
+            for action in ("planned", "ended", "planned again"):
+                for due, names in repeated.items():
+                    if action == "ended":
+                        assert await redis.zrem(due, *names) == len(names)
+                    while action != "ended" and not names <= {each.decode() for each in await redis.zrange(due, 0, -1)}:
+                        await asyncio.sleep(0.05)

@@ -72,7 +72,7 @@ def wrong_length(digits: int) -> Refused:
 
 
 def key_reused() -> Refused:
-    return Refused("idempotency_key_reused", "This Idempotency-Key came with another request before.")
+    return Refused("idempotency_key_reused", "This Idempotency-Key was used with another request before.")
 
 
 def in_progress(seconds: float, verification_id: str = "") -> Refused:
@@ -135,7 +135,9 @@ def of_factor(word: FactorWord, found: Subject) -> Refused:
                 "not_confirmed", "This authenticator is not confirmed yet: send its first code to confirm it."
             )
         case "too_many":
-            return Refused("too_many_factors", "This subject has as many authenticators as one may have; remove one.")
+            return Refused(
+                "too_many_factors", "This person has the most authenticators that one may have; remove one first."
+            )
         case "wrong_length":
             return wrong_length(int(found.detail))
         case "running":

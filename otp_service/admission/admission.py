@@ -103,7 +103,7 @@ class Admission:
             )
         self._limits.check_words(application, order.limits)
         if self._guard.is_blocked(to, order.client_ip):
-            listed = Refused("on_block_list", "This phone or this address is on the block list.")
+            listed = Refused("on_block_list", "This phone or this client address is on the block list.")
             self._keep_quiet(application, listed, order.channel, to.region)
             return False
         if self._recipients.is_stopped(application, to.text, order.way):

@@ -204,7 +204,7 @@ class PumpingGuard:
         if decision.word is Word.REFUSED:
             raise Refused(
                 "suspected_pumping",
-                "Too many codes that nobody entered went to numbers like this one, or at the request of this address.",
+                "Too many codes that nobody entered went to numbers like this one or were requested from this address.",
                 extra={"reasons": [str(finding.reason) for finding in findings]},
             )
         return decision

@@ -41,7 +41,7 @@ async def authenticate(service: Runtime, presented: str, scope: Scope, *needed: 
     """Whose API key this is, if it may do one of what is `needed` from where it is used. Raises Refused."""
     caller = await service.stores.api_keys.find(presented) if presented else None
     if caller is None or caller.application not in service.settings.applications:
-        raise Refused("unauthorized", "This API key is not known here; it may have been revoked or have ended.")
+        raise Refused("unauthorized", "This API key is not known here; it may have been revoked or have expired.")
     vouch(scope)
     structlog.contextvars.bind_contextvars(application=caller.application, api_key=caller.id)
     if not caller.grant.may_be_used_from(client_address(scope)):

@@ -1,4 +1,4 @@
-"""`otp-service statistics`: how codes fared, by hours or days, as `GET /v1/statistics` tells it."""
+"""`otp-service statistics`: codes sent, delivered and entered, by hours or days, as `GET /v1/statistics` tells it."""
 
 from __future__ import annotations
 

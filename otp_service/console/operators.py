@@ -26,7 +26,7 @@ async def add(visit: Visit) -> Answer:
 async def changed(visit: Visit) -> Answer:
     name, action, accounts = visit.path("name"), visit.value("action"), visit.console.accounts
     if name == visit.operator.name and action in NOT_WITH_ONESELF:
-        raise Refused("insufficient_scope", "Somebody else has to do that with your own account.")
+        raise Refused("insufficient_scope", "You cannot do this to your own account; ask another admin.")
     match action:
         case "reset":
             return await _list(visit, name, await accounts.reset(name, visit.actor))

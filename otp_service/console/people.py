@@ -96,7 +96,9 @@ async def verification_changed(visit: Visit) -> Answer:
     verifications, action = visit.service.verifications, visit.value("action")
     match action:
         case "cancel" | "resend" if one.delivery:
-            raise Refused("validation_failed", "A delivery is its caller's: nothing is sent again or taken back here.")
+            raise Refused(
+                "validation_failed", "A delivery belongs to its caller: it cannot be resent or canceled here."
+            )
         case "cancel":
             await visit.record(Action.VERIFICATION_CANCELED, one.id, application=one.application)
             await verifications.cancel(one.application, one.id)

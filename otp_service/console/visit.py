@@ -327,4 +327,4 @@ def json_of(text: str) -> dict[str, Any]:
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
     except (msgspec.MsgspecError, RecursionError):
-        raise Refused("malformed_request", "Not what the page sends.") from None
+        raise Refused("malformed_request", "The form has fields that the page does not send.") from None

@@ -91,7 +91,7 @@ class SendPlans:
     def refuse_inbound(self, application: str, to: str = "") -> None:
         """Raises Refused where nobody waits for SMS, or the application takes nothing that is only claimed."""
         if not self.takes_inbound(application, to):
-            raise Refused("channel_not_available", "This application takes no code that the person sends.")
+            raise Refused("channel_not_available", "This application does not accept codes that people send by SMS.")
 
     def route(
         self,
@@ -118,7 +118,7 @@ class SendPlans:
             self.refuse_inbound(application)
             reaching = True  # though nothing of ours may: the person reaches us
         if not reaching:
-            raise Refused("channel_not_available", f"No step of the channel {way.channel} reaches this recipient.")
+            raise Refused("channel_not_available", f"No step of the channel {way.channel} can reach this recipient.")
 
     def last_resort(self, stored: Stored) -> Inbound | None:
         """Where the person may send the code when nothing else brought it; None: its way does not end so."""

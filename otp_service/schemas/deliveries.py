@@ -30,7 +30,8 @@ HostName = Annotated[
     Meta(
         max_length=253,
         pattern=r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?" + END,
-        description="A host name in lower-case ASCII: the last line of the text is `@host #code`, for browsers.",
+        description="Host name of your login page in lower-case ASCII. The last line of the text is `@host #code`: "
+        "browsers can then fill in the code.",
         examples=["login.example.ru"],
         extra=rule("must be a host name in lower-case ASCII, for example `login.example.ru`"),
     ),
@@ -46,7 +47,7 @@ class Deliver(Incoming):
             str,
             Meta(
                 pattern=r"^[A-Za-z0-9-]{4,16}" + END,
-                description="Put into the application's text: 4 to 16 letters, digits and dashes.",
+                description="Your code, put into the application's text: 4 to 16 letters, digits and dashes.",
                 examples=["AB12-CD34"],
                 extra=rule("must be 4 to 16 letters, digits and dashes, for example `AB12-CD34`"),
             ),
@@ -73,7 +74,10 @@ class Deliver(Incoming):
         Annotated[
             int,
             Meta(
-                ge=30, le=3600, description="How long the code is good.", extra=rule("must be a number from 30 to 3600")
+                ge=30,
+                le=3600,
+                description="For how many seconds the code is valid.",
+                extra=rule("must be a number from 30 to 3600"),
             ),
         ]
         | None

@@ -1,4 +1,4 @@
-"""Every public field of second factors that comes in; what goes out is in factor_views.py."""
+"""Every public field of second factors that comes in; what goes out is in factors.py."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Name = Annotated[
     Meta(
         max_length=64,
         pattern=_ONE_LINE,
-        description="Tells several authenticators of a person apart.",
+        description="Your name for this authenticator, to tell several of one person apart.",
         examples=["Work phone"],
         extra=rule("must be text of up to 64 characters in one line, for example `Work phone`"),
     ),
@@ -31,7 +31,7 @@ Label = Annotated[
     Meta(
         max_length=64,
         pattern=_ONE_LINE,
-        description="The account as the authenticator app shows it; the subject if absent.",
+        description="Name of the account, as the authenticator app shows it; the subject if absent.",
         examples=["anna"],
         extra=rule("must be text of up to 64 characters in one line, for example `anna`"),
     ),
@@ -41,7 +41,7 @@ Issuer = Annotated[
     Meta(
         max_length=64,
         pattern=rf"^[^:\t\n{STEERING}]*" + END,
-        description="Who asks; the application's brand if absent.",
+        description="Name of your service, as the authenticator app shows it; the application's brand if absent.",
         examples=["Example"],
         extra=rule("must be text of up to 64 characters in one line without `:`, for example `Example`"),
     ),

@@ -60,7 +60,7 @@ Purpose = Annotated[
     str,
     Meta(
         pattern=r"^[a-z0-9][a-z0-9_.-]{0,31}" + END,
-        description="What the code is good for: lower-case letters, digits, `_`, `.`, `-`.",
+        description="What the code is for: lower-case letters, digits, `_`, `.`, `-`.",
         examples=["login"],
         extra=rule(
             "must be 1 to 32 lower-case letters, digits, `_`, `.`, `-`, beginning with a letter or digit, for example "
@@ -82,7 +82,7 @@ Reference = Annotated[
     Meta(
         max_length=128,
         pattern=r"^[^\x00-\x1f\x7f]*" + END,
-        description="Yours; comes back in every answer.",
+        description="Your own reference, such as an order number; it is part of every answer.",
         examples=["order-77"],
         extra=rule("must be text of up to 128 characters in one line, for example `order-77`"),
     ),
@@ -101,7 +101,7 @@ LimitValue = Annotated[
     Meta(
         min_length=1,
         max_length=256,
-        description="What one of your own limits counts by, under the name it has there, as in `device`.",
+        description="The value by which one of your own limits counts, such as a device id.",
         extra=rule("must be text of 1 to 256 characters, for example `a1b2c3`"),
     ),
 ]
@@ -117,7 +117,7 @@ Ip = Annotated[
     str,
     Meta(
         max_length=45,
-        description="IPv4 or IPv6.",
+        description="The client's IPv4 or IPv6 address.",
         examples=["203.0.113.7"],
         extra=rule("must be an IPv4 or IPv6 address, for example `203.0.113.7`", _read_ip),
     ),
@@ -148,7 +148,7 @@ WaitSeconds = Annotated[
     Meta(
         ge=0,
         le=workflows.LONGEST_WAIT_SECONDS,
-        description="Until the next step if nothing arrives; 0: when it fails. By default as the settings say.",
+        description="How long the message may take before the next step; 0: until it fails. Default: the settings.",
         examples=[20],
         extra=rule(f"must be a whole number from 0 to {workflows.LONGEST_WAIT_SECONDS}, for example 20"),
     ),
@@ -156,7 +156,9 @@ WaitSeconds = Annotated[
 Trusted = Annotated[
     bool,
     Meta(
-        description="You know this client: it is signed in, or has been for long. Or you know that you do not.",
+        description=(
+            "True: you know this client, for example as it is signed in. False: you do not. Absent: you cannot say."
+        ),
         extra=rule("must be `true` or `false`"),
     ),
 ]

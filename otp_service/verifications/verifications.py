@@ -87,7 +87,9 @@ class Verifications:
         lease = self._plans.lease_seconds(application, order.channel)
         to = recipients.read(order.to, order.channel, policy.region)
         if order.channel == inbound.CHANNEL and order.delivery:
-            raise Refused("channel_not_available", "What is delivered goes to the person; here they would send it.")
+            raise Refused(
+                "channel_not_available", "A delivery cannot use the channel `inbound`: there the person sends the code."
+            )
         if order.channel == inbound.CHANNEL:  # it costs us nothing, so nothing is thought of it
             order = replace(order, unguarded=True)
         self._plans.refuse_unreachable(application, order.way, to.text)
@@ -219,7 +221,9 @@ class Verifications:
         mistaken = channel != AUTO and is_address(claimed.verification.phone) != (channel == EMAIL)
         if channel == inbound.CHANNEL or mistaken:
             await self._sends.progress(claimed.walk, then="fail")
-            raise Refused("channel_not_available", f"This verification is of a recipient that {channel} cannot reach.")
+            raise Refused(
+                "channel_not_available", f"The channel {channel} cannot reach the recipient of this verification."
+            )
         if claimed.word == "taken_over":
             plan = self._plans.for_recovery(claimed, channel, first=False)
         else:

@@ -192,9 +192,7 @@ async def test_repeated_jobs_that_a_worker_of_another_version_ended_come_back(
         keys.due(keys.application_lane("web")): {"report:web"},
     }
     async with embedded_server(tmp_path / "redis") as url:
-        environ = service_environ(
-            tmp_path, url, sandbox_process, OTP__GATEWAYS__TARGETSMS_XML__INCOMING_SECONDS="300"
-        )
+        environ = service_environ(tmp_path, url, sandbox_process, OTP__GATEWAYS__TARGETSMS_XML__INCOMING_SECONDS="300")
         async with open_service(settings.load(environ)), Redis.from_url(url, protocol=2) as redis, asyncio.timeout(9):
             for action in ("planned", "ended", "planned again"):
                 for due, names in repeated.items():

@@ -207,7 +207,7 @@ def _checked_head(scope: HTTPScope) -> Mapping[bytes, bytes]:
         if name in _ONCE and found.setdefault(name, value) is not value:
             if name == b"content-encoding":
                 raise Refused("unsupported_media_type", "Send the body as it is, without a Content-Encoding.")
-            raise Refused("malformed_request", f"The header {name.decode()} is there twice.")
+            raise Refused("malformed_request", f"The header {name.decode()} was sent twice.")
     if b"content-length" in found and (b"transfer-encoding" in found or not found[b"content-length"].isdigit()):
         raise Refused("malformed_request", "The length of the body is given in two ways, or not at all.")
     return found
@@ -233,7 +233,7 @@ _ONCE = frozenset(
 
 
 def _too_large(most: int) -> Refused:
-    return Refused("body_too_large", f"A body may have {most} bytes.")
+    return Refused("body_too_large", f"A body may have at most {most} bytes.")
 
 
 async def _read_in_time(receive: Receive, most: int) -> bytes:
@@ -241,7 +241,7 @@ async def _read_in_time(receive: Receive, most: int) -> bytes:
         async with asyncio.timeout(BODY_SECONDS):
             return await _read(receive, most)
     except TimeoutError:
-        raise Refused("request_timeout", f"The body did not come within {BODY_SECONDS:.0f} s.") from None
+        raise Refused("request_timeout", f"The body did not arrive within {BODY_SECONDS:.0f} s.") from None
 
 
 async def _read(receive: Receive, most: int) -> bytes:

@@ -62,7 +62,7 @@ def malformed(detail: str = "This is not an HTTP request that can be understood.
 
 def head_too_large() -> Refused:
     return Refused(
-        "head_too_large", f"A request line and headers may have {MAX_HEAD_BYTES} bytes and {MAX_HEADERS} headers."
+        "head_too_large", f"Request line and headers may have at most {MAX_HEAD_BYTES} bytes and {MAX_HEADERS} headers."
     )
 
 
@@ -104,7 +104,7 @@ def _head(lines: list[bytes]) -> Head:
         headers.append((name, value))
         if name in _ONCE:
             if name in once:
-                raise malformed(f"The header {name.decode()} is there twice.")
+                raise malformed(f"The header {name.decode()} was sent twice.")
             once[name] = value
         elif name == b"connection":
             connection += b"," + value.lower()

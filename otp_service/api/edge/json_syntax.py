@@ -47,7 +47,7 @@ _BRACKET = re.compile(r"[\[{\]}]")
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise Refused("malformed_request", "A field of the body is named twice.")
+        raise Refused("malformed_request", "A field of the body occurs twice.")
     return found
 
 

@@ -138,7 +138,7 @@ class Connection(asyncio.BufferedProtocol):
         elif self._no_room:
             self._refuse(_no_room())
         elif self._in_head:
-            self._refuse(Refused("request_timeout", f"The headers did not come within {HEAD_SECONDS:.0f} s."))
+            self._refuse(Refused("request_timeout", f"The headers did not arrive within {HEAD_SECONDS:.0f} s."))
         else:
             self._transport.close()
 

@@ -26,7 +26,7 @@ from otp_service.runtime import Runtime
 async def callback(
     request: Request[Any, Any, Any], service: NamedDependency[Runtime], gateway: FromPath[str], token: FromPath[str]
 ) -> Response[bytes]:
-    """What a provider pushes. A token that opens nothing finds nothing."""
+    """A status that a provider pushes. An unknown token is answered like an unknown path."""
     opened = service.pushes.gateway(gateway, token, str(client_address(request.scope) or ""))
     if opened is None:
         raise Refused("not_found", "There is no such path.")

@@ -52,7 +52,7 @@ class DeliveryController(Controller):
         if (data.code is None) == (data.text is None):
             raise not_understood("code", "or `text` must be there, and not both")
         if data.text is not None and not service.settings.applications[application].deliveries.text:
-            raise Refused("text_not_allowed", "This application may not hand over whole texts.")
+            raise Refused("text_not_allowed", "This application may deliver codes, but not whole texts.")
         host = data.webotp_host or ""
         order = StartRequest(
             to=data.to,

@@ -42,10 +42,10 @@ async def events(
         str | None,
         QueryParameter(
             pattern=r"^evt_[a-z0-9_-]{1,32}_[0-9]{1,15}-[0-9]{1,10}" + END,
-            description="The id of the last event that you know; none for the oldest kept.",
+            description="The id of the last event that you know; omit it to start at the oldest event.",
         ),
     ] = None,
-    limit: Annotated[int, QueryParameter(ge=1, le=LIMIT, description="At most so many.")] = LIMIT,
+    limit: Annotated[int, QueryParameter(ge=1, le=LIMIT, description="How many events to answer at most.")] = LIMIT,
 ) -> EventList:
     """The same events that webhooks tell, for a receiver that was away or that does without webhooks. Kept for three
     days unless the settings say otherwise. The section on webhooks says what `data` holds for each type.

@@ -14,7 +14,7 @@ from otp_service.api.problems import documented
 from otp_service.api.requests import ApiRequest
 from otp_service.domain.scopes import KeyScope
 
-Days = Annotated[int, QueryParameter(ge=1, le=30, description="How many days back, today (UTC) included.")]
+Days = Annotated[int, QueryParameter(ge=1, le=30, description="How many days the report covers, today (UTC) included.")]
 
 
 class Counts(msgspec.Struct, kw_only=True):

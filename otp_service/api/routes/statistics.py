@@ -1,4 +1,4 @@
-"""GET /v1/statistics: how the codes of an application fared, by hours or days."""
+"""GET /v1/statistics: codes sent, delivered and entered, by hours or days."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from otp_service.statistics.reading import moment, read
 @get(
     "/v1/statistics",
     operation_id="getStatistics",
-    summary="Count how codes fared, by hours or days",
+    summary="Count codes sent, delivered and entered, by hours or days",
     response_description="A row for each period and group.",
     tags=["statistics"],
     opt={"scope": KeyScope.READ},
@@ -34,8 +34,8 @@ async def statistics(
         QueryParameter(
             name="from",
             max_length=40,
-            description="A day or a moment, as in `2026-11-28` or `2026-11-28T09:00:00Z`; left out, 24 hours or 30 "
-            "days before `to`. At most 31 days before it by hours, 1,100 by days.",
+            description="The first day or moment, as in `2026-11-28` or `2026-11-28T09:00:00Z`. If absent: 24 hours "
+            "before `to`, or 30 days with `step=day`. At most 31 days before `to` by hours, 1,100 by days.",
         ),
     ] = None,
     end: Annotated[
@@ -43,16 +43,16 @@ async def statistics(
         QueryParameter(
             name="to",
             max_length=40,
-            description="Until before this day or moment, UTC where it names no zone; left out, until now.",
+            description="The day or moment before which to stop; UTC unless it names a zone. If absent: now.",
         ),
     ] = None,
-    step: Annotated[Literal["hour", "day"], QueryParameter(description="Of UTC.")] = "hour",
+    step: Annotated[Literal["hour", "day"], QueryParameter(description="Length of a period, in UTC.")] = "hour",
     by: Annotated[
         str,
         QueryParameter(
             pattern=r"^((gateway|channel|country|operator)(,(gateway|channel|country|operator)){0,3})?" + END,
-            description="Some of `gateway`, `channel`, `country`, `operator`, with commas between: a row for each of "
-            "their values. What is left out is summed.",
+            description="Some of `gateway`, `channel`, `country`, `operator`, separated by commas: one row for each of "
+            "their values. Figures are summed over what is not named.",
         ),
     ] = "",
 ) -> StatisticsView:

@@ -36,7 +36,7 @@ class Health(msgspec.Struct, kw_only=True):
     opt={"public": True},
 )
 async def live() -> Health:
-    """Asks nothing of Redis, so a restart is of use when this fails. Needs no API key."""
+    """Does not ask Redis: when this fails, restarting the process may help. Needs no API key."""
     return Health(status="ok")
 
 
@@ -44,7 +44,7 @@ async def live() -> Health:
     "/health/ready",
     operation_id="ready",
     summary="Can the service do its work?",
-    response_description="It can.",
+    response_description="The service can do its work.",
     tags=["system"],
     opt={"public": True},
     responses={503: ResponseSpec(Problem, description="`storage_unavailable`, `busy`", media_type=MEDIA_TYPE)},

@@ -54,8 +54,8 @@ class TotpController(Controller):
         data: JSONBody[EnrolTotp],
         idempotency_key: IdempotencyKey = None,
     ) -> EnrolmentView:
-        """Show the QR code to the person, then have the first code confirmed: until then the authenticator opens
-        nothing, and it is forgotten after an hour. Secret, URI and QR code are shown only here, and in repeats with the
+        """Show the QR code to the person, then have the first code confirmed: until then its codes are not accepted,
+        and it is forgotten after an hour. Secret, URI and QR code are shown only here, and in repeats with the
         same `Idempotency-Key` until it is confirmed.
         """
         order = Enrolment(
@@ -123,8 +123,8 @@ class TotpController(Controller):
         data: JSONBody[TotpCheck],
         idempotency_key: IdempotencyKey = None,
     ) -> TotpResult:
-        """A code works once, in its own step of time and the ones before and after it. Codes that are only blanks,
-        hyphens or dots away from their form are read.
+        """A code is accepted once, within its time step, the one before or the one after. Blanks, hyphens and dots are
+        ignored.
         """
         judgement = await factors.check(
             request.user.application,

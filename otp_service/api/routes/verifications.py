@@ -220,8 +220,8 @@ class VerificationController(Controller):
         data: JSONBody[Resend | None] = None,
         idempotency_key: IdempotencyKey = None,
     ) -> VerificationView:
-        """Not before `resend_at`, and at most `sends_left` times. The next gateway of the route has its turn. Attempts
-        stay as they are, and codes that were sent before go on being accepted. The body may be absent.
+        """Not before `resend_at`, and at most `sends_left` times. The next gateway of the route sends it. The number
+        of attempts stays, and codes that were sent before are still accepted. The body may be absent.
         """
         channel = (data.channel or "") if data else ""
         found = await verifications.resend(

@@ -256,6 +256,7 @@ FIELDS_OF: Mapping[tuple[str, str], str] = {
     ("StatisticsRow", "operator"): "Mobile operator. Only with `by=operator`; null where it is not known.",
     ("StatisticsRow", "parts"): "How many SMS the texts were split into.",
     ("StatisticsRow", "reached"): "Verifications with at least one delivered message.",
+    ("StatisticsRow", "reasons"): "Why messages were not taken or did not arrive: how many, by reason.",
     ("StatisticsRow", "refused"): "Starts and resends that were refused.",
     ("StatisticsRow", "roubles"): "What the messages cost.",
     ("StatisticsRow", "seconds_to_approval"): "From the start to the right code.",

@@ -130,7 +130,8 @@ ANSWERS: Mapping[str, Any] = {
             {
                 "at": "2026-01-01T00:00:00Z", "gateway": "targetsms", "started": 1204, "sent_to": 1204,
                 "reached": 1171, "sends": 1260, "parts": 1302,
-                "roubles": "1497.30", "delivered": 1190, "failed": 41, "unknown": 29, "approved": 1075, "expired": 118,
+                "roubles": "1497.30", "delivered": 1190, "failed": 41, "unknown": 29,
+                "reasons": {"undelivered": 38, "stop_list": 3, "no_report": 29}, "approved": 1075, "expired": 118,
                 "exhausted": 6, "canceled": 5, "unsent": 0, "refused": 12,
                 "refused_by": {"limit": 9, "guard": 3, "budget": 0}, "failovers": 38, "failovers_won": 27,
                 "conversion": 0.8123, "chosen": 0, "chosen_otherwise": 0,

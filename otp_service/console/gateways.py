@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Literal
 
 from otp_service.api.routes.gateways import GatewayView, gateway_view
 from otp_service.console import plots
 from otp_service.console.visit import Answer, Visit, change, page
 from otp_service.domain.operators import Role
 from otp_service.errors import Refused
+from otp_service.statistics.reading import read
 from otp_service.storage.audit import Action
 
 MINUTES = (15, 60, 1440)
@@ -19,6 +22,8 @@ STEPS = (2, 5, 10, 20, 30, 60)
 """Seconds to delivery that the histogram counts up to; what took longer stands behind."""
 ENOUGH = 20
 """Messages whose end is known, from which on a gateway's numbers say something."""
+SPANS: Sequence[tuple[Literal["hour", "day"], timedelta]] = (("hour", timedelta(hours=23)), ("day", timedelta(days=6)))
+"""Steps of statistics and how far back; the period that is under way is one of 24, or of 7."""
 BETTER = 0.05
 """So much more must the later gateway deliver before another order is suggested."""
 
@@ -36,7 +41,14 @@ async def gateways(visit: Visit) -> Answer:
         (channel, [by_name[name] for name in route.gateways], _suggestion(route.gateways, by_name, ends))
         for channel, route in service.settings.routes.items()
     ]
-    return visit.page("gateways.html", tiles=tiles, histograms=histograms, routes=routes, minutes=MINUTES)
+    return visit.page(
+        "gateways.html",
+        tiles=tiles,
+        histograms=histograms,
+        reasons=await _reasons(visit),
+        routes=routes,
+        minutes=MINUTES,
+    )
 
 
 @change("/console/gateways/{name:str}", Role.ADMIN)
@@ -55,6 +67,19 @@ async def gateway_changed(visit: Visit) -> Answer:
         case _:
             raise Refused("validation_failed", "There is no such action.")
     return visit.go("/console/gateways", done=action)
+
+
+async def _reasons(visit: Visit) -> Mapping[str, Sequence[tuple[str, Sequence[int]]]]:
+    """By gateway: why messages of all applications failed, how many in each of SPANS, the most frequent first."""
+    now = datetime.now(UTC)
+    counts: defaultdict[str, defaultdict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0] * len(SPANS)))
+    for application in visit.applications:
+        for place, (step, back) in enumerate(SPANS):
+            store = visit.service.stores.statistics
+            for row in await read(store, application, start=now - back, end=now, step=step, by=("gateway",)):
+                for why, number in row.reasons.items():
+                    counts[row.group.gateway][why][place] += number
+    return {name: sorted(found.items(), key=lambda each: -each[1][-1]) for name, found in counts.items()}
 
 
 def _histogram(visit: Visit, ends: Sequence[int | None]) -> plots.Plot | None:

@@ -1,4 +1,4 @@
-"""What the pages say: English and Russian, side by side."""
+"""What the pages say: English and Russian, side by side. One file, for it is one table."""
 
 from __future__ import annotations
 
@@ -155,6 +155,19 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "reason_unreachable": ("no connection", "нет соединения"),
     "reason_broken_answer": ("a broken answer", "непонятный ответ"),
     "reason_throttled": ("throttled", "ограничен провайдером"),
+    "reason_undelivered": ("not delivered, no reason told", "не доставлено, причина не названа"),
+    "reason_expired": ("not delivered in time", "не доставлено вовремя"),
+    "reason_rejected": ("refused, no reason told", "отклонено, причина не названа"),
+    "reason_unknown": ("the end is not known", "исход неизвестен"),
+    "reason_invalid_number": ("no such number", "нет такого номера"),
+    "reason_stop_list": ("on the provider's stop list", "в стоп-листе провайдера"),
+    "reason_direction_closed": ("the direction is closed", "направление закрыто"),
+    "reason_gateway_exhausted": ("the provider has run out of SMS", "у провайдера кончились SMS"),
+    "reason_content": ("the text is refused", "текст отклонён"),
+    "reason_bad_request": ("the gateway did not understand us", "шлюз не понял запрос"),
+    "reason_not_sent": ("not sent, says the gateway", "шлюз сообщил, что не отправил"),
+    "reason_unknown_error": ("an error that no document lists", "ошибка, которой нет в документации"),
+    "reason_no_report": ("no report came", "отчёт не пришёл"),
     "reason_by_hand": ("closed by an operator", "отключён оператором"),
     # A person
     "find_by": ("Phone, id, reference or subject", "Телефон, id, reference или subject"),
@@ -268,6 +281,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "since": ("Since", "С"),
     "tried_again": ("Tried again", "Следующая проверка"),
     "seconds_to_delivery": ("Seconds to delivery, newest messages", "Секунд до доставки, последние сообщения"),
+    "errors_by_reason": ("Not taken, or not arrived", "Не принято или не дошло"),
+    "last_24_hours": ("24 hours", "24 часа"),
+    "last_7_days": ("7 days", "7 дней"),
+    "no_errors": ("Nothing in 7 days.", "Ничего за 7 дней."),
     "not_delivered": ("lost", "нет"),
     "how_long": ("How long", "Как долго"),
     "minutes_15": ("15 minutes", "15 минут"),

@@ -34,7 +34,31 @@ COUNTERS = (
     "failovers_won",
 )
 """A row is stored as these numbers one after another, then the two histograms, then `LATER`."""
-LATER = ("sent_to", "reached", "chosen", "chosen_otherwise")
+WHYS = (
+    "undelivered",
+    "expired",
+    "rejected",
+    "unknown",
+    "invalid_number",
+    "stop_list",
+    "direction_closed",
+    "credentials",
+    "account_blocked",
+    "funds",
+    "gateway_exhausted",
+    "sender",
+    "content",
+    "bad_request",
+    "throttled",
+    "unreachable",
+    "timeout",
+    "broken_answer",
+    "not_sent",
+    "unknown_error",
+    "no_report",
+)
+"""Why a message was not taken or did not arrive: its reason, or its status where the gateway told none."""
+LATER = ("sent_to", "reached", "chosen", "chosen_otherwise", *(f"why_{why}" for why in WHYS))
 """Verifications of which a message left, and of which one was delivered. Of a gateway: how often a route that learns
 would ask it first, and how often of these another is first in the settings. New counters are appended to these."""
 BOUNDS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 45, 60, 90, 120, 180, 300, 600)
@@ -55,6 +79,7 @@ _ENDS = {f"verification.{name}": name for name in ("approved", "expired", "exhau
     "delivery.converted": "approved",
 }
 _FAILED = frozenset({MessageStatus.UNDELIVERED, MessageStatus.EXPIRED, MessageStatus.REJECTED, MessageStatus.CANCELED})
+_HAS_WHY = frozenset(WHYS[:4])
 
 _YEAR_2300 = 10_413_792_000_000
 
@@ -121,6 +146,11 @@ class Row(Value):
     @property
     def refused(self) -> int:
         return self["refused_limit"] + self["refused_guard"] + self["refused_budget"]
+
+    @property
+    def reasons(self) -> Mapping[str, int]:
+        """How many messages were not taken or did not arrive, by WHYS."""
+        return {why: number for why in WHYS if (number := self[f"why_{why}"])}
 
     @property
     def to_delivery(self) -> Histogram:
@@ -201,6 +231,7 @@ def _of_message(told: Mapping[str, str], group: Group, price: Price, owes: Owes)
     is_failover = bool(told.get("message:failover"))
     now = _counts(status, bool(sent), parts, part_price, group, price, owes, is_failover=is_failover)
     before = dict.fromkeys(now, 0)
+    status_before = ""
     if snapshot := told["message:counted"]:
         status_before, sent_before, parts, part_price = (snapshot.split("|", 3) + [""] * 3)[:4]
         before = _counts(
@@ -209,10 +240,17 @@ def _of_message(told: Mapping[str, str], group: Group, price: Price, owes: Owes)
     counted = {_AT[name]: now[name] - before[name] for name in now if now[name] != before[name]}
     others = [each.partition("|") for each in told.get("message:others", "").split(",") if each]
     counted |= _of_verification(now, before, [(MessageStatus(each), bool(sent)) for each, _, sent in others])
+    if status in _HAS_WHY and status_before not in _HAS_WHY:  # a failure has one reason, the first that is told
+        counted[_why(told.get("message:reason") or status)] = 1
     if now["delivered"] > before["delivered"] and sent:
         ended = told.get("message:ended_at") or told["at"]
         counted[_place(DELIVERY, int(ended) - int(sent))] = 1
     return counted
+
+
+def _why(word: str) -> int:
+    """The counter; a reason of a later version is no document's."""
+    return _AT.get(f"why_{word}", _AT["why_unknown_error"])
 
 
 def _of_verification(

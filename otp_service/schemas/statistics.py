@@ -44,6 +44,8 @@ class StatisticsRow(msgspec.Struct, kw_only=True):
     delivered: int
     failed: int
     unknown: int
+    reasons: dict[str, int]
+    """Why messages were not taken or did not arrive; of what never happened there is nothing."""
     approved: int
     expired: int
     exhausted: int
@@ -83,6 +85,7 @@ def _row(row: Row, by: Sequence[str]) -> StatisticsRow:
         **groups,
         **counted,
         roubles=money.roubles(row["micro_roubles"]),
+        reasons=dict(row.reasons),
         refused=row.refused,
         refused_by=RefusedView(limit=row["refused_limit"], guard=row["refused_guard"], budget=row["refused_budget"]),
         conversion=round(row["approved"] / row["sends"], 4) if row["sends"] else None,

@@ -35,6 +35,27 @@ async def test_a_gateway_is_left_alone_and_used_again(
         assert started["messages"][0]["gateway"] == first
 
 
+async def test_why_messages_of_a_gateway_failed(
+    api: Api, gateways: Gateways, desks: Mapping[str, Desk], phone: str
+) -> None:
+    def shown() -> list[tuple[str, ...]]:
+        page = desks["viewer"].get("/console/gateways").text
+        (card,) = re.findall(r"<h2>targetsms-password</h2>.*?</article>", page, re.DOTALL)
+        return re.findall(r"<tr><th scope=\"row\">([^<]+)</th><td[^>]*>(\d+)</td><td[^>]*>(\d+)</td></tr>", card)
+
+    def counts() -> list[int]:
+        return [int(count) for why, *counts in shown() if why == "wrong credentials" for count in counts] or [0, 0]
+
+    before = counts()
+    await gateways.fail("password", "error", times=1, error="Неверный логин или пароль")
+    await api.started(phone)
+    for _ in range(100):
+        if counts() != before:
+            break
+        await asyncio.sleep(0.1)
+    assert counts() == [count + 1 for count in before]
+
+
 async def test_a_list_acts_in_every_process_and_its_entries_are_sealed(
     api: Api, second: Api, gateways: Gateways, admin_desk: Desk, redis: Redis, phone: str
 ) -> None:

@@ -11,6 +11,7 @@ from otp_service.domain.factors import FactorStatus
 from otp_service.domain.messages import MessageStatus
 from otp_service.domain.operators import Role
 from otp_service.domain.pumping import Word
+from otp_service.domain.statistics import WHYS
 from otp_service.domain.verifications import DeliveryStatus, Status
 
 FOLDER = Path(otp_service.console.__file__).parent
@@ -40,4 +41,5 @@ def test_closed_words_have_names() -> None:
     }
     wanted |= {f"delivery_{status}" for status in DeliveryStatus} | {f"factor_{status}" for status in FactorStatus}
     wanted |= {f"decision_{word}" for word in Word} | {f"role_{role}" for role in Role}
+    wanted |= {f"reason_{why}" for why in WHYS}
     assert wanted - WORDS.keys() == set()

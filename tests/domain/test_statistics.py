@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otp_service.domain.messages import MessageStatus
+from otp_service.domain.reasons import Reason
 from otp_service.domain.statistics import (
     APPROVAL,
     BOUNDS,
@@ -17,6 +18,7 @@ from otp_service.domain.statistics import (
     LATER,
     LONGEST_WORD,
     NUMBERS,
+    WHYS,
     Group,
     Histogram,
     addition,
@@ -47,11 +49,13 @@ def test_a_message_counts_when_it_leaves_and_when_its_end_is_known() -> None:
         "sends": 1, "parts": 2, "micro_roubles": 9_000_000, "sent_to": 1,
     }  # fmt: skip
     assert of_message("delivered", "accepted|1|2|", sent_at=str(AT), parts="2") == {"delivered": 1, "reached": 1}
-    assert of_message("rejected") == {}, "nobody took it"
+    assert of_message("rejected") == {"why_rejected": 1}, "nobody took it"
     assert of_message("rejected", "unclear|||") == {
-        "sends": -1, "parts": -1, "micro_roubles": -4_500_000, "sent_to": -1,
+        "sends": -1, "parts": -1, "micro_roubles": -4_500_000, "sent_to": -1, "why_rejected": 1,
     }  # fmt: skip
-    assert of_message("undelivered", "accepted|1|1|", sent_at=str(AT), parts="1") == {"failed": 1}
+    assert of_message("undelivered", "accepted|1|1|", sent_at=str(AT), parts="1") == {
+        "failed": 1, "why_undelivered": 1,
+    }  # fmt: skip
     assert of_message("delivered", "unknown|1|1|", sent_at=str(AT), parts="1") == {
         "unknown": -1, "delivered": 1, "reached": 1,
     }  # fmt: skip
@@ -81,7 +85,23 @@ def test_any_way_to_an_end_counts_as_the_end(way: list[MessageStatus]) -> None:
     for status in way:
         summed.update(of_message(status, before, parts="3"))
         before = f"{status}||3|"
-    assert {name: n for name, n in summed.items() if n} == of_message(way[-1], parts="3")
+    end = of_message(way[-1], parts="3")
+    for counts in (summed, end):
+        for why in WHYS:
+            counts.pop(f"why_{why}", 0)
+    assert {name: n for name, n in summed.items() if n} == end
+
+
+def test_a_failure_has_one_reason_the_first_that_is_told() -> None:
+    assert of_message("rejected", "queued|||", reason="funds") == {"why_funds": 1}
+    assert of_message("unknown", "accepted|1|1|", sent_at=str(AT), reason="no_report")["why_no_report"] == 1
+    assert of_message("undelivered", "unknown|1|1|", sent_at=str(AT), reason="stop_list") == {
+        "unknown": -1,
+        "failed": 1,
+    }
+    assert of_message("rejected", "queued|||", reason="of a later version") == {"why_unknown_error": 1}
+    assert of_message("canceled", "queued|||") == {}, "nobody needed it"
+    assert {reason.value for reason in Reason} - set(WHYS) == {"unreached", "withheld"}, "of which nothing was sent"
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from(list(MessageStatus)), st.booleans()), max_size=12))

@@ -270,7 +270,8 @@ FIELDS_OF: Mapping[tuple[str, str], str] = {
     ("Unlocked", "limits"): "What each limit had counted, by its name in the settings.",
     ("Unlocked", "pause_seconds"): "How many seconds longer the phone would have had to wait for a message.",
     ("VerificationView", "route"): (
-        "Which gateway a route that learns ranked first; null where there was nothing to rank."
+        "Which gateway a route that learns ranked first; null where there was nothing to rank. Only for keys with the "
+        "scope `admin`."
     ),
     ("WeekFigures", "approved"): "Verifications that were approved.",
     ("WeekFigures", "conversion"): "Share of the starts that were approved, 0 to 1; null where there were none.",

@@ -32,7 +32,6 @@ _VERIFICATION = {
     ],
     "guard": {"decision": "allowed", "reasons": []}, "test": False, "inbound": None, "assurance": None,
     "advice": None,
-    "route": None,
 }  # fmt: skip
 _CHECKED = {
     "id": _VERIFICATION_ID, "outcome": "approved", "approved": True, "status": "approved", "attempts_left": 4,

@@ -45,6 +45,8 @@ def _told(found: Verification) -> str:
         f"{found.id}  {found.status}  {recipients.mask(found.phone)}  {found.purpose}  {found.reference}".rstrip(),
         f"  attempts {found.attempts} of {found.max_attempts}, sends {found.sends} of {found.max_sends}",
     ]
+    if choice := found.route:
+        lines.append(f"  route {choice.order}: {choice.first} first, {choice.reason}; in the settings {choice.before}")
     told: set[int] = set()
     for moment in timeline(found):
         message = found.messages[moment.message - 1] if moment.message else None

@@ -211,6 +211,13 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "operator_of_phone": ("Operator", "Оператор связи"),
     "attempts": ("Attempts", "Попытки"),
     "sends": ("Sends", "Отправки"),
+    "route": ("Asked first", "Первый шлюз"),
+    "route_learned": ("chosen", "выбран"),
+    "route_shadow": ("would be, in shadow", "был бы, в тени"),
+    "route_why_learned": ("from what its messages brought", "по тому, что принесли его сообщения"),
+    "route_why_explore": ("everyone is asked now and then", "иногда спрашивают каждого"),
+    "route_why_only": ("the others cost too much more", "остальные слишком дороги"),
+    "route_before": ("in the settings", "в настройках"),
     "withheld": ("Withheld", "Не отправлено"),
     "withheld_why": (
         "nothing was sent, and the caller was not told",

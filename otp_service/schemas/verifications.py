@@ -308,9 +308,12 @@ class InboundView(msgspec.Struct, kw_only=True):
 
 
 class RouteView(msgspec.Struct, kw_only=True):
-    """Who is asked first by a route that learns. order: `learned`; `shadow` where the order of the settings was kept:
-    this is what would have been. before: who is first in the settings. reason: `learned` from what its messages
-    brought, `explore` because everyone is asked now and then, `only` because the others cost too much more.
+    """Who is asked first by a route that learns; for keys with `admin` alone: it is drawn for each start, and tells
+    whoever runs the service of its gateways, and callers nothing of the person.
+
+    order: `learned`; `shadow` where the order of the settings was kept: this is what would have been. before: who is
+    first in the settings. reason: `learned` from what its messages brought, `explore` because everyone is asked now
+    and then, `only` because the others cost too much more.
     """
 
     order: RouteOrder
@@ -342,7 +345,7 @@ class VerificationView(msgspec.Struct, kw_only=True):
     inbound: InboundView | None
     assurance: Assurance | None
     advice: str | None
-    route: RouteView | None
+    route: RouteView | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class VerificationList(msgspec.Struct, kw_only=True):
@@ -365,8 +368,9 @@ class CheckResult(msgspec.Struct, kw_only=True):
     assurance: Assurance | None
 
 
-def view(found: Verification, *, words: bool = False, advice: str = "", qr_svg: str = "") -> VerificationView:
-    """words: of gateways are shown. advice: what to do where no code came. qr_svg: of what the person is to send."""
+def view(found: Verification, *, operator: bool = False, advice: str = "", qr_svg: str = "") -> VerificationView:
+    """operator: words of gateways and the choice of a route are shown. advice: what to do where no code came. qr_svg:
+    of what the person is to send."""
     found = disguised(found)
     return VerificationView(
         id=found.id,
@@ -384,7 +388,7 @@ def view(found: Verification, *, words: bool = False, advice: str = "", qr_svg: 
         attempts_left=found.attempts_left,
         sends_left=found.sends_left,
         resend_at=time_view(found.resend_at),
-        messages=[message_view(found.id, message, words=words) for message in found.messages],
+        messages=[message_view(found.id, message, words=operator) for message in found.messages],
         timeline=[
             MomentView(
                 at=time_view(moment.at),
@@ -398,7 +402,7 @@ def view(found: Verification, *, words: bool = False, advice: str = "", qr_svg: 
         inbound=_inbound(found.expected, qr_svg),
         assurance=assurance_of(found),
         advice=advice or None,
-        route=_route(found.route),
+        route=_route(found.route) if operator else msgspec.UNSET,
     )
 
 

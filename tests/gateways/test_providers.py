@@ -205,7 +205,8 @@ PROVIDERS = {
     "smsaero": Provider(
         {"login": "canary-login", "api_key": "canary-key"}, smsaero, "1", path="/v2/sms/send",
         sent=[
-            (200, {"success": True, "data": {"id": 1, "status": 8, "cost": 1.95}, "message": None}, Accepted("1")),
+            (200, {"success": True, "data": {"id": 1, "status": 8, "cost": 1.95}, "message": None},
+             Accepted("1", price=Decimal("1.95"))),
             (401, {"success": False, "data": None, "message": "Auth"}, (Reason.CREDENTIALS, NEXT)),
             (402, {"success": False, "data": None, "message": "Pay"}, (Reason.FUNDS, NEXT)),
             (200, {"result": "no credits"}, (Reason.FUNDS, NEXT)),

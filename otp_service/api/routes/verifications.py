@@ -103,7 +103,7 @@ class VerificationController(Controller):
         verification that ended is kept for a day unless the settings say otherwise, then it is 404.
         """
         found = await lookup.status(request.user.application, verification_id, wait, if_none_match or "")
-        told = await _shown(found, lookup.advice(found), words=_is_operator(request))
+        told = await _shown(found, lookup.advice(found), operator=_is_operator(request))
         return Response(told, headers={"ETag": found.tag})
 
     @post(
@@ -127,8 +127,9 @@ class VerificationController(Controller):
         """
         parse_idempotency_key(idempotency_key)
         found = await lookup.of_phone(request.user.application, data.to)
-        words = _is_operator(request)
-        return VerificationList(verifications=[await _shown(each, lookup.advice(each), words=words) for each in found])
+        operator = _is_operator(request)
+        shown = [await _shown(each, lookup.advice(each), operator=operator) for each in found]
+        return VerificationList(verifications=shown)
 
     @post(
         "/{verification_id:str}/check",
@@ -253,9 +254,9 @@ class VerificationController(Controller):
         return await _shown(found, verifications.advice(found))
 
 
-async def _shown(found: Verification, advice: str, *, words: bool = False) -> VerificationView:
+async def _shown(found: Verification, advice: str, *, operator: bool = False) -> VerificationView:
     qr_svg = await asyncio.to_thread(svg_of, found.expected.uri) if found.expected else ""
-    return view(found, words=words, advice=advice, qr_svg=qr_svg)
+    return view(found, operator=operator, advice=advice, qr_svg=qr_svg)
 
 
 def _steps(data: StartVerification) -> list[Step]:

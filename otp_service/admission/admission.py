@@ -186,7 +186,7 @@ class Admission:
         admitted = self._admitted(
             send,
             send.by,
-            Way(channel or found.channel, found.steps),
+            Way(channel, found.steps) if channel else found.way,
             found.locale,
             found.platform,
             delivery=found.delivery,
@@ -251,7 +251,7 @@ class Admission:
     async def converted(self, stored: Stored) -> None:
         """The code of a delivery was entered: what was sent for it was no misuse."""
         found = stored.verification
-        if limits.UNVERIFIED_SENDS in self._counted(found.application, delivery=found.delivery):
+        if limits.UNVERIFIED_SENDS in self._counted(found.application, found.channel, delivery=found.delivery):
             await self.judged(stored, replace(stored, detail="approved"), matched=True)
 
     def proved_always(self, application: str) -> int:
@@ -292,13 +292,18 @@ class Admission:
         text: str = "",
     ) -> Admitted:
         """delivery: nobody judges its code here. unguarded: whatever the guard would think of it."""
-        kinds = self._counted(send.application, delivery=delivery)
+        kinds = self._counted(send.application, way.channel, delivery=delivery)
 
         async def another() -> None:
             await self._take(admitted)
 
+        async def wait() -> None:
+            counters = self._limits.counters(send.application, [limits.INBOUND_STARTS], pseudonyms)
+            await self._limits.count(send.application, counters)
+
         admitted = Admitted(
             another=another,
+            wait=wait,
             send=send,
             policy=self._settings.applications[send.application],
             counters=[
@@ -401,8 +406,10 @@ class Admission:
         if admitted.bill:
             await self._spending.settle(admitted.bill, left)
 
-    def _counted(self, application: str, *, delivery: bool) -> Sequence[str]:
+    def _counted(self, application: str, channel: str, *, delivery: bool) -> Sequence[str]:
         """Unverified sends say nothing of a delivery, unless its caller promises to report which codes were entered."""
+        if channel == inbound.CHANNEL:
+            return (limits.INBOUND_STARTS,)
         if not delivery:
             return SENDS
         judged = self._settings.applications[application].deliveries.conversions

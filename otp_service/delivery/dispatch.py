@@ -221,7 +221,7 @@ class Dispatcher:
             stored = await self._progress(plan, left)
             if stored.word != "ok":
                 return _stopped(stored)
-        return await self._give_up(plan, stored, tried, own, refusal, left)
+        return await self._give_up(plan, stored, tried, own, refusal, left, allowance)
 
     async def _progress(self, plan: SendPlan, left: _Unwritten, opened: NewMessage | None = None) -> Answered[Progress]:
         """Write what is left of a walk to be written, and open the next message or end it."""
@@ -375,6 +375,7 @@ class Dispatcher:
         own: Collection[int],
         refusal: Refused | None,
         left: _Unwritten,
+        allowance: Allowance,
     ) -> Walk:
         """Nobody took it for certain. What is held somewhere is taken back, or it would come days later.
 
@@ -390,10 +391,19 @@ class Dispatcher:
         stopped = tried[-1] if tried and tried[-1].then is Then.STOP else None
         nobodys = stopped is not None and stopped.settled.reason == Reason.INVALID_NUMBER
         if plan.inbound and not sent and not nobodys:
-            expecting = await self._store.expect(stored.verification.id, "", plan.inbound)
-            if expecting.word == "expected":
-                # Something is waited for, so the first send is not given back, or it would end as failed.
-                left.step, sent = "done" if stored.verification.sends < 2 else left.step, True
+            first = stored.verification.sends < 2
+            try:
+                if first and not spent:
+                    await allowance.wait()
+            except StorageUnavailable:
+                raise
+            except Refused as refused:
+                refusal = refusal or refused
+            else:
+                expecting = await self._store.expect(stored.verification.id, "", plan.inbound)
+                if expecting.word == "expected":
+                    # Something is waited for: were the first send given back, it would end as failed.
+                    left.step, sent = ("done" if spent else "wait") if first else left.step, True
         left.failover_ms = self.failover_ms(plan, tried[-1].gateway if tried else None)
         stored = await self._progress(plan, left)
         if stored.word == "lost":

@@ -136,7 +136,8 @@ class SendPlans:
         steps = sending_steps(self._settings, found.application, found.way)
         tried = [step_of(self._settings, found.application, found.way, each.gateway) for each in found.messages]
         later = steps[max(tried, default=len(steps)) + 1 :]
-        return all(step.channel in found.unreached for step in later)
+        to_addresses = is_address(found.phone)
+        return all(step.channel in found.unreached or (step.channel == EMAIL) != to_addresses for step in later)
 
     def has_others(self, stored: Stored) -> bool:
         """Whether the route has a gateway to fail over to."""

@@ -215,10 +215,8 @@ class Tracking:
         )
         if turn is Turn.NOT_YET:
             return
-        wanted = self._plans.last_resort(stored)
-        if wanted and not found.expected and not _arrived(found) and self._plans.at_last_step(stored):
-            await self._sends.expect(found.id, "", wanted)
-            log.info("person_asked", verification=found.id)
+        if self._plans.at_last_step(stored):
+            await self._ask_person(stored)
         if turn is Turn.NOW and not self._plans.has_others(stored):
             turn = Turn.NEVER
         if turn is not Turn.NOW:
@@ -233,7 +231,7 @@ class Tracking:
             return
         policy = self._settings.applications[found.application]
         claimed = await self._sends.fail_over(
-            stored, policy, self._plans.lease_seconds(found.application, found.channel)
+            stored, policy, self._plans.lease_seconds(found.application, found.way.channel)
         )
         if claimed.word == "claimed":
             why = "not delivered" if not due else "no report"
@@ -246,6 +244,16 @@ class Tracking:
                 raise
             except Refused as refusal:
                 log.warning("failover_refused", verification=found.id, reason=refusal.code)
+                await self._ask_person(claimed)  # no step before that one may send anything now
+        elif claimed.word == "spent":
+            await self._ask_person(claimed)
+
+    async def _ask_person(self, stored: Stored) -> None:
+        """The turn of the step `inbound`, where the way ends so. It costs nothing, beside a message that did."""
+        found, wanted = stored.verification, self._plans.last_resort(stored)
+        if wanted and not found.expected and not _arrived(found):
+            await self._sends.expect(found.id, "", wanted)
+            log.info("person_asked", verification=found.id)
 
     def _late_ms(self, stored: Stored, last: Message) -> int:
         """For how long the next gateway's turn has been due, however often it was put off."""

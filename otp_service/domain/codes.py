@@ -18,7 +18,9 @@ HASH_BYTES = 32
 LONGEST_TYPED = 64
 """Characters of a code as it was typed, marks that nobody sees included."""
 _CODE = re.compile(r"[0-9]{4,10}")
-_DROPPED = dict.fromkeys(map(ord, DECORATION + "."), "")
+BETWEEN = DECORATION + "."
+"""What may stand between the digits of a code, and is dropped."""
+_DROPPED = dict.fromkeys(map(ord, BETWEEN), "")
 
 
 def of_message(key: bytes, salt: bytes, number: int, digits: int) -> str:

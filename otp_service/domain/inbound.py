@@ -18,7 +18,9 @@ from otp_service.domain.value import Hidden, Value
 
 CHANNEL = "inbound"
 DIGITS = 6
-_CODES = re.compile(rf"(?<![0-9])[0-9]{{{DIGITS}}}(?![0-9])")
+_WHOLE = re.compile(rf"(?<![0-9])[0-9]{{{DIGITS}}}(?![0-9])")
+_APART = re.compile(rf"(?<![0-9])[0-9](?:[{re.escape(codes.BETWEEN)}]*[0-9]){{{DIGITS - 1}}}(?![0-9])")
+"""The same in groups, as in 123-456."""
 MOST_READ = 1000
 """Characters of an SMS that are searched for a code."""
 
@@ -62,7 +64,12 @@ def code_of(key: bytes, salt: bytes) -> str:
 
 
 def holds(text: str, code: str) -> bool:
-    """Whether an SMS says the code, among whatever else. Blanks and dashes within it are read past. One that says
-    several says none: an SMS is one guess, or a long one would be a hundred."""
-    found = set(_CODES.findall(codes.bare(text[:MOST_READ])))
+    """Whether an SMS says the code, among whatever else: a time, a phone, the code once more. One that says several
+    says none: an SMS is one guess, or a long one would be a hundred.
+
+    Groups of digits are put together only where none has the length of a code by itself. The word that a shared number
+    wants first is not asked for: by it the provider knows whose the SMS is, and may take it off.
+    """
+    said = text[:MOST_READ]
+    found = set(_WHOLE.findall(said)) or set(map(codes.bare, _APART.findall(said)))
     return len(found) == 1 and hmac.compare_digest(found.pop(), code)

@@ -28,6 +28,8 @@ IPV4_PROVIDER, IPV6_PROVIDER = 16, 32
 SENDS, UNVERIFIED_SENDS, WRONG_CODES = "sends", "unverified_sends", "wrong_codes"
 DELIVERIES = "deliveries"
 """Messages of codes that the caller made: of those nobody hears, as a rule, whether they were entered."""
+INBOUND_STARTS = "inbound_starts"
+"""Verifications by which nothing was sent, since the person sends the code: no message, and so none of the others."""
 
 
 def dimensions(application: str, to: Recipient, order: StartRequest) -> dict[str, str]:

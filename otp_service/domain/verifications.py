@@ -8,6 +8,7 @@ from enum import StrEnum
 from msgspec import field
 from msgspec.structs import replace
 
+from otp_service.domain import inbound
 from otp_service.domain.inbound import Expected
 from otp_service.domain.messages import Message, MessageStatus
 from otp_service.domain.phone import Number
@@ -134,7 +135,9 @@ class Verification(Value):
 
     @property
     def way(self) -> Way:
-        return Way(self.channel, self.steps)
+        """Along which a next message goes: where the person was to send the code, as what was asked for since."""
+        asked = self.messages[-1].channel if self.channel == inbound.CHANNEL and self.messages else self.channel
+        return Way(asked, self.steps)
 
     @property
     def tag(self) -> str:

@@ -83,7 +83,7 @@ class Limit(Section, frozen=True):
     quota: Annotated[int, Meta(ge=0, le=10_000_000)]
     """0 switches the limit off."""
     window_seconds: Annotated[int, Meta(ge=1, le=2_592_000)]
-    of: Literal["sends", "unverified_sends", "wrong_codes", "deliveries"] = "unverified_sends"
+    of: Literal["sends", "unverified_sends", "wrong_codes", "deliveries", "inbound_starts"] = "unverified_sends"
     sentence: Annotated[str, Meta(max_length=200)] = ""
 
     @property

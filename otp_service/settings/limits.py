@@ -24,10 +24,17 @@ SHIPPED: Mapping[str, Mapping[str, Any]] = {
     "deliveries-phone-day": {"per": ["phone"], "quota": 60, "window_seconds": 86_400, "of": "deliveries"},
     "deliveries-ip-burst": {"per": ["client_ip"], "quota": 100, "window_seconds": 600, "of": "deliveries"},
     "deliveries-network-hour": {"per": ["client_network"], "quota": 1_000, "window_seconds": 3_600, "of": "deliveries"},
+    "inbound-phone-burst": {"per": ["phone"], "quota": 20, "window_seconds": 600, "of": "inbound_starts"},
+    "inbound-ip-hour": {"per": ["client_ip"], "quota": 300, "window_seconds": 3_600, "of": "inbound_starts"},
+    "inbound-network-hour": {
+        "per": ["client_network"], "quota": 1_000, "window_seconds": 3_600, "of": "inbound_starts",
+    },
 }  # fmt: skip
 """A table of the same name in the file changes the keys it has. Unverified sends are forgiven by the right code, so
 a person who signs in twenty times a day meets none of these. Deliveries are forgiven by nobody: what counts them is
-wider by as much as people answer."""
+wider by as much as people answer. Inbound starts are forgiven by nobody either: whoever forges a sender would forgive
+their own. Of a phone they are bounded for ten minutes only, as long as one of them can be open, so that a stranger who
+uses them up keeps its holder out no longer than that."""
 
 
 def with_shipped(tables: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, assert_never
 
 import msgspec
@@ -23,7 +23,7 @@ from otp_service.domain.ledger import (
 from otp_service.domain.locales import stored_as
 from otp_service.domain.phone import Number
 from otp_service.domain.requests import OWN_WORDS, StartRequest
-from otp_service.domain.verifications import Status, Verification
+from otp_service.domain.verifications import LIFE_CAP_SECONDS, Status, Verification
 from otp_service.settings import Application
 from otp_service.storage import keys, words
 from otp_service.storage.connection import Argument, Script
@@ -32,9 +32,9 @@ from otp_service.storage.records import Answered, NewMessage, Records, Repeat, S
 from otp_service.storage.subject_records import seal_subject
 
 REMEMBERED = 200
-"""Of one phone: its newest verifications can be listed."""
+"""Of one phone: its newest verifications can be listed. Those that may be pending are remembered however many."""
 PAGE = 20
-"""So many are read at once where the newest of some kind is looked for."""
+"""So many are read at once where the newest of some kind are looked for."""
 
 _START: Script[words.Start] = Script.load("verification/start")
 _READ: Script[words.Read] = Script.load("verification/read")
@@ -131,6 +131,7 @@ class VerificationStore:
                 first.channel if first else "",
                 first.client_id if first else "",
                 "" if seen is None else seen,
+                LIFE_CAP_SECONDS * 1000,
                 *(part for pair in record.items() if pair[1] not in ("", b"") for part in pair),
             ],
             confirm=first is not None,  # its gateway is asked next
@@ -276,8 +277,22 @@ class VerificationStore:
     async def of_phone(self, application: str, e164: str, *, deliveries: bool = False) -> list[Stored]:
         """The newest verifications of a phone, newest first, while they are kept; with its deliveries, if asked."""
         name = keys.phone(self._names.partition(e164), self._names.phone_index(application, e164))
-        stored = await self.read_many(self._ids(await self._records.database.command("ZREVRANGE", name, 0, -1)))
+        found = await self._records.database.command("ZREVRANGE", name, 0, REMEMBERED - 1)
+        stored = await self.read_many(self._ids(found))
         return [each for each in stored if each.word == "ok" and (deliveries or not each.verification.delivery)]
+
+    async def pending(self, application: str, e164: str) -> list[Verification]:
+        """Those of a phone that are pending, newest first, however many."""
+        pending: list[Verification] = []
+        async for found in self._pages(application, e164):
+            for stored in await self.read_many(self._ids(found)):
+                if stored.word != "ok":
+                    continue
+                if _made_before(stored, LIFE_CAP_SECONDS):
+                    return pending
+                if stored.verification.status is Status.PENDING and not stored.verification.delivery:
+                    pending.append(stored.verification)
+        return pending
 
     async def ids_at(self, partition: int, phone_index: str) -> list[str]:
         """Of the verifications of a phone, newest first."""
@@ -295,22 +310,26 @@ class VerificationStore:
 
         Also what `start` is to be told so that it is still true then.
         """
-        seen = "-"
-        name = keys.phone(self._names.partition(e164), self._names.phone_index(application, e164))
-        for start in range(0, REMEMBERED, PAGE):
-            found = await self._records.database.command("ZREVRANGE", name, start, start + PAGE - 1)
-            if found and not start:
-                seen = found[0].decode(errors="replace")
+        seen = ""
+        async for found in self._pages(application, e164):
+            seen = seen or found[0].decode(errors="replace")
             for stored in await self.read_many(self._ids(found)):
                 if stored.word != "ok":
                     continue
-                if stored.verification.now - stored.verification.created_at >= life_seconds * 1000:
+                if _made_before(stored, life_seconds):
                     return None, seen  # what follows is older still
                 if wanted(stored.verification) and not stored.verification.delivery:
                     return stored, seen
+        return None, seen or "-"
+
+    async def _pages(self, application: str, e164: str) -> AsyncIterator[Sequence[bytes]]:
+        """What is remembered of a phone, newest first."""
+        name, start = keys.phone(self._names.partition(e164), self._names.phone_index(application, e164)), 0
+        while found := await self._records.database.command("ZREVRANGE", name, start, start + PAGE - 1):
+            yield found
             if len(found) < PAGE:
-                break
-        return None, seen
+                return
+            start += PAGE
 
     async def revisions(self, verification_ids: Sequence[str]) -> list[int]:
         """How often each has changed, -1 for one that is gone; one round trip."""
@@ -321,5 +340,10 @@ class VerificationStore:
         return [int(reply) if reply and reply.isdigit() else -1 for reply in replies]
 
 
+def _made_before(stored: Stored, seconds: float) -> bool:
+    return stored.verification.now - stored.verification.created_at >= seconds * 1000
+
+
 def pauses(policy: Application) -> str:
+    """As scripts take them; '' for an application that has none."""
     return ",".join(str(seconds * 1000) for seconds in policy.resend_pause_seconds)

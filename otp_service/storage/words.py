@@ -29,12 +29,12 @@ Resend = Literal[
     "claimed", "taken_over", "replay", "running", "mismatch", "not_found", "final", "disabled", "no_sends_left",
     "too_soon",
 ]  # fmt: skip
-FailOver = Literal["claimed", "off"]
+FailOver = Literal["claimed", "off", "spent"]
 PassOver = Literal["ok", "closed", "not_found"]
 TakeOver = Literal["done", "running", "taken_over", "absent"]
 Walks = Literal["start", "any"]
 Progress = Literal["ok", "closed", "lost", "not_found"]
-ProgressStep = Literal["go on", "done", "fail", "spent", "leave"]
+ProgressStep = Literal["go on", "done", "wait", "fail", "spent", "leave"]
 """What a walk does next."""
 ClaimIdempotency = Literal["new", "known", "mismatch"]
 

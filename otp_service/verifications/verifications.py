@@ -21,7 +21,7 @@ from otp_service.delivery.learned_routes import in_order
 from otp_service.delivery.plans import SendPlans
 from otp_service.delivery.recipients import Recipients
 from otp_service.delivery.statistics import note_approval
-from otp_service.domain import codes, inbound, reach, recipients
+from otp_service.domain import codes, inbound, limits, reach, recipients
 from otp_service.domain.advice import Advice
 from otp_service.domain.inbound import Incoming
 from otp_service.domain.judgements import Judgement
@@ -40,7 +40,9 @@ from otp_service.storage.stores import Stores
 from otp_service.telemetry import metrics
 from otp_service.verifications.lookup import advised
 
-WITHOUT_MESSAGES = frozenset({"challenge_required", "suspected_pumping", "budget_exhausted", "no_gateway_available"})
+WITHOUT_MESSAGES = frozenset(
+    {"challenge_required", "suspected_pumping", "limit_exceeded", "budget_exhausted", "no_gateway_available"}
+)
 """Refusals of a message that are none of the person, who may send us the code."""
 
 log = structlog.get_logger()
@@ -176,7 +178,8 @@ class Verifications:
         newest, _ = await self._store.newest(
             application,
             recipient,
-            lambda found: found.purpose == purpose and found.status is Status.PENDING,
+            # A stranger may have begun one by which nothing was sent: what is typed is of none such.
+            lambda found: found.purpose == purpose and found.status is Status.PENDING and bool(found.messages),
             LIFE_CAP_SECONDS,
         )
         verification_id = newest.verification.id if newest else ""
@@ -232,7 +235,7 @@ class Verifications:
             async with self._admission.again(claimed, channel, buckets) as admitted:
                 return _delivered(await self._dispatcher.deliver(plan, admitted))
         except Refused as refusal:
-            if refusal.code in WITHOUT_MESSAGES and self._plans.takes_inbound(application, claimed.verification.phone):
+            if self._is_of_messages(refusal) and self._plans.takes_inbound(application, claimed.verification.phone):
                 refusal.extra["advice"] = Advice.INBOUND
             raise
 
@@ -287,17 +290,15 @@ class Verifications:
         for name, policy in self._settings.applications.items():
             if policy.assurance != "claimed":
                 continue
-            for stored in await self._store.of_phone(name, received.phone):
-                if stored.verification.withheld or not (waited := stored.verification.expected):
+            for each in await self._store.pending(name, received.phone):
+                if each.withheld or not each.expected or not inbound.holds(received.text, each.expected.code):
                     continue
-                if inbound.holds(received.text, waited.code):
-                    found = await self._store.approve(
-                        stored.verification.id, name, others_code=True, proved_seconds=0,
-                        assurance=inbound.Assurance.CLAIMED,
-                    )  # fmt: skip
-                    if found.word == "approved":
-                        metrics.CHECKS.labels(name, Outcome.APPROVED).inc()
-                        approved.append(found.verification)
+                found = await self._store.approve(
+                    each.id, name, others_code=True, proved_seconds=0, assurance=inbound.Assurance.CLAIMED
+                )
+                if found.word == "approved":
+                    metrics.CHECKS.labels(name, Outcome.APPROVED).inc()
+                    approved.append(found.verification)
         return approved
 
     async def cancel(self, application: str, verification_id: str) -> Verification:
@@ -324,8 +325,9 @@ class Verifications:
             async with self._admission.start(application, to, order, allowed=allowed) as admitted:
                 return await self._send_first(application, verification_id, to.text, order, admitted, recorded, claimed)
         except Refused as refusal:
-            way_out = not order.delivery and self._plans.takes_inbound(application, to.text)
-            if refusal.code not in WITHOUT_MESSAGES or not way_out:
+            sends = not order.delivery and order.channel != inbound.CHANNEL
+            way_out = sends and self._plans.takes_inbound(application, to.text)
+            if not self._is_of_messages(refusal) or not way_out:
                 raise
             if "verification_id" in refusal.extra or not self._plans.ends_inbound(application, order):
                 refusal.extra["advice"] = Advice.INBOUND
@@ -335,6 +337,11 @@ class Verifications:
             return await self._send_first(
                 application, verification_id, to.text, order, admitted, recorded, claimed, waits=True
             )
+
+    def _is_of_messages(self, refusal: Refused) -> bool:
+        """Whether it leaves the person to send us the code: not where too many were to do that already."""
+        limit = self._settings.limits.get(refusal.extra.get("limit", ""))
+        return refusal.code in WITHOUT_MESSAGES and not (limit and limit.of == limits.INBOUND_STARTS)
 
     async def _send_first(
         self,
@@ -350,13 +357,16 @@ class Verifications:
     ) -> Verification:
         """waits: nothing is sent, the person will."""
         policy, waits, wanted = admitted.policy, waits or order.channel == inbound.CHANNEL, self._settings.inbound
+        if waits:  # a stranger who begins one must not hold back what is sent to the phone
+            policy = replace(policy, resend_pause_seconds=())
         candidates: Sequence[Gateway] = []
         if not waits:
             passed = self._passed_over(application, order, admitted)
             candidates = self._plans.route(
                 application, order.way, order.platform, to, order.content, passed_over=passed
             )
-            waits = bool(passed) and not candidates and self._plans.ends_inbound(application, order)
+            if passed and not candidates and self._plans.ends_inbound(application, order):
+                raise Refused("no_gateway_available", "Nothing that is sent reaches this phone.")
         number = await self._recipients.number(application, to)
         country = admitted.send.to.region
         choice = self._plans.learned.choose(candidates, to, number, country)
@@ -401,8 +411,8 @@ class Verifications:
         if choice:
             self._plans.learned.note_choice(stored.verification, choice, country)
         if waits:
-            admitted.messages = []
             walk = await self._dispatcher.expect(stored)
+            admitted.messages = None
         else:
             walk = await self._dispatcher.deliver(self._plans.first(stored, candidates, opened), admitted)
         counted.labels(application, _result(walk)).inc()

@@ -285,7 +285,7 @@ async def test_what_was_delivered_stays_so(rig: Rig, later: MessageStatus) -> No
     assert walked.verification.messages[0].status is MessageStatus.DELIVERED
 
 
-@pytest.mark.parametrize(("max_sends", "word"), [(1, "off"), (2, "claimed")])
+@pytest.mark.parametrize(("max_sends", "word"), [(1, "spent"), (2, "claimed")])
 async def test_a_fail_over_counts_as_a_send(rig: Rig, max_sends: int, word: str) -> None:
     rig.policy = replace(rig.policy, max_sends=max_sends)
     stored = await rig.started()

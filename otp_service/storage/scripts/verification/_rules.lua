@@ -185,13 +185,17 @@ local function finish(v, due, out, id, status, now)
   plan(due, id)
 end
 
--- One send is taken back: it counts neither for the verification nor, if a caller asked for it, for the phone's pause.
-local function give_back(v, pause, now)
-  if number(v, 'sends') > 0 then add('sends', -1) end
-  if text(v, 'lease_op') == 'failover' or text(v, 'kind') ~= '' then return end
+-- Nothing left, so the phone need not wait.
+local function step_down(pause, now)
   if number(pause, 'rung') > 0 then redis.call('HINCRBY', pause, 'rung', -1) end
   if redis.call('EXISTS', pause) > 0 then redis.call('HSET', pause, 'until', 0) end
   put('resend_at', now)
+end
+
+-- One send is taken back: it counts neither for the verification nor, if a caller asked for it, for the phone's pause.
+local function give_back(v, pause, now)
+  if number(v, 'sends') > 0 then add('sends', -1) end
+  if text(v, 'lease_op') ~= 'failover' and text(v, 'kind') == '' then step_down(pause, now) end
 end
 
 -- Every send of a phone climbs one rung, from the one that it is on; the ladder is forgotten ten minutes after the last pause ended.

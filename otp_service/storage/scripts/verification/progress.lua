@@ -12,8 +12,9 @@
 -- ARGV[12] number of the message that is opened ('' for none)   ARGV[13] gateway   ARGV[14] channel
 -- ARGV[15] client id   ARGV[16] who makes its code: gateway | local
 -- ARGV[17] hash of the local code that it carries ('' for none)
--- ARGV[18] 'go on' | 'done' | 'fail' (nobody took it: the send is given back) | 'spent' (something may have left whose
---          code nobody knows: the send and its pause stay); a verification without any other send ends as failed
+-- ARGV[18] 'go on' | 'done' | 'wait' (nobody took it, and the person sends the code: the pause is given back)
+--          | 'fail' (nobody took it: the send is given back) | 'spent' (something may have left whose code nobody knows:
+--          the send and its pause stay); a verification without any other send ends as failed
 --          | 'leave' (its process stops here: who asks again may go on at once)
 -- ARGV[19] ms from the end of a walk until the next gateway has its turn ('' for never)
 -- ARGV[20] what the gateway said, in its own words ('' for nothing that no document lists)
@@ -82,12 +83,13 @@ if opened ~= '' and tonumber(opened) > number(v, 'messages') then
   changed()
 end
 if step == 'leave' then put('lease', now) end
+if step == 'wait' then step_down(pause, now) end
 if step == 'fail' or step == 'spent' then
   local op = text(v, 'lease_op')
   if op ~= '' then drop('op:' .. op) end  -- refused, so its Idempotency-Key may be used again
   if step == 'fail' then give_back(v, pause, now) end
 end
-if step == 'done' or step == 'fail' or step == 'spent' then
+if step == 'done' or step == 'wait' or step == 'fail' or step == 'spent' then
   drop('lease', 'lease_op')
   if number(v, 'sends') == (step == 'spent' and 1 or 0) then
     finish(v, due, out, id, 'failed', now)

@@ -2,11 +2,12 @@
 -- Make a verification and count its first send, unless the phone is disabled or was sent to just now.
 -- KEYS[1] verification   KEYS[2] pause of the phone   KEYS[3] fails of the phone   KEYS[4] due jobs   KEYS[5] outbox
 -- KEYS[6] verifications of the phone   KEYS[7] channels that did not reach the phone
--- ARGV[1] id   ARGV[2] ttl ms   ARGV[3] retention ms   ARGV[4] lease ms   ARGV[5] pauses in ms, comma-separated ('' for none)
+-- ARGV[1] id   ARGV[2] ttl ms   ARGV[3] retention ms   ARGV[4] lease ms   ARGV[5] pauses in ms, comma-separated ('' for what
+-- neither waits for the pause nor moves it)
 -- ARGV[6] failures that disable   ARGV[7] how many of the phone's verifications are kept in mind
 -- ARGV[8] gateway of message 1 ('' if it is opened later)   ARGV[9] its channel   ARGV[10] its client id
 -- ARGV[11] the phone's newest verification, as the caller knows it; '-' for none, '' for whatever it is
--- ARGV[12…] field, value, … of the record
+-- ARGV[12] longest life of a verification ms   ARGV[13…] field, value, … of the record
 -- Returns {word, extra, now, record}: created | exists | too_soon (extra: ms to wait) | disabled | raced (another began)
 local v, pause, fails, due, out, phone = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local now = now_ms()
@@ -20,7 +21,7 @@ local ladder = redis.call('HMGET', pause, 'until', 'rung')
 local wait = tonumber(ladder[1] or '0') - now
 if wait > 0 and ARGV[5] ~= '' then return close('too_soon', now, wait) end
 
-put(unpack(ARGV, 12))  -- with the application first, see `belongs`
+put(unpack(ARGV, 13))  -- with the application first, see `belongs`
 put('status', 'pending', 'created_at', now, 'expires_at', now + ttl, 'retention', retention,
   'attempts', 0, 'sends', 1, 'messages', 0)
 local known = redis.call('HGETALL', KEYS[7])
@@ -35,11 +36,20 @@ if #known > 0 then
 end
 claim_walk(lease, now)
 redis.call('ZADD', phone, now, ARGV[1])
-redis.call('ZREMRANGEBYRANK', phone, 0, -1 - tonumber(ARGV[7]))
+-- However many are begun, those that may still be pending stay known: the code of each has to find it.
+local kept = tonumber(ARGV[7])
+if redis.call('ZCARD', phone) > kept then
+  kept = math.max(kept, redis.call('ZCOUNT', phone, now - tonumber(ARGV[12]), '+inf'))
+  redis.call('ZREMRANGEBYRANK', phone, 0, -1 - kept)
+end
 -- As long as any of them.
 local life = math.max(1200000, ttl) + retention
 if redis.call('PTTL', phone) < life then redis.call('PEXPIRE', phone, life) end
-if ARGV[5] ~= '' then climb(pause, tonumber(ladder[2] or '0'), ARGV[5], now) end
+if ARGV[5] ~= '' then
+  climb(pause, tonumber(ladder[2] or '0'), ARGV[5], now)
+elseif text(v, 'kind') == '' then
+  put('resend_at', math.max(now, tonumber(ladder[1] or '0')))
+end
 if ARGV[8] ~= '' then open_message(1, ARGV[8], ARGV[9], 'gateway', ARGV[10], now) end
 emit_of(v, due, out, ARGV[1], event_of(v, 'created'), now)
 plan(due, ARGV[1])

@@ -1,8 +1,9 @@
-"""The way past the framework for what is asked all the time: a start, a check, a status.
+"""A shortcut past the framework for the three requests that come all the time: a start, a check, a status.
 
-Which handler it is, what it takes and what it answers with is found out anew by the framework for each request, which
-costs as much as a status itself. Here the same functions are called. Whatever is not quite plain goes the usual
-way and is answered there: another path, a query, a body that is not understood, a header that came twice.
+For each request the framework works out anew which handler it goes to, which arguments that one takes and how its
+answer is encoded; this costs as much as all the rest of a status. Here the same handlers are called directly, so there
+is one copy of what they do, and tests/edge/test_direct.py compares both ways byte by byte. Whatever is not quite
+ordinary goes to the framework: another path, a query, a body that does not fit its type, a header that was sent twice.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from otp_service.api import problems
 from otp_service.api.auth import SCOPE, authenticate, bearer
+from otp_service.api.edge.edge import replay
 from otp_service.api.routes.verifications import VerificationController
 from otp_service.errors import Erased, Unreadable
 from otp_service.runtime import Runtime
@@ -28,27 +30,32 @@ from otp_service.storage.api_keys import ApiKey
 
 ROOT = "/v1/verifications"
 _ONE = re.compile(rf"{ROOT}/([A-Za-z0-9_-]{{20,64}})(/check)?")
-"""Of what has the form of an id; other words at its place are other routes."""
-_KNOWN = {b"authorization": "authorization", b"idempotency-key": "idempotency_key", b"if-none-match": "if_none_match"}
+"""An id is at least 20 characters long, so `/search` and `/check` do not match."""
+_ARGUMENTS = {
+    b"authorization": "authorization",
+    b"idempotency-key": "idempotency_key",
+    b"if-none-match": "if_none_match",
+}
+"""Headers that these handlers take, and the arguments that they are."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What these handlers want of a request."""
+class Authenticated:
+    """All that these handlers read of a request: the key that it came with."""
 
     user: ApiKey
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
-    """handler: of the controller. needs: of the service. header: that is an argument. takes: the type of its body."""
+class _Shortcut:
+    """handler: of the controller. template: of its path, for logs and metrics. needs: the part of the service that it
+    is given. header: the one that it takes. body: the type of its body."""
 
     handler: HTTPRouteHandler
     template: str
-    status: int
     needs: str
     header: str
-    takes: Any = None
+    body: Any = None
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -57,9 +64,9 @@ class _Way:
 
 
 _of = VerificationController.__dict__
-START = _Way(_of["start"], ROOT, 201, "verifications", "idempotency_key", StartVerification)
-CHECK_CODE = _Way(_of["check"], f"{ROOT}/{{verification_id}}/check", 200, "verifications", "idempotency_key", CheckCode)
-STATUS = _Way(_of["status"], f"{ROOT}/{{verification_id}}", 200, "lookup", "if_none_match")
+START = _Shortcut(_of["start"], ROOT, "verifications", "idempotency_key", StartVerification)
+CHECK = _Shortcut(_of["check"], f"{ROOT}/{{verification_id}}/check", "verifications", "idempotency_key", CheckCode)
+STATUS = _Shortcut(_of["status"], f"{ROOT}/{{verification_id}}", "lookup", "if_none_match")
 
 
 class Direct:
@@ -70,65 +77,53 @@ class Direct:
         self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        way, arguments = _found(scope)
-        found = _headers(scope) if way else None
-        if way is None or found is None:
+        shortcut, arguments = _shortcut(scope)
+        headers = _headers(scope) if shortcut else None
+        if shortcut is None or headers is None:
             await self._app(scope, receive, send)
             return
-        scope["path_template"] = way.template  # as the framework calls it
+        scope["path_template"] = shortcut.template  # as the framework sets it
         try:
-            caller = await authenticate(self._service, bearer(found.get("authorization", "")), scope, *way.scopes)
-            if way.takes:
-                message: Any = await receive()  # all of it: `edge` has read it
+            presented = bearer(headers.get("authorization", ""))
+            caller = await authenticate(self._service, presented, scope, *shortcut.scopes)
+            if shortcut.body:
+                message: Any = await receive()  # the whole body: `edge` has read it
                 try:
-                    arguments["data"] = msgspec.json.decode(message["body"], type=way.takes, strict=False)
-                except msgspec.MsgspecError:  # the framework says of every field what is wrong with it
-                    await self._app(scope, _again(message, receive), send)
+                    arguments["data"] = msgspec.json.decode(message["body"], type=shortcut.body, strict=False)
+                except msgspec.MsgspecError:  # the framework's way tells the caller what is wrong with each field
+                    await self._app(scope, replay(message["body"], receive), send)
                     return
-            arguments[way.needs] = getattr(self._service, way.needs)
-            if way.header in found:
-                arguments[way.header] = found[way.header]
-            answer = await way.handler.fn(None, request=Asked(caller), **arguments)
+            arguments[shortcut.needs] = getattr(self._service, shortcut.needs)
+            if shortcut.header in headers:
+                arguments[shortcut.header] = headers[shortcut.header]
+            answer = await shortcut.handler.fn(None, request=Authenticated(caller), **arguments)
         except (Erased, Unreadable) as error:
             raise problems.refusal_of(error) from None
-        await _send(answer, way.status, send)
+        await _send(answer, shortcut.handler.status_code, send)
 
 
-def _found(scope: Scope) -> tuple[_Way | None, dict[str, Any]]:
-    """Whose request it is, and what its path says."""
+def _shortcut(scope: Scope) -> tuple[_Shortcut | None, dict[str, Any]]:
+    """The shortcut for a request, if there is one, and the arguments that are in its path."""
     if scope["type"] != ScopeType.HTTP or scope["query_string"]:
         return None, {}
     method, path = scope["method"], scope["path"]
     if path == ROOT:
         return (START if method == "POST" else None), {}
-    if named := _ONE.fullmatch(path):
-        way = {"GET": STATUS, "POST/check": CHECK_CODE}.get(method + (named[2] or ""))
-        return way, {"verification_id": named[1]}
+    if found := _ONE.fullmatch(path):
+        shortcut = {"GET": STATUS, "POST/check": CHECK}.get(method + (found[2] or ""))
+        return shortcut, {"verification_id": found[1]}
     return None, {}
 
 
 def _headers(scope: Scope) -> dict[str, str] | None:
-    """Those that these handlers know, by the names of their arguments; None where one is there twice."""
+    """Those that these handlers take, by the names of their arguments; None where one was sent twice."""
     found: dict[str, str] = {}
     for name, value in scope["headers"]:
-        if known := _KNOWN.get(name):
-            if known in found:
+        if argument := _ARGUMENTS.get(name):
+            if argument in found:
                 return None
-            found[known] = value.decode("latin-1")
+            found[argument] = value.decode("latin-1")
     return found
-
-
-def _again(message: Any, receive: Receive) -> Receive:
-    told = False
-
-    async def received() -> Any:
-        nonlocal told
-        if told:
-            return await receive()
-        told = True
-        return message
-
-    return received
 
 
 async def _send(answer: Any, status: int, send: Send) -> None:

@@ -86,7 +86,6 @@ def init_counters() -> None:
         metrics.REFUSALS.labels(code)
 
 
-# What the framework raises by itself: the code that stands for its status.
 _OF_FRAMEWORK: Mapping[int, str] = {
     400: "malformed_request",
     401: "unauthorized",
@@ -95,6 +94,7 @@ _OF_FRAMEWORK: Mapping[int, str] = {
     413: "body_too_large",
     415: "unsupported_media_type",
 }
+"""The code that stands for a status of the framework's own."""
 _SENTENCES: Mapping[str, str] = {
     "malformed_request": "The request cannot be read.",
     "unauthorized": "Send an API key, as in `Authorization: Bearer otp_…`.",
@@ -212,10 +212,16 @@ def validation_failed(errors: Sequence[Mapping[str, str]]) -> Refused:
     return Refused("validation_failed", detail, extra={"errors": list(errors)})
 
 
+def of_status(status: int) -> Refused:
+    """For what the framework or a file server answers by itself, with this status and in a shape of its own."""
+    code = _OF_FRAMEWORK.get(status, "malformed_request" if status < 500 else "internal_error")
+    return Refused(code, _SENTENCES[code])
+
+
 def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    code = _OF_FRAMEWORK.get(error.status_code, "malformed_request" if error.status_code < 500 else "internal_error")
-    response = on_refused(request, Refused(code, _SENTENCES[code]))
-    if code == "method_not_allowed":
+    refusal = of_status(error.status_code)
+    response = on_refused(request, refusal)
+    if refusal.code == "method_not_allowed":
         response.headers["Allow"] = ", ".join(sorted(_methods(request.scope)))
     return response
 
@@ -249,7 +255,7 @@ def refusal_of(error: Exception) -> Refused:
     if isinstance(error, Erased):
         return Refused("not_found", "The verification was erased meanwhile.")
     log.error("request_failed", exc_info=error)
-    return Refused("internal_error", _SENTENCES["internal_error"])
+    return of_status(500)
 
 
 def on_crash(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

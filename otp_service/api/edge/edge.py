@@ -93,7 +93,7 @@ class Edge:
                 media = dict(message["headers"]).get(b"content-type", b"")
                 own = media.startswith(problems.MEDIA_TYPE.encode()) or scope["path"].startswith(OWN_FORMATS)
                 if status >= 400 and not own:
-                    foreign = _in_our_words(status)
+                    foreign = problems.of_status(status)
                     return
                 named = frozenset(name for name, _ in message["headers"])
                 message["headers"] = [
@@ -120,7 +120,7 @@ class Edge:
             body = _checked_body(scope, head, body)
             if method == "HEAD":  # as GET; the server, which has its own scope, leaves the body out (RFC 9110 §9.3.2)
                 scope = cast("HTTPScope", {**scope, "method": "GET"})
-            await self._app(scope, _replay(body, receive), send_marked)
+            await self._app(scope, replay(body, receive), send_marked)
         except Refused as refusal:
             # What was not read must not be taken for the next request.
             await _refuse(refusal, scope["path"], send_marked, close=not body_read)
@@ -128,8 +128,7 @@ class Edge:
             log.exception("request_failed")
             if status:
                 raise  # half an answer is out: the server has to break the connection
-            crash = Refused("internal_error", "An unexpected error; the log has the details under this X-Request-Id.")
-            await _refuse(crash, scope["path"], send_marked)
+            await _refuse(problems.of_status(500), scope["path"], send_marked)
         finally:
             if visiting:
                 visiting.end(taken=status != _BUSY_STATUS)
@@ -152,15 +151,6 @@ def _costs(method: str, path: str) -> bool:
 def _meters(route: str, status: int) -> tuple[Counter, Histogram]:
     """Looked up once for each route and status: finding them by their labels costs more than counting."""
     return metrics.REQUESTS.labels(route, str(status)), metrics.SECONDS.labels(route)
-
-
-def _in_our_words(status: int) -> Refused:
-    """For what the framework or a file server answers by itself, in a shape of its own."""
-    if status >= 500:
-        return Refused("internal_error", "An unexpected error; the log has the details under this X-Request-Id.")
-    if status == 404:
-        return Refused("not_found", "There is nothing at this address; docs/api.md lists what there is.")
-    return Refused("malformed_request", "The request cannot be read.")
 
 
 def _request_id(scope: HTTPScope) -> str:
@@ -260,8 +250,8 @@ async def _read(receive: Receive, most: int) -> bytes:
             return b"".join(chunks)
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """Hand the body on as one piece; afterwards only the disconnect is left to hear."""
+def replay(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that hands on a body which was read already, as one piece; then only the disconnect is left."""
     handed = False
 
     async def replayed() -> Any:

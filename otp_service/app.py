@@ -71,13 +71,13 @@ async def open_service(settings: Settings, *, worker: bool = True) -> AsyncItera
         recipients = Recipients(settings, known)
         fixed_codes = FixedCodes(settings)
         circuits = Circuits(known, stores.gateways)
-        pushes = Callbacks(known.values(), stores.reports)
+        callbacks = Callbacks(known.values(), stores.reports)
         plans = SendPlans(settings, known, circuits, stores)
         dispatcher = Dispatcher(
             stores,
             circuits=circuits,
             hash_pool=hash_pool,
-            pushing=pushes.accounts,
+            pushing=callbacks.accounts,
             fixed_codes=fixed_codes,
             decoys=Decoys(),
         )
@@ -153,7 +153,7 @@ async def open_service(settings: Settings, *, worker: bool = True) -> AsyncItera
             safe_list=safe_list,
             callers_webhooks=callers_webhooks,
             circuits=circuits,
-            pushes=pushes,
+            callbacks=callbacks,
             worker=own_worker,
             stopping=stopping,
             persistent=persistent,

@@ -42,7 +42,7 @@ class Runtime:
     safe_list: SafeList
     callers_webhooks: CallersWebhooks
     circuits: Circuits
-    pushes: Callbacks
+    callbacks: Callbacks
     worker: Worker | None
     """None where a worker runs elsewhere."""
     stopping: asyncio.Event

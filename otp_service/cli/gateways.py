@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from otp_service.cli.accounts.telling import explanation
+from otp_service.cli.accounts.output import explanation
 from otp_service.cli.development import load_for_operator
 from otp_service.cli.printer import say
 from otp_service.domain import mails, recipients

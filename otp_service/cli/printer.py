@@ -24,13 +24,19 @@ def say(text: str, *, error: bool = False, end: str = "\n") -> None:
     print(visible(text), end=end, file=sys.stderr if error else sys.stdout, flush=True)
 
 
-def say_table(rows: Iterable[Sequence[object]]) -> None:
-    """Print rows below each other, the heading first; what is a number stands at the right of its column."""
+def table(rows: Iterable[Sequence[object]]) -> str:
+    """Rows below each other; what is a number stands at the right of its column."""
     cells = [[(visible(str(cell)), isinstance(cell, int)) for cell in row] for row in rows]
     widths = [max(len(text) for text, _ in column) for column in zip(*cells, strict=True)]
-    for row in cells:
-        aligned = (
+    return "\n".join(
+        "  ".join(
             text.rjust(width) if is_number else text.ljust(width)
             for (text, is_number), width in zip(row, widths, strict=True)
-        )
-        say("  ".join(aligned).rstrip())
+        ).rstrip()
+        for row in cells
+    )
+
+
+def say_table(rows: Iterable[Sequence[object]]) -> None:
+    """Print a table; its heading is the first row."""
+    say(table(rows))

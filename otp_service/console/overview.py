@@ -14,7 +14,7 @@ from otp_service.api.routes.gateways import gateway_view
 from otp_service.console import plots
 from otp_service.console.visit import Answer, Visit, page
 from otp_service.domain import money
-from otp_service.domain.statistics import NUMBERS, Group, Row
+from otp_service.domain.statistics import Row, summed
 from otp_service.domain.value import Value
 from otp_service.statistics.reading import read
 
@@ -106,8 +106,7 @@ async def _drawn(visit: Visit, application: str, span: str, now: datetime) -> Se
 
 
 def _day(rows: Sequence[Row]) -> Day:
-    numbers = [sum(row.numbers[place] for row in rows) for place in range(NUMBERS)]
-    total = Row(datetime.now(UTC), Group(), numbers)
+    total = summed(rows)
     share = total["approved"] / total["started"] if total["started"] else None
     return Day(
         total["started"],

@@ -52,13 +52,13 @@ from otp_service.telemetry import metrics
 log = structlog.get_logger()
 
 REMEMBERED_SECONDS = 1200.0
-"""Whose message it is that a provider pushes a status about: as long as anybody asks what became of it."""
+"""How long a provider's id of a message is kept, by which its pushes find the verification: as long as we poll."""
 
 
 FRESH_SECONDS = 1.0
-"""What was read of a verification longer ago is no reason to send."""
+"""A verification that was read longer ago may have changed, so nothing is sent because of it."""
 LAST_SECONDS = 2.0
-"""At the end of the process, for what is not written yet."""
+"""For writing what is not written yet when the process ends."""
 KNOWN_SECONDS = 1.0
 """How long a repeat waits for what this process knows and Redis does not."""
 
@@ -87,7 +87,7 @@ class _Unwritten:
 
 
 class _Attempt(Value):
-    """One gateway's attempted. `then` is None where it took the message; `code` is what it generated."""
+    """What came of asking one gateway. `then` is None where it took the message; `code` is what it generated."""
 
     gateway: Gateway
     settled: MessageResult
@@ -124,7 +124,7 @@ class Dispatcher:
 
     async def deliver(self, plan: SendPlan, allowance: Allowance) -> Walk:
         """Walk until a gateway accepts, the phone turns out unreachable for good, the route ends, the time is up, or no
-        message more is allowed. Raises Erased, StorageUnavailable."""
+        further message is allowed. Raises Erased, StorageUnavailable."""
         if plan.stored.verification.test:
             return await self._pretend(plan.stored)
         allowance.messages = None

@@ -65,12 +65,3 @@ def passed_over(known: Mapping[str, Unreached], now: int, *, asked_for: str = ""
         for channel, found in known.items()
         if now < (min(found.until, found.since + ASKED_FOR_MS) if channel == asked_for else found.until)
     ]
-
-
-def arrived_by(messages: Sequence[Message]) -> str:
-    """The channel by which the code came that was just entered, as far as is known; '' for none."""
-    out = [message for message in messages if message.sent_at]
-    delivered = [message for message in out if message.status is MessageStatus.DELIVERED]
-    if delivered:
-        return max(delivered, key=lambda message: message.ended_at).channel
-    return out[-1].channel if out else ""

@@ -71,8 +71,8 @@ DIMENSIONS = ("gateway", "channel", "country", "operator")
 OTHER = "other"
 """Stands for countries and operators of a period that has too many of them."""
 LONGEST_WORD = 40
-_AT = {name: place for place, name in enumerate(COUNTERS)}
-_AT |= {name: NUMBERS - len(LATER) + place for place, name in enumerate(LATER)}
+_AT = {name: index for index, name in enumerate(COUNTERS)}
+_AT |= {name: NUMBERS - len(LATER) + index for index, name in enumerate(LATER)}
 _ENDS = {f"verification.{name}": name for name in ("approved", "expired", "exhausted", "canceled")} | {
     "verification.failed": "unsent",
     "delivery.failed": "unsent",
@@ -99,7 +99,7 @@ class Group(Value):
 
 
 class Addition(Value):
-    """at: when the verification began, milliseconds. counted: place in the row → what is added, negative too."""
+    """at: when the verification began, milliseconds. counted: index in the row → what is added, negative too."""
 
     at: int
     group: Group
@@ -163,6 +163,12 @@ class Row(Value):
         return Histogram(self.numbers[APPROVAL : APPROVAL + len(BOUNDS) + 1])
 
 
+def summed(rows: Sequence[Row]) -> Row:
+    """All of them as one row, of no period and group."""
+    numbers = [sum(row.numbers[index] for row in rows) for index in range(NUMBERS)]
+    return Row(datetime.fromtimestamp(0, UTC), Group(), numbers)
+
+
 def refusal(at: int, kind: str, channel: str, country: str, times: int) -> Addition:
     """kind: limit, guard or budget."""
     return Addition(at, Group("", channel, country), {_AT[f"refused_{kind}"]: times})
@@ -194,7 +200,7 @@ def addition(kind: str, told: Mapping[str, str], price: Price, owes: Owes = alwa
     elif kind in _ENDS:
         counted[_AT[_ENDS[kind]]] = 1
         if _ENDS[kind] == "approved":
-            counted[_place(APPROVAL, int(told["at"]) - int(told["created_at"]))] = 1
+            counted[_bucket(APPROVAL, int(told["at"]) - int(told["created_at"]))] = 1
             if told.get("message:failover"):
                 counted[_AT["failovers_won"]] = 1
     elif kind == "message.updated" and "message:counted" in told:
@@ -244,7 +250,7 @@ def _of_message(told: Mapping[str, str], group: Group, price: Price, owes: Owes)
         counted[_why(told.get("message:reason") or status)] = 1
     if now["delivered"] > before["delivered"] and sent:
         ended = told.get("message:ended_at") or told["at"]
-        counted[_place(DELIVERY, int(ended) - int(sent))] = 1
+        counted[_bucket(DELIVERY, int(ended) - int(sent))] = 1
     return counted
 
 
@@ -265,7 +271,7 @@ def _of_verification(
         counted[_AT["sent_to"]] = now["sends"] - before["sends"]
     if not any(status is MessageStatus.DELIVERED for status, _ in others):
         counted[_AT["reached"]] = now["delivered"] - before["delivered"]
-    return {place: number for place, number in counted.items() if number}
+    return {index: number for index, number in counted.items() if number}
 
 
 def _counts(
@@ -299,6 +305,6 @@ def _counts(
     }
 
 
-def _place(histogram: int, milliseconds: int) -> int:
+def _bucket(histogram: int, milliseconds: int) -> int:
     seconds = milliseconds / 1000
     return histogram + sum(1 for bound in BOUNDS if seconds > bound)

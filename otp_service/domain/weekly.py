@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from otp_service.domain import money
-from otp_service.domain.statistics import APPROVAL, DELIVERY, NUMBERS, Group, Histogram, Row
+from otp_service.domain.statistics import Row, summed
 from otp_service.domain.value import Value
 
 WEEK = timedelta(days=7)
@@ -106,7 +106,7 @@ def weekly(monday: datetime, rows: Sequence[Row], before: Sequence[Row]) -> Week
 
 
 def _figures(rows: Sequence[Row]) -> Figures:
-    total = _summed(rows)
+    total = summed(rows)
     approval = total.to_approval
     return Figures(
         started=total["started"],
@@ -122,20 +122,15 @@ def _figures(rows: Sequence[Row]) -> Figures:
 
 
 def _route(gateway: str, operator: str, rows: Sequence[Row]) -> RouteFigures:
-    total = _summed(rows)
+    total = summed(rows)
     return RouteFigures(
         gateway,
         operator,
         total["sends"],
         round(total["approved"] / total["sends"], 4) if total["sends"] else 0.0,
-        Histogram(total.numbers[DELIVERY:APPROVAL]).percentile(0.5),
+        total.to_delivery.percentile(0.5),
         money.roubles(total["micro_roubles"]),
     )
-
-
-def _summed(rows: Sequence[Row]) -> Row:
-    numbers = [sum(row.numbers[place] for row in rows) for place in range(NUMBERS)]
-    return Row(datetime.fromtimestamp(0, UTC), Group(), numbers)
 
 
 def _hints(now: Figures, routes: Sequence[RouteFigures], rows: Sequence[Row]) -> Sequence[Hint]:

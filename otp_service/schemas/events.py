@@ -23,7 +23,7 @@ class EventView(msgspec.Struct, kw_only=True):
     data: dict[str, Any]
 
 
-class _Told(msgspec.Struct):
+class WebhookBody(msgspec.Struct):
     """The order in which a webhook tells; `webhook-id` names the event."""
 
     type: str
@@ -46,7 +46,7 @@ def webhook_body(event: Event) -> bytes:
 
 def body_of(kind: str, at: int, sequence: int, data: dict[str, Any]) -> bytes:
     """at: milliseconds."""
-    return msgspec.json.encode(_Told(kind, time_view(at), sequence, data))
+    return msgspec.json.encode(WebhookBody(kind, time_view(at), sequence, data))
 
 
 def data_of(event: Event) -> dict[str, Any]:

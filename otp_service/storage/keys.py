@@ -408,7 +408,7 @@ def wrong_passwords(who: str) -> str:
     return f"otp:{{operators}}:wrong:{who}"
 
 
-class Place(Value):
+class VerificationKeys(Value):
     """The keys of one verification and its phone, all in one slot."""
 
     verification: str
@@ -421,7 +421,7 @@ class Place(Value):
     unreached: str
 
     @classmethod
-    def of(cls, verification_id: str, partition: int, phone_index: str) -> Place:
+    def of(cls, verification_id: str, partition: int, phone_index: str) -> VerificationKeys:
         return cls(
             verification(partition, verification_id),
             pause(partition, phone_index),

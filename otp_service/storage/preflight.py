@@ -86,8 +86,8 @@ async def inspect(database: Database, *, allow_no_persistence: bool) -> Sequence
     for address, info in (await _infos(database)).items():
         where = f" at {address}" if address else ""
         found = [
-            *_unfit(info, allow_no_persistence=allow_no_persistence),
-            *_lonely(database, info),
+            *_version_and_policy(info, allow_no_persistence=allow_no_persistence),
+            *_replicas(database, info),
         ]
         if isinstance(database.topology, Single):  # one server that is part of something larger
             if info.get("cluster_enabled"):
@@ -193,8 +193,8 @@ async def _absent(database: Database) -> Trouble | None:
         infos = await _infos(database)
     except StorageUnavailable as fault:
         return trouble_of(fault, database.where) if isinstance(database.topology, Single) else _NOBODY
-    lonely = [sentence for info in infos.values() for sentence in _lonely(database, info)]
-    return Trouble(f"{lonely[0]} (waited {{patience}})") if lonely else None
+    short = [sentence for info in infos.values() for sentence in _replicas(database, info)]
+    return Trouble(f"{short[0]} (waited {{patience}})") if short else None
 
 
 _NOBODY = Trouble(
@@ -211,7 +211,7 @@ async def _infos(database: Database) -> dict[str, Mapping[str, Any]]:
     return dict(found)
 
 
-def _unfit(info: Mapping[str, Any], *, allow_no_persistence: bool) -> list[str]:
+def _version_and_policy(info: Mapping[str, Any], *, allow_no_persistence: bool) -> list[str]:
     problems = []
     valkey = str(info.get("valkey_version", ""))
     name, version, floor = (
@@ -233,7 +233,7 @@ def _unfit(info: Mapping[str, Any], *, allow_no_persistence: bool) -> list[str]:
     return problems
 
 
-def _lonely(database: Database, info: Mapping[str, Any]) -> list[str]:
+def _replicas(database: Database, info: Mapping[str, Any]) -> list[str]:
     replicas, wanted = int(info.get("connected_slaves", 0)), database.confirm_replicas
     if replicas >= wanted:
         return []

@@ -44,7 +44,7 @@ class ReachStore:
         channel: '' where that is not known. last: no gateway has its turn any more.
         """
         found = stored.verification
-        place = self._records.place(found.id)
+        key = self._records.key_names(found.id)
         args: list[Argument] = [
             found.id,
             channel,
@@ -53,10 +53,10 @@ class ReachStore:
             ",".join(map(str, PROVED_HOLDS_MS)),
             FORGOTTEN_MS,
         ]
-        names = [place.verification, place.due, place.unreached, place.proved]
+        names = [key.verification, key.due, key.unreached, key.proved]
         return await self._records.run(_PASS_OVER, found.id, names, args)
 
     async def forget(self, verification_id: str, channel: str) -> None:
         """Something arrived by this channel."""
         fields = [f"{channel}:{what}" for what in WORDS]
-        await self._database.command("HDEL", self._records.place(verification_id).unreached, *fields)
+        await self._database.command("HDEL", self._records.key_names(verification_id).unreached, *fields)

@@ -172,11 +172,11 @@ class Records:
         self.keyring = keyring
         self._names = names
 
-    def place(self, verification_id: str) -> keys.Place:
+    def key_names(self, verification_id: str) -> keys.VerificationKeys:
         located = self._names.locate(verification_id)
         if located is None:
             raise ValueError("not an id of ours; look with Names.locate first")
-        return keys.Place.of(verification_id, *located)
+        return keys.VerificationKeys.of(verification_id, *located)
 
     async def run(
         self,

@@ -60,13 +60,13 @@ class ReportStore:
         if found is None:
             return False
         verification_id = found.decode()
-        place = self._records.place(verification_id)
+        key = self._records.key_names(verification_id)
         args: list[Argument] = [verification_id, provider_id, status]
-        return bool(await self._database.run(_PUSH, [place.verification, place.due], args))
+        return bool(await self._database.run(_PUSH, [key.verification, key.due], args))
 
     def _call(self, look: Look) -> tuple[str, list[str], list[Argument]]:
         verification_id = look.stored.verification.id
-        place = self._records.place(verification_id)
+        key = self._records.key_names(verification_id)
         off: words.ReportFailover = "off"
         args: list[Argument] = [
             verification_id,
@@ -86,7 +86,7 @@ class ReportStore:
                 report.since or "",
                 report.reason,
             ]
-        return verification_id, [place.verification, place.due, place.outbox], args
+        return verification_id, [key.verification, key.due, key.outbox], args
 
 
 def _name(account: str, provider_id: str) -> str:

@@ -59,11 +59,11 @@ class SendStore:
         then: words.ProgressStep,
         failover_ms: int | None,
     ) -> Answered[words.Progress]:
-        place = self._records.place(verification_id)
+        key = self._records.key_names(verification_id)
         stored = await self._records.run(
             _PROGRESS,
             verification_id,
-            [place.verification, place.pause, place.due, place.outbox],
+            [key.verification, key.pause, key.due, key.outbox],
             [
                 verification_id,
                 walk.number if walk else "",
@@ -97,11 +97,11 @@ class SendStore:
         self, verification_id: str, application: str, policy: Application, repeat: Repeat, lease_seconds: float
     ) -> Answered[words.Resend]:
         """Claim one more send."""
-        place = self._records.place(verification_id)
+        key = self._records.key_names(verification_id)
         return await self._records.run(
             _RESEND,
             verification_id,
-            [place.verification, place.pause, place.fails, place.due],
+            [key.verification, key.pause, key.fails, key.due],
             [
                 verification_id,
                 application,
@@ -125,11 +125,11 @@ class SendStore:
         if found.delivery:  # whoever made the code says how long it is good, and nobody prolongs it
             ttl_ms = cap_ms = found.expires_at - found.created_at
             least_ms = LEAST_DELIVERY_SECONDS * 1000
-        place = self._records.place(found.id)
+        key = self._records.key_names(found.id)
         return await self._records.run(
             _FAIL_OVER,
             found.id,
-            [place.verification, place.fails, place.due],
+            [key.verification, key.fails, key.due],
             [
                 found.id,
                 len(found.messages),
@@ -143,11 +143,11 @@ class SendStore:
 
     async def expect(self, verification_id: str, application: str, wanted: Inbound) -> Answered[words.Expect]:
         """From now on the person may send the code. application: '' for any."""
-        place = self._records.place(verification_id)
+        key = self._records.key_names(verification_id)
         return await self._records.run(
             _EXPECT,
             verification_id,
-            [place.verification, place.due],
+            [key.verification, key.due],
             [verification_id, application, wanted.number, wanted.prefix],
             confirm=True,
         )
@@ -156,11 +156,11 @@ class SendStore:
         self, verification_id: str, lease_seconds: float, walk: words.Walks
     ) -> Answered[words.TakeOver]:
         """Go on with a walk (of the `start`, or `any`) that may have died."""
-        place = self._records.place(verification_id)
+        key = self._records.key_names(verification_id)
         return await self._records.run(
             _TAKE_OVER,
             verification_id,
-            [place.verification, place.due],
+            [key.verification, key.due],
             [verification_id, int(lease_seconds * 1000), walk],
             confirm=True,
         )

@@ -114,11 +114,11 @@ class VerificationStore:
                 del record[name]
         if idempotency:  # so that erasure finds that record, too
             record["idempotency"] = idempotency
-        place = self._records.place(verification_id)
+        key = self._records.key_names(verification_id)
         return await self._records.run(
             _START,
             verification_id,
-            [place.verification, place.pause, place.fails, place.due, place.outbox, place.phone, place.unreached],
+            [key.verification, key.pause, key.fails, key.due, key.outbox, key.phone, key.unreached],
             [
                 verification_id,
                 (order.ttl_seconds or policy.ttl_seconds) * 1000,
@@ -150,8 +150,8 @@ class VerificationStore:
 
         digits: how many the submitted code has.
         """
-        place = self._records.place(verification_id)
-        names = [place.verification, place.fails, place.due, place.outbox, *(counter.key for counter in guesses)]
+        key = self._records.key_names(verification_id)
+        names = [key.verification, key.fails, key.due, key.outbox, *(counter.key for counter in guesses)]
         args: list[Argument] = [
             application,
             purpose,
@@ -181,8 +181,8 @@ class VerificationStore:
 
     async def give_back_attempt(self, verification_id: str, repeat: Repeat, guesses: Sequence[Counter]) -> None:
         """An attempt that was counted, also in these counters, and is not going to be judged."""
-        place = self._records.place(verification_id)
-        names = [place.verification, place.fails, *(counter.key for counter in guesses)]
+        key = self._records.key_names(verification_id)
+        names = [key.verification, key.fails, *(counter.key for counter in guesses)]
         await self._records.run(_GIVE_BACK, verification_id, names, [repeat.op])
 
     async def settle(
@@ -201,8 +201,8 @@ class VerificationStore:
         guesses: the counters that the attempt was counted in. entered: the message that carries this code alone, 0
         where it is not known.
         """
-        place = self._records.place(taken.verification.id)
-        names = [place.verification, place.fails, place.pause, place.due, place.outbox, place.proved]
+        key = self._records.key_names(taken.verification.id)
+        names = [key.verification, key.fails, key.pause, key.due, key.outbox, key.proved]
         names += [counter.key for counter in guesses]
         args = [taken.verification.id, "1" if matched else "0", repeat.op, repeat.fingerprint, proved_seconds, entered]
 
@@ -232,31 +232,31 @@ class VerificationStore:
         return replace(taken, detail=outcome.decode(), present=found)
 
     async def cancel(self, verification_id: str, application: str) -> Answered[words.Cancel]:
-        place = self._records.place(verification_id)
-        names = [place.verification, place.due, place.outbox]
+        key = self._records.key_names(verification_id)
+        names = [key.verification, key.due, key.outbox]
         return await self._records.run(_CANCEL, verification_id, names, [verification_id, application], confirm=True)
 
     async def approve(
         self, verification_id: str, application: str, *, others_code: bool, proved_seconds: int, assurance: str = ""
     ) -> Answered[words.Approve]:
         """others_code: the code need not be the caller's own. assurance: '' for `held`."""
-        place = self._records.place(verification_id)
+        key = self._records.key_names(verification_id)
         return await self._records.run(
             _APPROVE,
             verification_id,
-            [place.verification, place.fails, place.pause, place.due, place.outbox, place.proved],
+            [key.verification, key.fails, key.pause, key.due, key.outbox, key.proved],
             [verification_id, application, "1" if others_code else "", proved_seconds, assurance],
             confirm=True,
         )
 
     async def convert(self, delivery_id: str, application: str) -> Answered[words.Convert]:
         """The code of a delivery was entered."""
-        place = self._records.place(delivery_id)
-        names = [place.verification, place.due, place.outbox]
+        key = self._records.key_names(delivery_id)
+        names = [key.verification, key.due, key.outbox]
         return await self._records.run(_CONVERT, delivery_id, names, [delivery_id, application], confirm=True)
 
     async def read(self, verification_id: str, application: str, *, delivery: bool = False) -> Answered[words.Read]:
-        names = [self._records.place(verification_id).verification]
+        names = [self._records.key_names(verification_id).verification]
         kind: words.Kind = "delivery" if delivery else ""
         stored, _ = await self._records.database.retry_lost(
             lambda: self._records.run(_READ, verification_id, names, [application, kind])
@@ -265,13 +265,13 @@ class VerificationStore:
 
     async def read_any(self, verification_id: str) -> Answered[words.Read]:
         """A verification or a delivery, of whichever application: an id does not say."""
-        names = [self._records.place(verification_id).verification]
+        names = [self._records.key_names(verification_id).verification]
         return await self._records.run(_READ, verification_id, names, ["", ""])
 
     async def read_many(self, verification_ids: Sequence[str]) -> list[Answered[words.ReadMany]]:
         """Whatever application they are of; the word of those that are gone is not_found."""
         return await self._records.run_many(
-            _READ, [(each, [self._records.place(each).verification], ["", ""]) for each in verification_ids]
+            _READ, [(each, [self._records.key_names(each).verification], ["", ""]) for each in verification_ids]
         )
 
     async def of_phone(self, application: str, e164: str, *, deliveries: bool = False) -> list[Stored]:
@@ -334,7 +334,7 @@ class VerificationStore:
     async def revisions(self, verification_ids: Sequence[str]) -> list[int]:
         """How often each has changed, -1 for one that is gone; one round trip."""
         calls: list[tuple[list[str], list[Argument]]] = [
-            ([self._records.place(each).verification], []) for each in verification_ids
+            ([self._records.key_names(each).verification], []) for each in verification_ids
         ]
         replies = await self._records.database.run_many(_REVISION, calls, each=True)
         return [int(reply) if reply and reply.isdigit() else -1 for reply in replies]

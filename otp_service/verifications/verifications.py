@@ -28,6 +28,7 @@ from otp_service.domain.judgements import Judgement
 from otp_service.domain.messages import CodeSource
 from otp_service.domain.recipients import AUTO, EMAIL, Recipient, is_address
 from otp_service.domain.requests import Bucket, StartRequest
+from otp_service.domain.routes import carrier
 from otp_service.domain.verifications import LIFE_CAP_SECONDS, Outcome, Status, Verification
 from otp_service.errors import Erased, Refused, StorageUnavailable, Unreadable
 from otp_service.gateways.base import Gateway
@@ -43,7 +44,7 @@ from otp_service.verifications.lookup import advised
 WITHOUT_MESSAGES = frozenset(
     {"challenge_required", "suspected_pumping", "limit_exceeded", "budget_exhausted", "no_gateway_available"}
 )
-"""Refusals of a message that are none of the person, who may send us the code."""
+"""Refusals after which the person may still send us the code by SMS: none of them is about who they are."""
 
 log = structlog.get_logger()
 
@@ -92,7 +93,7 @@ class Verifications:
             raise Refused(
                 "channel_not_available", "A delivery cannot use the channel `inbound`: there the person sends the code."
             )
-        if order.channel == inbound.CHANNEL:  # it costs us nothing, so nothing is thought of it
+        if order.channel == inbound.CHANNEL:  # it costs us nothing, so the pumping guard is not asked
             order = replace(order, unguarded=True)
         self._plans.refuse_unreachable(application, order.way, to.text)
         allowed = self._admission.allow(application, to, order)
@@ -207,7 +208,7 @@ class Verifications:
         idempotency_key: str = "",
         buckets: Sequence[Bucket] = (),
     ) -> Verification:
-        """Send the code once more, on along the route. Attempts and their count stay as they are."""
+        """Send the code again, beginning with the next gateway of the route. The count of attempts stays."""
         policy = self._settings.applications[application]
         self._phone_index(verification_id)
         repeat = self._repeat(application, idempotency_key, "resend", verification_id, channel)
@@ -240,7 +241,7 @@ class Verifications:
             raise
 
     async def _expect(self, application: str, verification_id: str) -> Verification:
-        """The person may send the code, too. Costs nothing, moves no pause; a repeat changes nothing."""
+        """From now on the person may also send the code by SMS. Costs nothing and starts no pause; safe to repeat."""
         found = (await self._store.read(verification_id, application)).present
         if found is None:
             raise refusals.not_found()
@@ -285,7 +286,8 @@ class Verifications:
         return advised(self._settings, found, self._plans.patience_ms)
 
     async def claim(self, received: Incoming) -> list[Verification]:
-        """Approve, as claimed, what waits for this SMS of the phone that sent it, where that is taken."""
+        """Approve the verifications of the sender that wait for this SMS, in applications that accept the assurance
+        `claimed`."""
         approved: list[Verification] = []
         for name, policy in self._settings.applications.items():
             if policy.assurance != "claimed":
@@ -419,8 +421,8 @@ class Verifications:
         return _delivered(walk)
 
     def _passed_over(self, application: str, order: StartRequest, admitted: Admitted) -> Collection[str]:
-        """Channels by which nothing is sent now. Raises Refused where it is the one that the caller names, and the
-        application offers another: nothing is paid for what did not arrive minutes ago."""
+        """Channels that are skipped because nothing sent by them arrived lately. Raises Refused where the caller names
+        such a channel and the application offers another one."""
         passed = reach.passed_over(admitted.unreached, admitted.now, asked_for=order.channel)
         if order.channel == AUTO:
             return passed
@@ -431,13 +433,13 @@ class Verifications:
         return ()
 
     async def _forget_unreached(self, found: Verification) -> None:
-        """The code came, so its channel reaches the person. What is forgotten too late is passed over once more."""
+        """The code arrived, so its channel reaches the person. If Redis fails here, it is skipped once more."""
         with contextlib.suppress(StorageUnavailable, Unreadable):
-            if channel := reach.arrived_by(found.messages):
-                await self._reach.forget(found.id, channel)
+            if owed := carrier(found):
+                await self._reach.forget(found.id, owed.channel)
 
     async def _start_again(self, claim: Claim, lease: float) -> Verification | None:
-        """The same start asked for once more. None: the first one died before it made its record."""
+        """A repeat of a start, by its Idempotency-Key. None: the first one died before it made its record."""
         await self._dispatcher.known(claim.verification_id)
         stored = await self._sends.take_over(claim.verification_id, lease, "start")
         match stored.word:
@@ -506,7 +508,8 @@ def _as_it_is(stored: Stored) -> Verification:
 
 
 def _result(walk: Walk) -> str:
-    """What the metrics call it. Only `failed` is the gateways' fault: no number and no rule of ours explains it."""
+    """The walk's end as a label of the metrics. Only `failed` is the gateways' fault: the others have a cause of their
+    own, such as a number that cannot exist."""
     if walk.sent:
         return "withheld" if walk.stored.verification.withheld else "sent"
     if walk.lost:

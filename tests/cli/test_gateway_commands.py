@@ -19,9 +19,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from otp_service.cli.accounts.output import Output, as_json, as_text
 from otp_service.cli.accounts.running import function_of
 from otp_service.cli.accounts.table import SMSKA, TARGETSMS
-from otp_service.cli.accounts.telling import Told, as_json, as_text
 from tests.api import Gateways
 from tests.cli.commands import Commands, Result, clean
 from tests.running import free_port, running_sandbox, service_environ
@@ -593,7 +593,7 @@ async def test_a_person_is_asked(environ: dict[str, str], gateways: Gateways, an
 
 
 def test_a_table_and_json_carry_no_steering_characters() -> None:
-    rows = Told([{"a": "x" * 100, "b": None, "c": "1\n2\u202e\x9b"}, {"a": "", "b": "", "c": True}])
+    rows = Output([{"a": "x" * 100, "b": None, "c": "1\n2\u202e\x9b"}, {"a": "", "b": "", "c": True}])
     table = as_text(rows, ["a", "b", "c"])
     assert table.splitlines()[0].split() == ["A", "C"]
     assert table.splitlines()[1] == f"{'x' * 59}…  1 2  "[:-2].rstrip()

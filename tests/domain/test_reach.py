@@ -8,7 +8,7 @@ import pytest
 
 from otp_service.domain.failover import Asked
 from otp_service.domain.messages import CodeSource, Message, MessageStatus
-from otp_service.domain.reach import ASKED_FOR_MS, HOLDS_MS, Unreached, arrived_by, passed_over, tells, tried
+from otp_service.domain.reach import ASKED_FOR_MS, HOLDS_MS, Unreached, passed_over, tells, tried
 
 GOOD: Sequence[int | None] = [5000, None, 4000, 6000]
 BAD: Sequence[int | None] = [None, None, 4000, None]
@@ -56,7 +56,7 @@ def test_how_long_a_channel_is_passed_over() -> None:
     assert passed_over(known, 0) == ["sms"]  # a clock that went back holds no longer than it was to
 
 
-def test_what_was_tried_and_what_came() -> None:
+def test_what_was_tried() -> None:
     sent = [
         message("undelivered"),
         message("accepted"),
@@ -64,15 +64,3 @@ def test_what_was_tried_and_what_came() -> None:
         message("queued", sent_at=0),
     ]
     assert (tried(sent, "sms"), tried(sent, "viber"), tried([], "sms")) == (2, 0, 0)
-    assert arrived_by(sent) == "sms"
-    came = [
-        message("delivered", ended_at=9),
-        message("delivered", "viber", ended_at=5),
-        message("accepted", "telegram"),
-    ]
-    assert (arrived_by(came), arrived_by(came[1:]), arrived_by(came[2:]), arrived_by([])) == (
-        "sms",
-        "viber",
-        "telegram",
-        "",
-    )

@@ -83,6 +83,10 @@ def test_an_approval_is_owed_to_what_was_delivered_last() -> None:
     owed = carrier(ended(*messages))
     assert owed
     assert owed.gateway == "a"
+    late = carrier(ended(message(1, "a", 1000), message(2, "b", 2000), message(3, "c", 0), at=9000))
+    assert late
+    assert late.gateway == "b"  # the third was never sent
+    assert carrier(ended(message(1, "a", 0))) is None
 
 
 def test_what_was_counted_fades() -> None:

@@ -193,7 +193,7 @@ async def test_however_many_guess_at_once_no_more_are_judged_than_may_be(rig: Ri
 async def test_after_a_hundred_wrong_codes_in_a_row_a_phone_is_done_for(rig: Rig) -> None:
     """NIST SP 800-63B-4 §3.2.2: nothing is sent to it and nothing is judged until somebody unlocks it."""
     verification_id = await rig.sent()
-    fails = rig.stores.sends._records.place(verification_id).fails
+    fails = rig.stores.sends._records.key_names(verification_id).fails
     await rig.stores.database.command("HSET", fails, "count", 100)
     before = await rig.stores.verifications.read(verification_id, "web")
     taken = await rig.stores.verifications.take_attempt(verification_id, "web", "", 6, Repeat())
@@ -229,7 +229,7 @@ async def test_what_has_ended_is_approved_by_nobody_and_what_is_pending_once(rig
 
     assert await approve(canceled) == ("closed", Status.CANCELED)
     assert await approve(pending, others_code=False) == ("not_allowed", Status.PENDING), "the code is ours"
-    fails = rig.stores.sends._records.place(pending).fails
+    fails = rig.stores.sends._records.key_names(pending).fails
     await rig.stores.database.command("HSET", fails, "count", 7)
     assert await approve(pending, assurance="claimed") == ("approved", Status.APPROVED)
     assert await rig.stores.database.command("HGET", fails, "count") == b"7", "who forges a claim may be who guessed"
@@ -245,7 +245,9 @@ async def test_what_is_past_its_end_is_written_down_by_whoever_comes(rig: Rig) -
     assert settled.detail == "expired"
     assert (await rig.stores.verifications.cancel(canceled, "web")).verification.status is Status.EXPIRED
     for each in (judged, canceled):
-        record = await rig.stores.database.command("HGET", rig.stores.sends._records.place(each).verification, "status")
+        record = await rig.stores.database.command(
+            "HGET", rig.stores.sends._records.key_names(each).verification, "status"
+        )
         assert record == b"expired"
 
 

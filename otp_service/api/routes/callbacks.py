@@ -27,12 +27,12 @@ async def callback(
     request: Request[Any, Any, Any], service: NamedDependency[Runtime], gateway: FromPath[str], token: FromPath[str]
 ) -> Response[bytes]:
     """A status that a provider pushes. An unknown token is answered like an unknown path."""
-    opened = service.pushes.gateway(gateway, token, str(client_address(request.scope) or ""))
+    opened = service.callbacks.gateway(gateway, token, str(client_address(request.scope) or ""))
     if opened is None:
         raise Refused("not_found", "There is no such path.")
     headers = {name.lower(): value for name, value in request.headers.items()}
     push = Push(request.method, f"/callbacks/{gateway}", dict(request.query_params), headers, await request.body())
-    pushed = await service.pushes.receive(opened, push)
+    pushed = await service.callbacks.receive(opened, push)
     for each in pushed.incoming:
         await service.verifications.claim(each)
     return Response(pushed.answer, status_code=pushed.status, media_type=pushed.media_type)

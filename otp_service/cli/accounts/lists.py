@@ -13,7 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from otp_service.cli.accounts.opening import SECONDS, Account
-from otp_service.cli.accounts.telling import Told
+from otp_service.cli.accounts.output import Output
 from otp_service.errors import SettingsError
 from otp_service.gateways.targetsms.cabinet import bases, sender_registry, subscribers, templates
 from otp_service.gateways.targetsms.cabinet.sender_registry import Operator
@@ -24,36 +24,36 @@ from otp_service.gateways.targetsms.xml.answers import Done, Edited, Page
 GOOD = (Done.INSERT, Done.ADD, Done.EDIT, Done.DELETE)
 
 
-async def stop_list(account: Account, _: Namespace) -> Told:
-    return Told([{"phone": phone} for phone in await stops.stop_list(account.xml, seconds=SECONDS)])
+async def stop_list(account: Account, _: Namespace) -> Output:
+    return Output([{"phone": phone} for phone in await stops.stop_list(account.xml, seconds=SECONDS)])
 
 
-async def add_stops(account: Account, given: Namespace) -> Told:
+async def add_stops(account: Account, given: Namespace) -> Output:
     return _edited("phone", given.phone, await stops.edit_stop_list(account.xml, add=given.phone, seconds=SECONDS))
 
 
-async def remove_stops(account: Account, given: Namespace) -> Told:
+async def remove_stops(account: Account, given: Namespace) -> Output:
     return _edited("phone", given.phone, await stops.edit_stop_list(account.xml, delete=given.phone, seconds=SECONDS))
 
 
-async def scheduled_messages(account: Account, given: Namespace) -> Told:
+async def scheduled_messages(account: Account, given: Namespace) -> Output:
     return await _pages(given, lambda page: scheduled.scheduled(account.xml, page, account.zone, seconds=SECONDS))
 
 
-async def delete_scheduled(account: Account, given: Namespace) -> Told:
+async def delete_scheduled(account: Account, given: Namespace) -> Output:
     return _edited("id", given.id, await scheduled.delete_all(account.xml, given.id, seconds=SECONDS))
 
 
-async def all_templates(account: Account, _: Namespace) -> Told:
-    return Told(await templates.templates(account.xml, seconds=SECONDS))
+async def all_templates(account: Account, _: Namespace) -> Output:
+    return Output(await templates.templates(account.xml, seconds=SECONDS))
 
 
-async def add_template(account: Account, given: Namespace) -> Told:
+async def add_template(account: Account, given: Namespace) -> Output:
     new = templates.Template("", given.name, given.text)
     return _edited("id", [""], await templates.edit_templates(account.xml, [new], seconds=SECONDS))
 
 
-async def edit_template(account: Account, given: Namespace) -> Told:
+async def edit_template(account: Account, given: Namespace) -> Output:
     """X22 takes an entry as a whole, so what is not given is read first."""
     kept = await templates.templates(account.xml, seconds=SECONDS)
     changed = [_changed(each, given, "name", "text") for each in kept if each.id == given.id]
@@ -62,12 +62,12 @@ async def edit_template(account: Account, given: Namespace) -> Told:
     return _edited("id", [given.id], await templates.edit_templates(account.xml, changed, seconds=SECONDS))
 
 
-async def delete_templates(account: Account, given: Namespace) -> Told:
+async def delete_templates(account: Account, given: Namespace) -> Output:
     return _edited("id", given.id, await templates.edit_templates(account.xml, delete=given.id, seconds=SECONDS))
 
 
-async def all_bases(account: Account, _: Namespace) -> Told:
-    return Told(await bases.bases(account.xml, seconds=SECONDS))
+async def all_bases(account: Account, _: Namespace) -> Output:
+    return Output(await bases.bases(account.xml, seconds=SECONDS))
 
 
 BASE_FIELDS = (
@@ -81,12 +81,12 @@ BASE_FIELDS = (
 )
 
 
-async def add_base(account: Account, given: Namespace) -> Told:
+async def add_base(account: Account, given: Namespace) -> Output:
     new = _changed(bases.Base("", given.name), given, *BASE_FIELDS)
     return _edited("id", [""], await bases.edit_bases(account.xml, [new], seconds=SECONDS))
 
 
-async def edit_base(account: Account, given: Namespace) -> Told:
+async def edit_base(account: Account, given: Namespace) -> Output:
     """X11 takes an entry as a whole, so what is not given is read first."""
     kept = await bases.bases(account.xml, seconds=SECONDS)
     changed = [_changed(each, given, *BASE_FIELDS) for each in kept if each.id == given.id]
@@ -95,18 +95,18 @@ async def edit_base(account: Account, given: Namespace) -> Told:
     return _edited("id", [given.id], await bases.edit_bases(account.xml, changed, seconds=SECONDS))
 
 
-async def delete_bases(account: Account, given: Namespace) -> Told:
+async def delete_bases(account: Account, given: Namespace) -> Output:
     return _edited("id", given.id, await bases.edit_bases(account.xml, delete=given.id, seconds=SECONDS))
 
 
-async def all_subscribers(account: Account, given: Namespace) -> Told:
+async def all_subscribers(account: Account, given: Namespace) -> Output:
     def one(page: int) -> Awaitable[Page[subscribers.Subscriber]]:
         return subscribers.subscribers(account.xml, given.base, page, given.since, account.zone, seconds=SECONDS)
 
     return await _pages(given, one)
 
 
-async def edit_subscriber(account: Account, given: Namespace) -> Told:
+async def edit_subscriber(account: Account, given: Namespace) -> Output:
     wanted = subscribers.Subscriber(
         given.phone,
         given.region,
@@ -122,7 +122,7 @@ async def edit_subscriber(account: Account, given: Namespace) -> Told:
     return _edited("phone", [given.phone], found)
 
 
-async def import_subscribers(account: Account, given: Namespace) -> Told:
+async def import_subscribers(account: Account, given: Namespace) -> Output:
     """X13 with many at once, in one request."""
     wanted = [_subscriber(account, row, place) for place, row in enumerate(_rows_of(given.file), start=1)]
     found = await subscribers.edit_subscribers(account.xml, given.base, wanted, seconds=SECONDS)
@@ -172,24 +172,24 @@ def _subscriber(account: Account, row: Any, place: int) -> subscribers.Subscribe
     )
 
 
-async def delete_subscribers(account: Account, given: Namespace) -> Told:
+async def delete_subscribers(account: Account, given: Namespace) -> Output:
     found = await subscribers.edit_subscribers(account.xml, given.base, delete=given.phone, seconds=SECONDS)
     return _edited("phone", given.phone, found)
 
 
-async def whole_registry(account: Account, given: Namespace) -> Told:
+async def whole_registry(account: Account, given: Namespace) -> Output:
     found = await sender_registry.registry(account.xml, _operator(given), given.sender, given.inn, seconds=SECONDS)
-    return Told(found)
+    return Output(found)
 
 
-async def add_registered(account: Account, given: Namespace) -> Told:
+async def add_registered(account: Account, given: Namespace) -> Output:
     wanted = sender_registry.Application(
         given.sender, Operator(given.operator), given.legal_entity, given.inn, given.comment
     )
     return _entered(await sender_registry.edit_registry(account.xml, [wanted], seconds=SECONDS))
 
 
-async def delete_registered(account: Account, given: Namespace) -> Told:
+async def delete_registered(account: Account, given: Namespace) -> Output:
     unwanted = [(given.sender, _operator(given))]
     return _entered(await sender_registry.edit_registry(account.xml, delete=unwanted, seconds=SECONDS))
 
@@ -202,24 +202,24 @@ def _changed(entry: Any, given: Namespace, *names: str) -> Any:
     return replace(entry, **{name: getattr(given, name) for name in names if getattr(given, name) is not None})
 
 
-def _edited(key: str, asked: Sequence[str], found: Sequence[Edited]) -> Told:
+def _edited(key: str, asked: Sequence[str], found: Sequence[Edited]) -> Output:
     """Good only if every entry asked for was done; an entry may be answered under its new id."""
     rows = [{key: each.key, "done": each.done} for each in found]
-    return Told(rows, len(found) >= len(set(asked)) and all(each.done in GOOD for each in found))
+    return Output(rows, len(found) >= len(set(asked)) and all(each.done in GOOD for each in found))
 
 
-def _not_found(wanted: str) -> Told:
-    return Told([{"id": wanted, "done": Done.NOT_FOUND}], ok=False)
+def _not_found(wanted: str) -> Output:
+    return Output([{"id": wanted, "done": Done.NOT_FOUND}], ok=False)
 
 
-def _entered(found: Sequence[sender_registry.Entered]) -> Told:
-    return Told(found, bool(found) and all(each.done in GOOD for each in found))
+def _entered(found: Sequence[sender_registry.Entered]) -> Output:
+    return Output(found, bool(found) and all(each.done in GOOD for each in found))
 
 
-async def _pages(given: Namespace, ask: Callable[[int], Awaitable[Page[Any]]]) -> Told:
+async def _pages(given: Namespace, ask: Callable[[int], Awaitable[Page[Any]]]) -> Output:
     """The page that is wanted, or all: the gateway gives one at a time."""
     page = await ask(given.page or 1)
     items, last = list(page.items), page.pages if given.page is None else 0
     for number in range(2, last + 1):
         items += (await ask(number)).items
-    return Told(items, note=f"page {page.number} of {page.pages}" if given.page else "")
+    return Output(items, note=f"page {page.number} of {page.pages}" if given.page else "")

@@ -11,13 +11,13 @@ from importlib import import_module
 
 from otp_service.cli.accounts.command import Command
 from otp_service.cli.accounts.opening import Account, choose
-from otp_service.cli.accounts.telling import Told, as_json, as_text, explanation, unclear
+from otp_service.cli.accounts.output import Output, as_json, as_text, explanation, unclear
 from otp_service.cli.development import load_for_operator
 from otp_service.cli.printer import say
 from otp_service.errors import SettingsError
 from otp_service.gateways.base import GatewayError
 
-Function = Callable[[Account, argparse.Namespace], Awaitable[Told]]
+Function = Callable[[Account, argparse.Namespace], Awaitable[Output]]
 
 
 def main(arguments: argparse.Namespace) -> int:

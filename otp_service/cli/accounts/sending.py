@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from otp_service.cli.accounts.opening import SECONDS, Account
-from otp_service.cli.accounts.telling import Told, explanation, unclear
+from otp_service.cli.accounts.output import Output, explanation, unclear
 from otp_service.domain.messages import MessageStatus
 from otp_service.errors import SettingsError
 from otp_service.gateways.base import Accepted, GatewayError
@@ -21,7 +21,7 @@ HELD, ALREADY_SENT = 3, 4
 """Exit codes, where nothing was refused and nothing is unclear."""
 
 
-async def send(account: Account, given: Namespace) -> Told:
+async def send(account: Account, given: Namespace) -> Output:
     """X3. Each text is a message of its own to all phones, in one request."""
     if given.client_id and len(given.text) > 1:
         raise SettingsError("--client-id: names one message, so give one --text")
@@ -46,7 +46,7 @@ async def send(account: Account, given: Namespace) -> Told:
     )
 
 
-async def get_send(account: Account, given: Namespace) -> Told:
+async def get_send(account: Account, given: Namespace) -> Output:
     sender = given.sender or account.sender
     found: Sequence[Accepted | GatewayError]
     try:
@@ -58,7 +58,7 @@ async def get_send(account: Account, given: Namespace) -> Told:
     return _told([_row(phone, outcome) for phone, outcome in zip(given.phone, found, strict=True)])
 
 
-async def viber_send(account: Account, given: Namespace) -> Told:
+async def viber_send(account: Account, given: Namespace) -> Output:
     _check_client_id(given)
     channels = (given.channels or ("viber-sms" if given.sms_text else "viber")).split("-")
     if given.sms_text and "sms" not in channels:
@@ -101,7 +101,7 @@ async def viber_send(account: Account, given: Namespace) -> Told:
     )
 
 
-async def smska_send(account: Account, given: Namespace) -> Told:
+async def smska_send(account: Account, given: Namespace) -> Output:
     """One request for each phone; a refusal of one does not keep the others from being tried."""
     rows = []
     for phone in given.phone:
@@ -152,7 +152,7 @@ NOTES = (
 """By status, the weightiest first: exit code and what a person is told."""
 
 
-def _told(rows: Sequence[Mapping[str, Any]]) -> Told:
+def _told(rows: Sequence[Mapping[str, Any]]) -> Output:
     statuses = {row["status"] for row in rows}
     code, note = next(((code, note) for status, code, note in NOTES if status in statuses), (0, ""))
-    return Told(rows, code != 1, note, code)
+    return Output(rows, code != 1, note, code)

@@ -1,4 +1,4 @@
-"""What a command tells: readable tables, JSON for scripts, sentences for what a gateway refused."""
+"""What a command puts out: readable tables, JSON for scripts, sentences for what a gateway refused."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import date, time
 from decimal import Decimal
 from typing import Any
 
+from otp_service.cli.printer import table
 from otp_service.domain.reasons import Reason
 from otp_service.domain.value import Value
 from otp_service.gateways.base import GatewayError, Then
@@ -36,9 +37,9 @@ REASONS = {
 }
 
 
-class Told(Value):
-    """rows: one object, or several. ok: whether everything asked for was found and done; else the exit code is 1.
-    note: for people alone. code: the exit code where all is well and yet not as usual.
+class Output(Value):
+    """Of a command. rows: one object, or several. ok: whether everything asked for was found and done; else the exit
+    code is 1. note: for people alone. code: the exit code where all is well and yet not as usual.
     """
 
     rows: Mapping[str, Any] | Sequence[Any]
@@ -57,13 +58,13 @@ def unclear(error: GatewayError) -> bool:
     return error.then is Then.UNCLEAR
 
 
-def as_json(told: Told, fields: Sequence[str]) -> str:
+def as_json(told: Output, fields: Sequence[str]) -> str:
     rows = told.rows
     found = _picked(rows, fields) if isinstance(rows, Mapping) else [_picked(row, fields) for row in rows]
     return visible(json.dumps(found, ensure_ascii=False, default=_plain))
 
 
-def as_text(told: Told, fields: Sequence[str]) -> str:
+def as_text(told: Output, fields: Sequence[str]) -> str:
     """One object: a line for each field. Several: a table without the columns that are empty in all rows."""
     if isinstance(told.rows, Mapping):
         pairs = [(name, told.rows[name]) for name in fields]
@@ -89,11 +90,7 @@ def _picked(row: Any, fields: Sequence[str]) -> dict[str, Any]:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    cut = [[*map(_shortened, row[:-1]), row[-1]] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cut, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cut
-    )
+    return table([*map(_shortened, row[:-1]), row[-1]] for row in rows)
 
 
 def _shortened(cell: str) -> str:

@@ -93,6 +93,7 @@ _OF_FRAMEWORK: Mapping[int, str] = {
     405: "method_not_allowed",
     413: "body_too_large",
     415: "unsupported_media_type",
+    500: "internal_error",
 }
 """The code that stands for a status of the framework's own."""
 _SENTENCES: Mapping[str, str] = {
@@ -214,7 +215,7 @@ def validation_failed(errors: Sequence[Mapping[str, str]]) -> Refused:
 
 def of_status(status: int) -> Refused:
     """For what the framework or a file server answers by itself, with this status and in a shape of its own."""
-    code = _OF_FRAMEWORK.get(status, "malformed_request" if status < 500 else "internal_error")
+    code = _OF_FRAMEWORK.get(status) or _OF_FRAMEWORK[400 if status < 500 else 500]
     return Refused(code, _SENTENCES[code])
 
 

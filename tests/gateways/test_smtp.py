@@ -36,7 +36,7 @@ SENDER = "codes@shop.example"
 class Server:
     """A mail server in 60 lines that knows nothing of ours. says: verb → what it answers in place of yes.
 
-    fault: `stall`, `cut` or `garbage`, at the verb that `at` names (BODY: after the text of the mail).
+    fault: `late`, `stall`, `cut` or `garbage`, at the verb that `at` names (BODY: after the text of the mail).
     """
 
     def __init__(self, context: ssl.SSLContext | None = None, offers: tuple[str, ...] = ("AUTH PLAIN LOGIN",)) -> None:
@@ -88,7 +88,9 @@ class Server:
             writer.close()
 
     async def _say(self, writer: asyncio.StreamWriter, verb: str, answer: str) -> None:
-        if self.fault and verb == self.at:
+        if self.fault == "late" and verb == self.at:
+            await asyncio.sleep(0.6)
+        elif self.fault and verb == self.at:
             if self.fault == "stall":
                 await asyncio.sleep(5)
             if self.fault == "garbage":
@@ -198,6 +200,16 @@ async def test_a_fault_is_unclear_once_the_mail_may_be_out(server: Server, verb:
     assert then is (Then.UNCLEAR if verb in ("DATA", "BODY") else Then.NEXT)
     assert reason in (Reason.BROKEN_ANSWER, Reason.TIMEOUT, Reason.UNREACHABLE)
     assert server.connections == 1
+
+
+async def test_answers_have_the_time_of_the_whole_attempt(server: Server) -> None:
+    """Connecting has `connect_seconds`, and no answer has to come within them: mail servers think before they speak."""
+    gateway, server.fault, server.at = made(server.url, connect_seconds=0.4), "late", "RCPT"
+    assert (await gateway.send(message(), 5)).status is MessageStatus.ACCEPTED
+    server.at = "HELLO"
+    began = time.monotonic()
+    assert await refusal(gateway, 5) == (Reason.UNREACHABLE, Then.NEXT)
+    assert time.monotonic() - began < 3
 
 
 async def test_a_closed_port_is_not_sent() -> None:

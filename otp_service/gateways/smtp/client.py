@@ -31,7 +31,10 @@ _NOT_OF_MAILBOX = ("5.7.", "5.4.", "5.3.", "4.")
 
 
 class Server(Value):
-    """tls: from the first byte on. plaintext: it may do without STARTTLS where it does not offer that."""
+    """tls: from the first byte on. plaintext: it may do without STARTTLS where it does not offer that.
+
+    connect_seconds: until it has greeted. All that is said after that is bounded by whoever sends, as a whole.
+    """
 
     host: str
     port: int
@@ -64,14 +67,17 @@ def written(
 
 @asynccontextmanager
 async def opened(server: Server) -> AsyncIterator[aiosmtplib.SMTP]:
-    """A connection that is encrypted and signed in. Nothing has been sent whatever fails. Raises GatewayError."""
+    """A connection that is encrypted and signed in. Nothing has been sent whatever fails. Raises GatewayError.
+
+    Only the connecting ends by itself: `async with asyncio.timeout(…)` around it bounds the rest.
+    """
     client = aiosmtplib.SMTP(
         hostname=server.host,
         port=server.port,
         use_tls=server.tls,
         start_tls=False,
         tls_context=server.context,
-        timeout=server.connect_seconds,
+        timeout=None,
         local_hostname="localhost",
     )
     try:
@@ -103,7 +109,7 @@ async def hand_over(client: aiosmtplib.SMTP, content: bytes) -> None:
 
 
 async def _open(client: aiosmtplib.SMTP, server: Server) -> None:
-    await client.connect()
+    await client.connect(timeout=server.connect_seconds)
     await client.ehlo()
     if not server.tls and client.supports_extension("starttls"):
         await client.starttls(tls_context=server.context, server_hostname=server.host)

@@ -6,6 +6,7 @@ An address never looks like a phone in E.164, so both share keys, records and th
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 from otp_service.domain import phone
 from otp_service.domain.phone import Phone
@@ -21,6 +22,8 @@ LONGEST = 254
 """Of an address (RFC 5321 §4.5.3.1.3, as RFC 3696 erratum 1690 counts)."""
 WRONG = "This is not an e-mail address. Write it as in anna@example.com."
 _AROUND = BLANKS + MARKS
+_BRACKETED = re.compile(r"[^<>@]*<([^<>]*)>")
+"""As mail programs copy an address, perhaps with the name of its holder (RFC 5322 §3.4)."""
 _PLAUSIBLE = re.compile(r"[^\s@]{1,64}@[^\s@]{1,253}")
 
 
@@ -59,7 +62,7 @@ def read_any(written: str, region: str) -> Recipient:
 
 
 def read_address(written: str) -> Mailbox:
-    """An address as people paste it: `mailto:` and angle brackets around it are dropped. No DNS is asked.
+    """An address as people paste it: `mailto:`, angle brackets and the name before them are dropped. No DNS is asked.
 
     Raises Refused `invalid_address`.
     """
@@ -103,12 +106,17 @@ def mask(text: str) -> str:
 def _bare(written: str) -> str:
     if len(written) > LONGEST + 2 * phone.LONGEST:
         return ""
-    text = written.strip().strip(_AROUND)
-    if text[:7].lower() == "mailto:":
-        text = text[7:]
-    if text[:1] == "<" and text[-1:] == ">":
-        text = text[1:-1]
+    text = _trimmed(written)
+    for _ in range(2):  # one may stand within the other
+        if bracketed := _BRACKETED.fullmatch(text):
+            text = _trimmed(bracketed[1])
+        if text[:7].lower() == "mailto:":  # RFC 6068
+            text = _trimmed(unquote(text[7:].partition("?")[0]))
     return text if len(text) <= LONGEST and _PLAUSIBLE.fullmatch(text) else ""
+
+
+def _trimmed(text: str) -> str:
+    return text.strip().strip(_AROUND)
 
 
 def _invalid() -> Refused:

@@ -25,6 +25,7 @@ from otp_service.domain.messages import MessageStatus
 from otp_service.domain.reasons import Reason
 from otp_service.domain.verifications import Outcome, Status
 from otp_service.gateways.registry import KINDS
+from otp_service.schemas.verifications import StartVerification
 from otp_service.settings.values import FAMILIES, SECTIONS
 from otp_service.storage.connection import Script
 from otp_service.storage.keys import CATALOGUE
@@ -197,6 +198,13 @@ def test_every_refusal_has_a_status() -> None:
 
 def test_every_status_has_a_refusal() -> None:
     assert set(STATUSES) - {code for _, code in refused_codes()} == set()
+
+
+def test_what_makes_two_starts_the_same_is_documented() -> None:
+    (row,) = re.findall(r"^\| what must be the same \| (.*?) \|", page("api.md"), re.M)
+    named = {word.strip("` ") for word in re.sub(r"\(.*?\)", "", row).split(",")}
+    fields = {field.name for field in msgspec.structs.fields(StartVerification)}
+    assert named == fields - {"to"} | {"phone"}
 
 
 def test_every_route_is_documented() -> None:

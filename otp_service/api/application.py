@@ -16,6 +16,7 @@ from otp_service.api.auth import NOT_OURS, PUBLIC, ApiKeyAuthentication, require
 from otp_service.api.direct import Direct
 from otp_service.api.edge.edge import MAX_BODY_BYTES, Edge
 from otp_service.api.hooks.routes import hook
+from otp_service.api.requests import Strict
 from otp_service.api.routes import audit, callbacks, events, gateways, system
 from otp_service.api.routes.backup_codes import BackupCodeController
 from otp_service.api.routes.deliveries import DeliveryController
@@ -84,6 +85,7 @@ def create_litestar(service: Runtime, *, api: bool = True, more: Sequence[HTTPRo
         before_send=[problems.add_allow_header],
         openapi_config=documentation.CONFIG,
         logging_config=None,
+        request_class=Strict,
         request_max_body_size=MAX_BODY_BYTES,
         state=State({"service": service}),
     )

@@ -89,7 +89,7 @@ class Direct:
             if shortcut.body:
                 message: Any = await receive()  # the whole body: `edge` has read it
                 try:
-                    arguments["data"] = msgspec.json.decode(message["body"], type=shortcut.body, strict=False)
+                    arguments["data"] = msgspec.json.decode(message["body"], type=shortcut.body)
                 except msgspec.MsgspecError:  # the framework's way tells the caller what is wrong with each field
                     await self._app(scope, replay(message["body"], receive), send)
                     return

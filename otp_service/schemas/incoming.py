@@ -107,7 +107,7 @@ def _wrong(kind: Any, value: Any, where: str) -> Iterator[Wrong]:
 
 def _is_right(kind: Any, wanted: Rule, value: Any) -> bool:
     try:
-        found = msgspec.convert(value, kind, strict=False)
+        found = msgspec.convert(value, kind)
         if wanted.read:
             wanted.read(found)
     except (msgspec.ValidationError, ValueError):

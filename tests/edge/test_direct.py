@@ -19,6 +19,11 @@ from tests.running import API_KEY, service_environ
 KEY = {"Authorization": f"Bearer {API_KEY}"}
 JSON = {"Content-Type": "application/json"}
 OF_ITS_OWN = {"x-request-id"}
+LOOSE = [
+    b'{"to":"+79161234567","channel":"auto","steps":[{"channel":"sms","wait_seconds":%b}]}' % each
+    for each in (b'"3"', b"3.0", b'"null"', b"true")
+] + [b'{"to":"+79161234567","client":{"trusted":%b}}' % each for each in (b'"true"', b"1", b"0")]
+"""Values of another type than the schema's, though one could guess what is meant."""
 
 
 def shown(answer: httpx.Response) -> tuple[int, Mapping[str, str], bytes]:
@@ -96,6 +101,9 @@ async def test_both_ways_answer_the_same(
             await same("POST", root, {**KEY, **JSON}, body)
             await same("POST", f"{root}/{'A' * 36}/check", {**KEY, **JSON}, body)
             await same("POST", f"{root}/{started}/check", {**KEY, **JSON}, body if code.encode() not in body else b"{}")
+        for body in LOOSE:
+            answer = await same("POST", root, {**KEY, **JSON}, body)
+            assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed"), body
         right = b'{"code":"%b","purpose":"verification"}' % code.encode()
         first = await ways[0].post(f"{root}/{started}/check", headers={**KEY, **JSON}, content=right)
         assert (first.status_code, first.json()["outcome"]) == (200, "approved"), first.text

@@ -12,6 +12,8 @@ from otp_service.api.routes.gateways import GatewayView, gateway_view
 from otp_service.console import plots
 from otp_service.console.visit import Answer, Visit, change, page
 from otp_service.domain.operators import Role
+from otp_service.domain.statistics import Row
+from otp_service.domain.weekly import RouteFigures, by_route
 from otp_service.errors import Refused
 from otp_service.statistics.reading import read
 from otp_service.storage.audit import Action
@@ -24,6 +26,8 @@ ENOUGH = 20
 """Messages whose end is known, from which on a gateway's numbers say something."""
 SPANS: Sequence[tuple[Literal["hour", "day"], timedelta]] = (("hour", timedelta(hours=23)), ("day", timedelta(days=6)))
 """Steps of statistics and how far back; the period that is under way is one of 24, or of 7."""
+MOST_ROUTES = 100
+"""Rows of gateways and operators: strangers choose the country, and so the operators."""
 BETTER = 0.05
 """So much more must the later gateway deliver before another order is suggested."""
 
@@ -47,6 +51,7 @@ async def gateways(visit: Visit) -> Answer:
         histograms=histograms,
         reasons=await _reasons(visit),
         routes=routes,
+        by_operator=await _by_operator(visit),
         minutes=MINUTES,
     )
 
@@ -80,6 +85,17 @@ async def _reasons(visit: Visit) -> Mapping[str, Sequence[tuple[str, Sequence[in
                 for why, number in row.reasons.items():
                     counts[row.group.gateway][why][place] += number
     return {name: sorted(found.items(), key=lambda each: -each[1][-1]) for name, found in counts.items()}
+
+
+async def _by_operator(visit: Visit) -> Sequence[RouteFigures]:
+    """How messages of all applications did in the longer of SPANS, those of an operator together; nothing of a gateway
+    that is gone."""
+    now, (step, back) = datetime.now(UTC), SPANS[-1]
+    store, rows = visit.service.stores.statistics, list[Row]()
+    for application in visit.applications:
+        rows += await read(store, application, start=now - back, end=now, step=step, by=("gateway", "operator"))
+    found = [each for each in by_route(rows) if each.gateway in visit.service.gateways and (each.sends or each.chosen)]
+    return sorted(found[:MOST_ROUTES], key=lambda each: (not each.operator, each.operator))
 
 
 def _histogram(visit: Visit, ends: Sequence[int | None]) -> plots.Plot | None:

@@ -303,6 +303,14 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "done_use": ("The gateway is used again.", "Шлюз снова используется."),
     "done_leave_alone": ("Nothing is sent by the gateway.", "Через шлюз ничего не отправляется."),
     "routes": ("Routes", "Маршруты"),
+    "by_operator": ("Routes by operator", "Маршруты по операторам"),
+    "gateway": ("Gateway", "Шлюз"),
+    "chosen": ("Chosen first", "Выбран первым"),
+    "chosen_otherwise": ("instead of another", "вместо другого"),
+    "by_operator_hint": (
+        "Conversion: the share of messages that led to an approval. A route that learns goes by it.",
+        "Конверсия — доля сообщений, приведших к подтверждению. По ней выбирает обучающийся маршрут.",
+    ),
     "suggested": ("The numbers suggest another order:", "Цифры советуют другой порядок:"),
     "order_fits": ("Nothing in the numbers speaks against this order.", "Цифры не против этого порядка."),
     # Fraud

@@ -70,7 +70,7 @@ class LearnedRoutes:
         """For the statistics of its application."""
         if found.test or found.withheld or len(self._made) >= MOST_WAITING:
             return
-        group = Group(choice.first, found.channel, country, found.number.operator)
+        group = Group(choice.first, found.channel, country, number_plan.operator_of(found.phone, found.number))
         self._made[found.application, found.created_at // 3_600_000, group, choice.differs] += 1
 
     def note_end(self, found: Verification) -> None:

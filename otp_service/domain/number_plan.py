@@ -17,16 +17,20 @@ _OPERATORS = {code: operator for operator, codes in _CODES.items() for code in c
 UNKNOWN, LONGEST = "?", 40
 
 
-def operator_of(e164: str) -> str:
+def given_to(e164: str) -> str:
     """'' where the code says nothing."""
     return _OPERATORS.get(e164[2:5], "") if e164.startswith("+7") and len(e164) == 12 else ""
 
 
-def group_of(to: str, number: Number) -> str:
-    """What statistics of routes are grouped by: the operator as a provider said it, as the number plan has it, or the
-    country."""
+def operator_of(to: str, number: Number) -> str:
+    """As a provider said it, else as the number plan has it; '' where neither is known."""
     named = "".join(sign for sign in number.operator if sign.isprintable() and sign not in "|=")[:LONGEST].strip()
-    if named or (named := operator_of(to)):
+    return named or given_to(to)
+
+
+def group_of(to: str, number: Number) -> str:
+    """What routes learn of: the operator, or the country where it is not known."""
+    if named := operator_of(to, number):
         return named
     recipient = recipients.known(to)
     return recipient.region if isinstance(recipient, Phone) and recipient.region else UNKNOWN

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import msgspec
 import structlog
 
+from otp_service.domain import number_plan
 from otp_service.domain.events import Event, type_of
 from otp_service.domain.keyring import Keyring
 from otp_service.errors import Unreadable
@@ -148,7 +149,8 @@ class EventStore:
 
     def _rows(self, application: str, fields: Mapping[bytes, bytes], hashes: dict[str, int]) -> list[Argument]:
         """How many rows of the statistics an event adds to, and of each what append.lua asks for."""
-        found = self._statistics.of_event(fields[b"type"].decode(), fields)
+        operator = "" if fields.get(b"operator") else number_plan.given_to(self._phone(fields))
+        found = self._statistics.of_event(fields[b"type"].decode(), fields, operator)
         if found is None:
             return [0]
         places = self._statistics.places(application, found.at)
@@ -156,6 +158,16 @@ class EventStore:
         known = list(hashes)
         rows = [part for place in places for part in (known.index(place.name) + 1, place.period, *written(found))]
         return [len(places), *rows]
+
+    def _phone(self, fields: Mapping[bytes, bytes]) -> str:
+        """'' where there is none, or it cannot be read: whoever is told of the event sees to that."""
+        holder = self._keyring.get(fields.get(b"key_id", b"").decode(errors="replace"))
+        if holder is None or b"phone" not in fields:
+            return ""
+        try:
+            return holder.open(fields[b"phone"], fields[b"subject"]).decode()
+        except ValueError:
+            return ""
 
     async def _more_of(self, application: str) -> Sequence[str]:
         try:

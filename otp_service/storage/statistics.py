@@ -52,10 +52,14 @@ class StatisticsStore:
         self._price = price
         self._owes = owes
 
-    def of_event(self, kind: str, fields: Mapping[bytes, bytes]) -> Addition | None:
-        """What an event of an outbox adds. One that cannot be read adds nothing: it must not stop those after it."""
+    def of_event(self, kind: str, fields: Mapping[bytes, bytes], operator: str = "") -> Addition | None:
+        """What an event of an outbox adds. One that cannot be read adds nothing: it must not stop those after it.
+
+        operator: of the phone, where the event names none.
+        """
         try:
             told = {name.decode(): fields[name].decode() for name in fields if name not in _SEALED}
+            told["operator"] = told.get("operator") or operator
             return statistics.addition(kind, told, self._price, self._owes)
         except (LookupError, ValueError) as error:
             log.warning("event_not_counted", type=kind, error=type(error).__name__)

@@ -56,6 +56,28 @@ async def test_why_messages_of_a_gateway_failed(
     assert counts() == [count + 1 for count in before]
 
 
+async def test_how_a_gateway_did_with_the_people_of_an_operator(
+    api: Api, gateways: Gateways, desks: Mapping[str, Desk], phone: str
+) -> None:
+    """By the number plan, where no provider was asked; a phone beginning with 916 is one of МТС."""
+
+    def sent() -> int:
+        page = desks["viewer"].get("/console/gateways").text
+        found = re.findall(
+            r"<th scope=\"row\">МТС</th><td>targetsms-password</td><td[^>]*>(\d+)</td><td[^>]*>[\d–]", page
+        )
+        return int(found[0]) if found else 0
+
+    before = sent()
+    started = await api.started(phone)
+    assert started["operator"] is None, "callers are told what a provider says, and here nobody asked one"
+    for _ in range(100):
+        if sent() > before:
+            break
+        await asyncio.sleep(0.1)
+    assert sent() == before + 1
+
+
 async def test_a_list_acts_in_every_process_and_its_entries_are_sealed(
     api: Api, second: Api, gateways: Gateways, admin_desk: Desk, redis: Redis, phone: str
 ) -> None:

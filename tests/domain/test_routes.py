@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from otp_service.domain.messages import CodeSource, Message, MessageStatus
-from otp_service.domain.number_plan import group_of, operator_of
+from otp_service.domain.number_plan import given_to, group_of, operator_of
 from otp_service.domain.phone import Number
 from otp_service.domain.pumping import Decision, Word
 from otp_service.domain.route_choice import Choice, RouteOrder, RouteReason
@@ -160,8 +160,8 @@ def test_one_that_healed_is_asked_again() -> None:
 
 
 def test_whose_number_it_is() -> None:
-    assert operator_of("+79161234567") == "МТС"
-    assert operator_of("+74951234567") == operator_of("+7916") == operator_of("+49151") == ""
+    assert given_to("+79161234567") == operator_of("+79161234567", Number()) == "МТС"
+    assert given_to("+74951234567") == given_to("+7916") == given_to("+49151") == ""
     assert group_of("+79161234567", Number("Мегафон", "")) == "Мегафон"  # ported
     assert group_of("+79161234567", Number("a|b=c\n" * 30, "")) == ("abc" * 30)[:40]
     assert group_of("+77012345678", Number()) == "KZ"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import time
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from collections.abc import Sequence
 from otp_service.domain import limits
 from otp_service.domain.keyring import Names
 from otp_service.domain.limits import ListEntry
+from otp_service.domain.networks import Network
 from otp_service.errors import Refused
 from otp_service.settings import Guard
 from otp_service.storage.lists import ListStore
@@ -42,7 +42,7 @@ class Lists:
         value = re.sub(r"[\s()-]", "", written) if written.lstrip().startswith("+") else written.strip()
         if not _PHONES.fullmatch(value):
             try:
-                value = str(ipaddress.ip_network(value))
+                value = str(Network.parse(value))
             except ValueError:
                 raise Refused(
                     "validation_failed", "Write how phones begin, as +7916123, or a network, as 203.0.113.0/24."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from functools import cache
 
-from otp_service.domain.networks import Address, address
+from otp_service.domain.networks import Address, Network, address
 from otp_service.domain.recipients import Mailbox, Recipient
 from otp_service.domain.requests import StartRequest
 from otp_service.domain.value import Hidden, Value
@@ -59,14 +59,6 @@ def _around(address: Address, of_v4: int, of_v6: int) -> str:
     return str(ipaddress.ip_network(f"{address}/{length}", strict=False))
 
 
-def is_network(text: str) -> bool:
-    try:
-        ipaddress.ip_network(text)
-    except ValueError:
-        return False
-    return True
-
-
 class ListEntry(Value):
     """What an operator put on a list of the pumping guard. list: allow or block. at: milliseconds."""
 
@@ -88,8 +80,8 @@ def on_list(entries: tuple[str, ...], to: str, client_ip: str) -> bool:
 
 
 @cache
-def _networks(entries: tuple[str, ...]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-    return [ipaddress.ip_network(entry) for entry in entries if entry[0] not in "+@"]
+def _networks(entries: tuple[str, ...]) -> list[Network]:
+    return [Network.parse(entry) for entry in entries if entry[0] not in "+@"]
 
 
 def sentence(per: tuple[str, ...], quota: int, window_seconds: int, what: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from zoneinfo import available_timezones
 
-from otp_service.domain.limits import is_network
+from otp_service.domain.networks import Network
 from otp_service.errors import SettingsError
 from otp_service.settings.applications import Limit
 from otp_service.settings.prices import PriceList
@@ -59,10 +59,13 @@ def check_bounds(settings: Settings) -> None:
         applying(application.limits, settings.limits, f"applications.{name}.limits")
     for key in ("allow", "block"):
         for entry in getattr(settings.guard, key):
-            if entry[0] not in "+@" and not is_network(entry):
-                raise SettingsError(
-                    f"guard.{key}: {entry} is neither the beginning of a phone, nor @domain, nor a network"
-                )
+            if entry[0] in "+@":
+                continue
+            try:
+                Network.parse(entry)
+            except ValueError:
+                told = f"guard.{key}: {entry} is neither the beginning of a phone, nor @domain, nor a network"
+                raise SettingsError(told) from None
     if settings.money.time_zone not in available_timezones():
         raise SettingsError(f"money.time_zone: {settings.money.time_zone} is no time zone of the IANA list")
     PriceList(settings)

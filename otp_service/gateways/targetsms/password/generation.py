@@ -7,6 +7,7 @@ import re
 from otp_service.domain.messages import MessageStatus
 from otp_service.domain.reasons import Reason
 from otp_service.domain.secret import Secret
+from otp_service.domain.texts import GATEWAY_CODE
 from otp_service.gateways.base import Accepted, GatewayError, Outgoing, Then
 from otp_service.gateways.config import hidden_in_errors
 from otp_service.gateways.http import HttpClient, broken_answer
@@ -14,7 +15,6 @@ from otp_service.gateways.targetsms.xml.wire import HEADERS, document, element, 
 from otp_service.gateways.wire import optional_id
 
 PATH = "/password_generation/api.php"
-PLACEHOLDER = "{код}"
 
 SENT = {
     "send": MessageStatus.ACCEPTED,
@@ -37,7 +37,7 @@ async def generate(
 
     Raises `GatewayError`. After an unclear one an SMS may arrive whose code nobody here knows.
     """
-    if PLACEHOLDER not in message.text or message.code_length < 1:
+    if GATEWAY_CODE not in message.text or message.code_length < 1:
         raise GatewayError(Reason.BAD_REQUEST, Then.NEXT)
     request = document(
         # Unlike X, credentials are the text of the elements (XQ1), and the phone keeps its plus.

@@ -10,16 +10,18 @@
 -- ARGV[12] longest life of a verification ms   ARGV[13…] field, value, … of the record
 -- Returns {word, extra, now, record}: created | exists | too_soon (extra: ms to wait) | disabled | raced (another began)
 local v, pause, fails, due, out, phone = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local id, pauses, disabling, remembered, gateway, channel = ARGV[1], ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
+local client_id, newest, longest_life = ARGV[10], ARGV[11], ARGV[12]
 local now = now_ms()
 local ttl, retention, lease = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 
 open(v)
 if is_there() then return close('exists', now) end
-if number(fails, 'count') >= tonumber(ARGV[6]) then return close('disabled', now) end
-if ARGV[11] ~= '' and (redis.call('ZREVRANGE', phone, 0, 0)[1] or '-') ~= ARGV[11] then return close('raced', now) end
+if number(fails, 'count') >= tonumber(disabling) then return close('disabled', now) end
+if newest ~= '' and (redis.call('ZREVRANGE', phone, 0, 0)[1] or '-') ~= newest then return close('raced', now) end
 local ladder = redis.call('HMGET', pause, 'until', 'rung')
 local wait = tonumber(ladder[1] or '0') - now
-if wait > 0 and ARGV[5] ~= '' then return close('too_soon', now, wait) end
+if wait > 0 and pauses ~= '' then return close('too_soon', now, wait) end
 
 put(unpack(ARGV, 13))  -- with the application first, see `belongs`
 put('status', 'pending', 'created_at', now, 'expires_at', now + ttl, 'retention', retention,
@@ -35,24 +37,24 @@ if #known > 0 then
   if #over > 0 then put('unreached', table.concat(over, ',')) end
 end
 claim_walk(lease, now)
-redis.call('ZADD', phone, now, ARGV[1])
+redis.call('ZADD', phone, now, id)
 -- However many are begun, those that may still be pending stay known: the code of each has to find it.
-local kept = tonumber(ARGV[7])
+local kept = tonumber(remembered)
 if redis.call('ZCARD', phone) > kept then
-  kept = math.max(kept, redis.call('ZCOUNT', phone, now - tonumber(ARGV[12]), '+inf'))
+  kept = math.max(kept, redis.call('ZCOUNT', phone, now - tonumber(longest_life), '+inf'))
   redis.call('ZREMRANGEBYRANK', phone, 0, -1 - kept)
 end
 -- As long as any of them.
 local life = math.max(1200000, ttl) + retention
 if redis.call('PTTL', phone) < life then redis.call('PEXPIRE', phone, life) end
-if ARGV[5] ~= '' then
-  climb(pause, tonumber(ladder[2] or '0'), ARGV[5], now)
+if pauses ~= '' then
+  climb(pause, tonumber(ladder[2] or '0'), pauses, now)
 elseif text(v, 'kind') == '' then
   put('resend_at', math.max(now, tonumber(ladder[1] or '0')))
 end
-if ARGV[8] ~= '' then open_message(1, ARGV[8], ARGV[9], 'gateway', ARGV[10], now) end
-emit_of(v, due, out, ARGV[1], event_of(v, 'created'), now)
-plan(due, ARGV[1])
+if gateway ~= '' then open_message(1, gateway, channel, 'gateway', client_id, now) end
+emit_of(v, due, out, id, event_of(v, 'created'), now)
+plan(due, id)
 local made = close('created', now)
 redis.call('PEXPIRE', v, ttl + retention)
 return made

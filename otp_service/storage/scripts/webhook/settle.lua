@@ -10,14 +10,16 @@
 -- Returns {word, ms until the endpoint is tried again, tries of this event}: told | held (this event is tried again
 --   later) | parked | failing | disabled | unknown
 local hook, open, event, came, answered = KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[4]
+local of_attempt, lease_ms, pauses_ms, least_ms, most_tries = ARGV[3], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+local most_parked = ARGV[9]
 local now = now_ms()
 if redis.call('EXISTS', hook) == 0 then return {'unknown', 0, 0} end
 local attempt = number(hook, 'attempt')
-local current = attempt == tonumber(ARGV[3])
+local current = attempt == tonumber(of_attempt)
 local pauses = {}
-for pause in string.gmatch(ARGV[6], '%d+') do pauses[#pauses + 1] = tonumber(pause) end
-if came == 'refused' and number(hook, 'parked_in_a_row') >= tonumber(ARGV[9]) then came = 'failed' end
-if redis.call('HEXISTS', hook, 'holder') > 0 then redis.call('HSET', hook, 'lease', now + tonumber(ARGV[5])) end
+for pause in string.gmatch(pauses_ms, '%d+') do pauses[#pauses + 1] = tonumber(pause) end
+if came == 'refused' and number(hook, 'parked_in_a_row') >= tonumber(most_parked) then came = 'failed' end
+if redis.call('HEXISTS', hook, 'holder') > 0 then redis.call('HSET', hook, 'lease', now + tonumber(lease_ms)) end
 
 local function recovered()
   if current then redis.call('HDEL', hook, 'attempt', 'next_at', 'failing_since') end
@@ -50,13 +52,13 @@ if came == 'gone' then return disable('gone') end
 local tries = redis.call('HINCRBY', hook, 'tries:' .. event, 1)
 if came == 'refused' then
   recovered()
-  if tries >= tonumber(ARGV[8]) then return park() end
+  if tries >= tonumber(most_tries) then return park() end
   redis.call('ZADD', open, 'XX', now + pauses[tries], event)
   return {'held', 0, tries}
 end
 if current then
   if attempt >= #pauses then return disable('failing') end
-  local pause = math.max(pauses[attempt + 1], tonumber(ARGV[7]))
+  local pause = math.max(pauses[attempt + 1], tonumber(least_ms))
   redis.call('HSET', hook, 'attempt', attempt + 1, 'next_at', now + pause)
   redis.call('HSETNX', hook, 'failing_since', now)
 end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from litestar import Litestar
 from litestar.datastructures import State
@@ -15,7 +16,7 @@ from otp_service.api import documentation, problems
 from otp_service.api.auth import NOT_OURS, PUBLIC, ApiKeyAuthentication, require_scopes
 from otp_service.api.direct import Direct
 from otp_service.api.edge.edge import MAX_BODY_BYTES, Edge
-from otp_service.api.hooks.routes import hook
+from otp_service.api.hooks import routes as hooks
 from otp_service.api.requests import Strict
 from otp_service.api.routes import audit, callbacks, events, gateways, system
 from otp_service.api.routes.backup_codes import BackupCodeController
@@ -39,6 +40,7 @@ def create_app(service: Runtime, *, api: bool = True, more: Sequence[HTTPRouteHa
         service.settings.http.trusted_proxies,
         service.stopping.is_set,
         service.load,
+        partial(hooks.answer, service.settings),
     )
 
 
@@ -47,7 +49,7 @@ def create_litestar(service: Runtime, *, api: bool = True, more: Sequence[HTTPRo
     routes = [
         VerificationController,
         DeliveryController,
-        hook,
+        hooks.hook,
         *twilio_routes.HANDLERS,
         TotpController,
         BackupCodeController,

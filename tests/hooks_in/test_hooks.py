@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 import uuid
 from typing import Any
@@ -327,7 +326,23 @@ async def test_it_is_answered_in_time_and_the_next_gateway_sends(
     assert any(CODE in text for text in await texts(gateways, phone))
 
 
-async def test_bodies_are_bounded(api: Api) -> None:
-    answer = await api.http.post("/v1/hooks/kratos/web", content=b"x" * 70_000)
-    assert answer.status_code == 413
-    assert json.loads(answer.content)["code"] == "body_too_large"
+@pytest.mark.parametrize(
+    ("kind", "status", "media", "said"),
+    [
+        ("kratos", 413, "application/problem+json", "A body may have at most 65536 bytes."),
+        ("authentik", 413, "text/plain; charset=utf-8", "Отправить сообщение не удалось."),
+        ("privacyidea", 413, "text/plain; charset=utf-8", "ERROR body_too_large"),
+        ("supabase", 200, "application/json", '"http_code":400,"message":"Отправить сообщение не удалось."'),
+        ("nothing", 413, "application/problem+json", '"code":"body_too_large"'),
+    ],
+)
+async def test_what_never_reaches_a_hook_is_refused_in_its_words(
+    api: Api, kind: str, status: int, media: str, said: str
+) -> None:
+    answer = await api.http.post(f"/v1/hooks/{kind}/web", content=b"x" * 70_000)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, media)
+    assert said in answer.text
+    assert answer.headers["x-request-id"]
+    packed = await api.http.post(f"/v1/hooks/{kind}/web", content=b"x", headers={"Content-Encoding": "gzip"})
+    assert packed.status_code == (415 if status == 413 else 200)
+    assert packed.headers["content-type"] == media

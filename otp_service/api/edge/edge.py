@@ -51,7 +51,7 @@ class Edge:
     """ASGI around the application.
 
     trusted_proxies: who may name the address of a caller. leaving: whether the process is about to end; then
-    connections are not kept.
+    connections are not kept. answer: status, headers and body of what is refused here, by the path.
     """
 
     def __init__(
@@ -60,11 +60,13 @@ class Edge:
         trusted_proxies: Sequence[Network] = (),
         leaving: Callable[[], bool] = lambda: False,
         load: Load | None = None,
+        answer: Callable[[Refused, str], tuple[int, Mapping[str, str], bytes]] = problems.answer,
     ) -> None:
         self._app = app
         self._load = load or Load()
         self._trusted_proxies = trusted_proxies
         self._leaving = leaving
+        self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP:
@@ -105,7 +107,7 @@ class Edge:
                 await send(message)
             elif message["type"] == "http.response.body" and not message.get("more_body", False):
                 refusal, foreign = foreign, None
-                await _refuse(refusal, scope["path"], send_marked)
+                await self._refuse(refusal, scope["path"], send_marked)
 
         visiting: Visit | None = None
         try:
@@ -123,12 +125,12 @@ class Edge:
             await self._app(scope, replay(body, receive), send_marked)
         except Refused as refusal:
             # What was not read must not be taken for the next request.
-            await _refuse(refusal, scope["path"], send_marked, close=not body_read)
+            await self._refuse(refusal, scope["path"], send_marked, close=not body_read)
         except Exception:
             log.exception("request_failed")
             if status:
                 raise  # half an answer is out: the server has to break the connection
-            await _refuse(problems.of_status(500), scope["path"], send_marked)
+            await self._refuse(problems.of_status(500), scope["path"], send_marked)
         finally:
             if visiting:
                 visiting.end(taken=status != _BUSY_STATUS)
@@ -140,6 +142,16 @@ class Edge:
             tracing.note_request(scope["method"], route, status, request_id)
             told = log.debug if route in _ASKED_ALL_THE_TIME and status < 400 else log.info
             told("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1))
+
+    async def _refuse(self, refusal: Refused, path: str, send: Send, *, close: bool = False) -> None:
+        status, found, body = self._answer(refusal, path)
+        head = [
+            (b"content-length", str(len(body)).encode()),
+            *((name.lower().encode(), value.encode()) for name, value in found.items()),
+            *([(b"connection", b"close")] if close else []),
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": head})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def _costs(method: str, path: str) -> bool:
@@ -262,14 +274,3 @@ def replay(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replayed
-
-
-async def _refuse(refusal: Refused, path: str, send: Send, *, close: bool = False) -> None:
-    status, found, body = problems.answer(refusal, path)
-    head = [
-        (b"content-length", str(len(body)).encode()),
-        *((name.lower().encode(), value.encode()) for name, value in found.items()),
-        *([(b"connection", b"close")] if close else []),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": head})
-    await send({"type": "http.response.body", "body": body, "more_body": False})

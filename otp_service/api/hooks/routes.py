@@ -31,8 +31,11 @@ from otp_service.domain.requests import Content, StartRequest
 from otp_service.domain.scopes import KeyScope
 from otp_service.errors import Refused
 from otp_service.runtime import Runtime
+from otp_service.settings import Settings
 from otp_service.settings.integrations import Hook
+from otp_service.telemetry import metrics
 
+PREFIX = "/v1/hooks/"
 KINDS: Mapping[str, Kind] = {
     module.KIND.name: module.KIND
     for module in (supabase, kratos, authentik, keycloak, logto, zitadel, supertokens, privacyidea, linotp)
@@ -42,12 +45,16 @@ REST_SECONDS = 0.3
 """Of a kind's time, for what comes before and after the delivery on a busy machine."""
 PERSONAL = {"invalid_phone": 400, "phone_rejected": 400}
 """What a person can mend is 4xx to callers that know no 422."""
+OF_CALLERS = (
+    "malformed_request", "unauthorized", "not_found", "body_too_large", "unsupported_media_type", "request_timeout",
+)  # fmt: skip
+"""What a person can do nothing about: told to whoever set up the caller, where a kind has no words of its own."""
 
 log = structlog.get_logger()
 
 
 @post(
-    "/v1/hooks/{kind:str}/{application:str}",
+    PREFIX + "{kind:str}/{application:str}",
     status_code=200,
     include_in_schema=False,
     opt={"public": True},  # each kind knows its callers in its own way
@@ -59,18 +66,35 @@ async def hook(
     application: FromPath[str],
 ) -> Response[bytes]:
     """Take over a code that another system made."""
-    found, policy = KINDS.get(kind), service.settings.applications.get(application)
-    hook_settings: Hook | None = getattr(policy.hooks, kind) if found and policy else None
-    if found is None or policy is None or hook_settings is None:
+    opened = _opened(service.settings, kind, application)
+    if opened is None:
         raise Refused("not_found", "There is no such hook.")
+    found, hook_settings, locale = opened
     structlog.contextvars.bind_contextvars(application=application, hook=kind)
     try:
         call = Call({name.lower(): value for name, value in request.headers.items()}, await request.body())
         delivery_id = await _take(request, service, found, application, hook_settings, call)
     except Refused as refusal:
-        return _refused(found, refusal, policy.locale)
-    answer = found.takes(delivery_id)
-    return _response(answer, {"X-OTP-Delivery-Id": delivery_id})
+        return _response(*_refused(found, refusal, locale))
+    return _response(found.takes(delivery_id), {"X-OTP-Delivery-Id": delivery_id})
+
+
+def answer(settings: Settings, refusal: Refused, path: str) -> tuple[int, Mapping[str, str], bytes]:
+    """As `problems.answer`: what is refused before a hook is asked is told in the words of its kind, too."""
+    kind, _, application = path.removeprefix(PREFIX).partition("/")
+    opened = _opened(settings, kind, application) if path.startswith(PREFIX) else None
+    if opened is None:
+        return problems.answer(refusal, path)
+    found, headers = _refused(opened[0], refusal, opened[2])
+    media = f"{found.media}; charset=utf-8" if found.media.startswith("text/") else found.media  # as the framework
+    return found.status, {"Content-Type": media, **_headers(found, headers)}, found.body
+
+
+def _opened(settings: Settings, kind: str, application: str) -> tuple[Kind, Hook, str] | None:
+    """A hook that the settings have, and the language of its application; None where they have none."""
+    found, policy = KINDS.get(kind), settings.applications.get(application)
+    hook: Hook | None = getattr(policy.hooks, kind) if found and policy else None
+    return (found, hook, policy.locale) if found and policy and hook is not None else None
 
 
 async def _take(
@@ -122,7 +146,8 @@ def _order(kind: Kind, hook: Hook, handed: Handed) -> StartRequest:
     )
 
 
-def _refused(kind: Kind, refusal: Refused, locale: str) -> Response[bytes]:
+def _refused(kind: Kind, refusal: Refused, locale: str) -> tuple[Answer, Mapping[str, str]]:
+    """With headers beside its own."""
     if refusal.code == "validation_failed":  # the fields that it names are not the caller's
         refusal = malformed("Something in it cannot be sent.")
     if refusal.code == "idempotency_key_reused":  # the same message by its name, with other words
@@ -132,16 +157,21 @@ def _refused(kind: Kind, refusal: Refused, locale: str) -> Response[bytes]:
     status = PERSONAL.get(refusal.code, problems.STATUSES[refusal.code])
     log.info("hook_refused", code=refusal.code)
     if kind.refuses:
-        return _response(kind.refuses(refusal, status, sentence(refusal.code, locale)), {})
+        metrics.REFUSALS.labels(refusal.code).inc()
+        return kind.refuses(refusal, status, sentence(refusal.code, locale)), {}
     status = 503 if status >= 500 else status
     told = Refused(
         refusal.code, sentence(refusal.code, locale) if status < 500 else "Not possible right now; try again."
     )
-    told.detail = refusal.detail if refusal.code in ("malformed_request", "unauthorized", "not_found") else told.detail
+    told.detail = refusal.detail if refusal.code in OF_CALLERS else told.detail
     body = problems.encode(told, status)
-    return _response(Answer(status, body, problems.MEDIA_TYPE, refusal.retry_after), problems.headers(told))
+    return Answer(status, body, problems.MEDIA_TYPE, refusal.retry_after), problems.headers(told)
 
 
 def _response(answer: Answer, headers: Mapping[str, str]) -> Response[bytes]:
+    return Response(answer.body, status_code=answer.status, media_type=answer.media, headers=_headers(answer, headers))
+
+
+def _headers(answer: Answer, headers: Mapping[str, str]) -> dict[str, str]:
     more = {"Retry-After": str(max(1, math.ceil(answer.retry_after)))} if answer.retry_after is not None else {}
-    return Response(answer.body, status_code=answer.status, media_type=answer.media, headers={**headers, **more})
+    return {**headers, **more}

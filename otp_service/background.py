@@ -106,7 +106,7 @@ async def running(loop: Loop, run: Callable[[], Coroutine[Any, Any, None]] | Non
 
 
 def states() -> dict[str, str]:
-    """The loops of this process that are not well, by their names; the worst of those that share one."""
+    """The loops of this process that have a problem, by name; of loops with the same name the worst state."""
     order = ("failing", "late", "dead")
     found: dict[str, str] = {}
     for loop in _running:

@@ -25,7 +25,7 @@ from otp_service.settings import Hashing, Settings
 from otp_service.telemetry import metrics
 
 NICER = 10
-"""By so much than the event loop, which everybody waits for, are the threads that hash."""
+"""Niceness of the hashing threads: they give way to the event loop, which every request waits for."""
 
 _Answer = asyncio.Future[tuple[float, bytes, float]]
 """When a computation began, what it found, when it ended."""
@@ -96,7 +96,7 @@ def _lower_priority() -> None:
 
 
 def _hash(answer: _Answer, mac: bytes, salt: bytes, cost: Cost) -> None:
-    """As little Python as can be: while a nicer thread holds the interpreter, everybody waits for it."""
+    """As little Python as possible: while a thread of low priority holds the interpreter, everybody waits for it."""
     if answer.cancelled():
         return
     try:

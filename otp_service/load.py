@@ -20,16 +20,16 @@ from otp_service.telemetry import metrics
 
 TICK_SECONDS = 0.025
 TICKS = 12
-"""So many newest ticks are looked at."""
+"""How many of the newest ticks are looked at."""
 STRAINED_TICKS = 8
-"""So many of them were strained before anybody is refused."""
+"""How many of them have to be strained before anybody is refused."""
 LATE_SECONDS = 0.01
 BUSY_SHARE = 0.75
-"""A tick is strained that came so late, or in which the loop's thread had so much of a core."""
+"""A tick is strained when it came this late, or the loop's thread used this much of a core."""
 IN_TIME_SECONDS = 0.12
 """Well below what an answer may take: who is taken passes queues of others as well, and times spread."""
 LEAST_UNDER_WAY = 32
-"""So many it always takes: fewer would leave it idle while one of them waits for Redis or a thread."""
+"""How many requests are always taken: with fewer the loop would idle while one waits for Redis or a thread."""
 USUAL_RATE = 400.0
 """Requests a second, until it has been seen what this machine ends."""
 _SHARE = 0.1

@@ -14,7 +14,7 @@ Word = Literal[
     "too_soon", "no_sends_left", "waiting", "disabled", "wrong_length", "raced", "running", "exists", "mismatch",
     "final", "not_found",
 ]  # fmt: skip
-"""What scripts say of a verification that they do not do something with."""
+"""What scripts answer when they refuse to do something with a verification."""
 FactorWord = Literal[
     "waiting", "disabled", "unconfirmed", "too_many", "wrong_length", "running", "mismatch", "not_found"
 ]
@@ -53,7 +53,7 @@ def by_word(word: Word, stored: Stored) -> Refused:
 
 
 class Raced(Refused):
-    """Somebody else began a verification for the phone meanwhile: look again."""
+    """Another verification for the phone was started at the same moment: read again and decide anew."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -109,7 +109,7 @@ def stopped(refusal: Refused, verification: Verification) -> Refused:
 
 
 def phone_rejected(reason: Reason, verification: Verification | None = None) -> Refused:
-    """Before or after a gateway was asked; only then there is a verification."""
+    """With a verification if a gateway was asked, without one if the phone was refused before."""
     return Refused(
         "phone_rejected",
         "This phone cannot receive the message.",

@@ -87,10 +87,8 @@ class Admission:
         self.guesses, self.guess_refused = limits.guesses, limits.guess_refused
 
     def allow(self, application: str, to: Recipient, order: StartRequest) -> bool:
-        """What needs no memory: country, type of number, lists, the caller's own words. Raises Refused.
-
-        False: it is refused, and the application does not tell; the send is to be withheld.
-        """
+        """Checks that need no counters: country, type of number, lists, the caller's own limits. Raises Refused; False
+        where the application hides this refusal: then the send is withheld."""
         policy = self._settings.applications[application]
         of_country = not isinstance(to, Mailbox)
         if of_country and to.region not in policy.countries:
@@ -115,10 +113,8 @@ class Admission:
     async def start(
         self, application: str, to: Recipient, order: StartRequest, *, allowed: bool
     ) -> AsyncIterator[Admitted]:
-        """Around the first send of a verification. Raises Refused; one from within takes back what did not leave.
-
-        allowed: what `allow` said.
-        """
+        """A context around the first send of a verification: counts it, and afterwards gives back what was counted for
+        messages that did not leave. Raises Refused. allowed: the answer of `allow`."""
         policy = self._settings.applications[application]
         pseudonyms = self._pseudonyms(application, to, order)
         send = Send(
@@ -177,10 +173,8 @@ class Admission:
     async def again(
         self, claimed: Answered[Resend | FailOver | TakeOver], channel: str = "", buckets: Sequence[Bucket] = ()
     ) -> AsyncIterator[Admitted]:
-        """Around one more send, which is claimed already; a refusal gives the claim back. channel: '' for its own.
-
-        A walk that somebody took over goes on with what the process that died had taken for it.
-        """
+        """The same around one more send, which the record has already; a refusal takes it out again. channel: '' for
+        the verification's own. A walk that was taken over continues with what the dead process had been allowed."""
         found = claimed.verification
         send = self._send_of(found)
         admitted = self._admitted(
@@ -211,7 +205,8 @@ class Admission:
             yield admitted
 
     async def guess(self, taken: Stored, repeat: Repeat, guesses: Sequence[Counter]) -> None:
-        """Count a guess that is about to be judged, where its attempt was not. Raises Refused, and gives that back."""
+        """Count a guess that is about to be judged, unless it was counted with its attempt. Raises Refused, and then
+        gives the attempt back."""
         found = taken.verification
         if found.test:
             return
@@ -226,11 +221,12 @@ class Admission:
             raise
 
     def proved_seconds(self, taken: Stored) -> int:
-        """For how long it is remembered that the right code came from the phone."""
+        """How long it is remembered of a phone that the right code came from it."""
         return self._guard.proved_seconds(taken.verification.guard)
 
     async def judged(self, taken: Stored, settled: Stored, *, matched: bool) -> None:
-        """A right code was no guess, its sends no misuse. What fails here makes limits stricter, and no more."""
+        """After a right code, take back what was counted as a guess and as misuse. A fault here only leaves limits
+        stricter."""
         found, approved = taken.verification, settled.detail == "approved"
         if found.test:
             return
@@ -249,13 +245,13 @@ class Admission:
             log.warning("verdict_not_counted", verification=taken.verification.id)
 
     async def converted(self, stored: Stored) -> None:
-        """The code of a delivery was entered: what was sent for it was no misuse."""
+        """The code of a delivery was entered, so take back what its sends counted as misuse."""
         found = stored.verification
         if limits.UNVERIFIED_SENDS in self._counted(found.application, found.channel, delivery=found.delivery):
             await self.judged(stored, replace(stored, detail="approved"), matched=True)
 
     def proved_always(self, application: str) -> int:
-        """As `proved_seconds`, for who knows no more than the application."""
+        """As `proved_seconds`, where only the application is known."""
         return 0 if self._guard.mode(application) == "off" else self._settings.guard.verified_days * 86_400
 
     def words(self, application: str) -> Set[str]:

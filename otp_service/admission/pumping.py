@@ -92,7 +92,7 @@ class PumpingGuard:
         return self._config.verified_days * 86_400 if decision else 0
 
     async def unjudged(self, send: Send) -> Decision | None:
-        """For a send that nothing is to be thought of."""
+        """The decision for a send that the guard does not judge."""
         return None if self.mode(send.application) == "off" else Decision(Word.PASSED)
 
     async def passes(self, send: Send) -> Decision | None:
@@ -134,7 +134,7 @@ class PumpingGuard:
         return await self._judged(send, watched, counted)
 
     async def take_back(self, send: Send, decision: Decision | None) -> None:
-        """It did not go out after all."""
+        """Take back the count of a message that was not sent."""
         if decision and decision.counted:
             await self._store.add([one.change(-1) for one in self._watches(send, decision)])
 

@@ -15,7 +15,7 @@ from otp_service.telemetry import metrics
 EVERYWHERE = ""
 """All applications together."""
 TOLD_SECONDS = 0.25
-"""How long a process keeps to itself what was judged. One that dies forgets so much."""
+"""How often a process adds its judged codes to the common count. One that dies loses those of that time."""
 
 log = structlog.get_logger()
 
@@ -29,7 +29,7 @@ class WrongCodeAlarm:
         self._wrong: Counter[str] = Counter()
 
     def judged(self, application: str, *, right: bool) -> None:
-        """Count a judged code; it is told to the others a moment later."""
+        """Count a judged code; it is added to the common count a moment later."""
         (self._right if right else self._wrong).update((application, EVERYWHERE))
 
     async def tell(self) -> float:

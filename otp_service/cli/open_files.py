@@ -6,8 +6,8 @@ from otp_service.errors import SettingsError
 from otp_service.settings import Settings
 
 OWN_FILES = 220
-"""Beside connections of callers and to Redis: to gateways, receivers and the collector, of who hears that there is no
-room, of the interpreter."""
+"""Files that are open beside connections of callers and to Redis: to gateways, receivers and the collector, of callers
+that are told that there is no room, and those of the interpreter."""
 FEWEST = 16
 """The least that `http.max_connections` can be."""
 

@@ -28,11 +28,12 @@ from otp_service.settings import Settings
 SWITCH_SECONDS = 0.0001
 """After which a thread of the hash pool that has finished gets the interpreter; by default its core idles for 5 ms."""
 YOUNG_OBJECTS = 10_000
-"""So many more than at the last look are there before garbage is looked for: by default 700, which what a few requests
-under way hold reaches again and again."""
+"""The collector looks for garbage when so many more objects exist than at its last look. The default of 700 is reached
+again and again by what a few requests hold."""
 ACCEPTED_AT_ONCE = 16
-"""Connections in a turn of the event loop. libuv takes one from a listening socket, so that under load they would wait
-in the kernel's queue for seconds, where nobody counts them; it is given the socket so many times."""
+"""Connections that are accepted in one turn of the event loop. libuv accepts one per turn from a listening socket, so
+that under load others would wait in the kernel's queue for seconds, uncounted; it is given the same socket this many
+times."""
 DRAIN_SECONDS = 12.5
 """For requests under way, once nothing new is taken; the rest of 15 s is for the delay before and the closing after."""
 OBSERVED_EACH = 10

@@ -19,7 +19,7 @@ from otp_service.telemetry import metrics, tracing
 log = structlog.get_logger()
 
 AT_ONCE_SECONDS = 1.0
-"""A connection refused at once is worth a second knock; a host that was silent for longer is not."""
+"""A connection that is refused within this time is tried once more; one that fails later is not."""
 KNOCK_AGAIN_SECONDS = 0.2
 WITHDRAW_SECONDS = 2.0
 

@@ -36,10 +36,9 @@ class Callbacks:
         return frozenset(gateway.account for gateway in self._gateways)
 
     def gateway(self, name: str, token: str, address: str) -> TakesCallbacks | None:
-        """Whose callback it is that this token opens from this address. All tokens are compared, in constant time.
-
-        name: of the gateway, or `registry.OF_ANY` for whichever has the token: so providers were told earlier.
-        """
+        """The gateway that this token belongs to, if the request may come from this address; else None. All tokens are
+        compared, in constant time. name: of the gateway, or `registry.OF_ANY` for whichever has the token, as in the
+        addresses that earlier versions gave to providers."""
         opened = [
             gateway
             for gateway in self._gateways

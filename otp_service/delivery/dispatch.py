@@ -155,7 +155,7 @@ class Dispatcher:
             await asyncio.wait(tasks, timeout=KNOWN_SECONDS)
 
     async def close(self) -> None:
-        """Write what is not written yet, as far as that is possible now."""
+        """At the end of the process: write what is not written yet, as far as Redis takes it now."""
         if self._writing:
             await asyncio.wait(list(self._writing.values()), timeout=LAST_SECONDS)
         for task in list(self._writing.values()):
@@ -360,7 +360,8 @@ class Dispatcher:
         return _stopped(stored)
 
     async def _remember(self, gateway: Gateway, settled: MessageResult, stored: Stored) -> None:
-        """Whose message it is, for what the provider pushes. If we die before this, it is asked all the same."""
+        """Keep the provider's id of a message, by which its pushes find the verification. If we die before this,
+        polling still finds out."""
         if settled.provider_id and gateway.account in self._pushing:
             with contextlib.suppress(StorageUnavailable):
                 await self._reports.remember(
@@ -377,10 +378,9 @@ class Dispatcher:
         left: _Unwritten,
         allowance: Allowance,
     ) -> Walk:
-        """Nobody took it for certain. What is held somewhere is taken back, or it would come days later.
+        """No gateway took it for certain. What one holds is taken back, or it would arrive days later.
 
-        Where something may have left, the send and its pause stay, be its code of any use or not.
-        """
+        Where something may have left, the send and its pause stay, whether its code can be used or not."""
         sent = any(message.may_arrive for message in stored.verification.messages if message.number in own)
         for attempted in tried:
             if attempted.held and not sent and await attempt.withdraw(attempted.gateway, attempted.settled.provider_id):
@@ -469,7 +469,7 @@ class Dispatcher:
 
 
 def _stopped(stored: Answered[Progress]) -> Walk:
-    """The walk is over, is not ours any more, or there is nothing left to walk for."""
+    """The walk is over, belongs to another process, or has nothing left to do."""
     return Walk(stored, sent=True, lost=stored.word == "lost")
 
 

@@ -26,14 +26,14 @@ class FixedCodes:
             self._numbers[recipients.read_any(number.phone, "ZZ").text] = (number.code, number.until)
 
     def __contains__(self, to: str) -> bool:
-        """Whatever its last day is: `is_live` looks at that."""
+        """Also after its last day; see `is_live`."""
         return to in self._numbers
 
     def is_live(self, to: str, now_ms: int) -> bool:
-        """Through its last day, UTC."""
+        """Whether today (UTC) is not after its last day."""
         _, until = self._numbers[to]
         return datetime.fromtimestamp(now_ms / 1000, UTC).date() <= until
 
     def code(self, to: str) -> str:
-        """'' where the number has left the settings meanwhile; then no code is good."""
+        """'' for a number that is no longer in the settings; then no code is right."""
         return self._numbers.get(to, ("", None))[0]

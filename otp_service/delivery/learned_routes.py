@@ -1,4 +1,5 @@
-"""Routes that learn: the order for one verification, and what those that ended tell (domain/routes.py)."""
+"""Routes that learn: chooses the order of gateways for one verification, and counts how verifications ended. The rules
+are in domain/routes.py."""
 
 from __future__ import annotations
 
@@ -23,14 +24,14 @@ from otp_service.telemetry import metrics
 
 REFRESH_SECONDS = 2.0
 MOST_WAITING = 1_000
-"""Groups that wait to be written: strangers choose the country."""
+"""Bound of the counts that wait to be written: strangers choose the country of a phone, and so the group."""
 
 log = structlog.get_logger()
 
 
 class LearnedRoutes:
-    """Reads what all processes know every `REFRESH_SECONDS`, and writes what this one saw at the same time: one that is
-    killed forgets so much."""
+    """Every `REFRESH_SECONDS` it writes what this process counted and reads the sums of all processes. A process that
+    is killed loses the counts of that time."""
 
     def __init__(
         self, settings: Settings, store: RouteStore, statistics: StatisticsStore, rng: Random | None = None
@@ -46,8 +47,8 @@ class LearnedRoutes:
         self._made: Counter[tuple[str, int, Group, bool]] = Counter()
 
     def choose(self, candidates: Sequence[Gateway], to: str, number: Number, country: str) -> Choice | None:
-        """In which order gateways are asked, or would be; None where there is nothing to choose. Of several channels
-        it is about the one that is asked first of those whose route learns."""
+        """The order in which the gateways of a route are asked, or in `shadow` would be; None where no route learns, or
+        has only one gateway to ask. Of several channels it concerns the first whose route learns."""
         for channel in dict.fromkeys(gateway.channel for gateway in candidates):
             route = self._routes.get(channel)
             names = [
@@ -67,14 +68,14 @@ class LearnedRoutes:
         return choice
 
     def note_choice(self, found: Verification, choice: Choice, country: str) -> None:
-        """For the statistics of its application."""
+        """Count a choice for the statistics of its application."""
         if found.test or found.withheld or len(self._made) >= MOST_WAITING:
             return
         group = Group(choice.first, found.channel, country, number_plan.operator_of(found.phone, found.number))
         self._made[found.application, found.created_at // 3_600_000, group, choice.differs] += 1
 
     def note_end(self, found: Verification) -> None:
-        """What an approval, or the end of its time, tells of the gateways."""
+        """Count what a verification that was approved or expired says about its gateways."""
         group = number_plan.group_of(found.phone, found.number) if self._routes and found.phone else OF_ALL
         for gateway, good in routes.told(found) if self._routes else ():
             for name in {group, OF_ALL}:
@@ -99,7 +100,7 @@ class LearnedRoutes:
 
 
 def in_order(candidates: Sequence[Gateway], choice: Choice | None) -> list[Gateway]:
-    """As a choice has them: those of its channel, at the places that they have."""
+    """The candidates in the chosen order. Those of other channels keep their positions."""
     chosen = next((gateway for gateway in candidates if choice and gateway.name == choice.first), None)
     if choice is None or chosen is None or choice.order is not RouteOrder.LEARNED:
         return list(candidates)

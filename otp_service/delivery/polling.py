@@ -23,13 +23,13 @@ from otp_service.storage.reports import Report
 from otp_service.telemetry import metrics
 
 TURNS = 2
-"""Questions about messages that one provider account is asked at the same time, by all processes together."""
+"""How many questions about messages a provider account is asked at the same time, by all processes together."""
 TURN_SECONDS = 30.0
 ASKING_SECONDS = 2.0
-"""Within so long the questions of one turn begin: of a gateway that answers slowly the rest are left for the next, or
-those who wait for this turn would wait for all of them."""
+"""The questions of one turn begin within this time. What a slow gateway is not asked by then waits for the next turn,
+so that the other gateways need not wait for it."""
 SILENT_SECONDS = 5.0
-"""A gateway that did not answer is asked nothing for so long: questions that wait in vain would take all turns."""
+"""How long a gateway that did not answer is asked nothing: its questions would occupy all turns."""
 
 log = structlog.get_logger()
 
@@ -46,8 +46,8 @@ class Poller:
         self._silent_until: dict[str, float] = {}
 
     async def ask(self, due: Sequence[Stored]) -> tuple[Answers, Unasked]:
-        """Ask gateways about the messages whose look it is, first where the next gateway's turn depends on it; also
-        what was not answered."""
+        """Ask gateways about the messages that are due, first about those on which the next gateway's turn depends.
+        Returns the answers, and what was not answered."""
         wanted: defaultdict[str, list[str]] = defaultdict(list)
         for stored in sorted(due, key=lambda each: not each.failover_due):
             for message in polling.open_messages(stored.verification):
@@ -68,7 +68,7 @@ class Poller:
     async def _ask_one(
         self, gateway: Gateway, provider_ids: Sequence[str]
     ) -> tuple[list[Delivery], Mapping[str, Asked]]:
-        """What was told, and of which messages nothing could be."""
+        """The answers, and the messages without one."""
         found: list[Delivery] = []
         clock = asyncio.get_running_loop().time
         if clock() < self._silent_until.get(gateway.name, 0):
@@ -91,8 +91,8 @@ class Poller:
 
 
 def report_of(message: Message, told: Delivery, now: int, zone: ZoneInfo | None) -> Report:
-    """What is written down of an answer. The gateway's own time counts where it can be true, and a price of nothing
-    where the message has its end: before, many write 0 for "not known yet"."""
+    """What is recorded of an answer. The gateway's own time counts where it is possible. A price of 0 counts only once
+    the message has its end: before, many gateways write 0 for "not known yet"."""
     since = _milliseconds(told.changed_at, zone)
     plausible = message.sent_at - 1000 <= since <= now + 1000
     return Report(
@@ -105,7 +105,8 @@ def report_of(message: Message, told: Delivery, now: int, zone: ZoneInfo | None)
 
 
 def given_up(message: Message) -> Report:
-    """Nobody told the end. What was pushed to us and not confirmed is the best that is known."""
+    """For a message whose end nobody told: what was pushed to us and not confirmed, if anything, is the best that is
+    known."""
     if message.pushed and MessageStatus(message.pushed).final:
         return Report(message.number, MessageStatus(message.pushed))
     return Report(message.number, MessageStatus.UNKNOWN, reason=message.reason or Reason.NO_REPORT)

@@ -23,7 +23,7 @@ from otp_service.settings import Settings
 from otp_service.settings.workflows import route_of
 
 LOOK_UP_SECONDS = 1.0
-"""What a caller may be kept waiting for operator and region."""
+"""How long a start may wait for operator and region."""
 STOP_LIST_SECONDS = 30.0
 RETRY_SECONDS = 60.0
 REMEMBERED = 10_000
@@ -70,7 +70,7 @@ class Recipients:
         return self._numbers[e164]
 
     def loops(self) -> list[Loop]:
-        """What keeps the stop lists up to date, and tells the gateways where to push."""
+        """The loops that refresh the stop lists and register our address for callbacks with the gateways."""
         watched = [gateway for gateway in self._knowing.values() if gateway.stop_list_seconds]
         reading = [partial(self._read_stop_list, gateway) for gateway in watched]
         late = STOP_LIST_SECONDS + LATE_SECONDS

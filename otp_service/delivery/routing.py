@@ -19,7 +19,7 @@ LEAST_ATTEMPT_SECONDS = 0.5
 
 
 def able(route: Sequence[Gateway], *, repeats_code: bool) -> list[Gateway]:
-    """Who can send a text: a gateway that makes the code itself is asked to place it once, never twice."""
+    """The gateways that can send a text. One that makes the code itself needs exactly one place for it."""
     return [gateway for gateway in route if not (gateway.makes_code and repeats_code)]
 
 
@@ -44,7 +44,7 @@ def other_send(route: Sequence[Gateway], last_used: str) -> list[Gateway]:
 
 
 def rest_of_send(route: Sequence[Gateway], last_used: str, *, first: bool) -> list[Gateway]:
-    """What a walk that died had still before it."""
+    """The gateways that a walk had not asked yet when its process died."""
     if not first:
         return [gateway for gateway in later_send(route, last_used) if gateway.name != last_used]
     names = [gateway.name for gateway in route]

@@ -1,4 +1,4 @@
-"""Money: what a send will cost is set aside before it, and put right when it is known who took it."""
+"""Money: before a send, what it may cost is reserved; once it is known which gateway took it, the sum is corrected."""
 
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ class Spending:
         return Bill(application, country, amount + (bill.reserved if bill else 0), day)
 
     async def settle(self, bill: Bill, messages: Iterable[Message]) -> None:
-        """What left, or may have left, by the prices of who took it. No messages: all of it is given back."""
+        """Charge what was sent, or may have been, by the prices of the gateways that took it. Without messages
+        everything is given back."""
         cost = 0
         for message in messages:
             price = self._cost(message, bill.country)
@@ -105,7 +106,7 @@ class Spending:
         return costs.of_message(message.price, listed, message.parts, owed=owed)
 
     def _compare(self, message: Message, country: str) -> None:
-        """Tell whoever keeps the settings what they say, and what the gateway does."""
+        """Log where the price of a gateway differs from the one in the settings."""
         listed = self._prices.of_part(message.gateway, country)
         price = costs.believed(message.price, listed)
         if price is None:

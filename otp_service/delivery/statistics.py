@@ -17,7 +17,7 @@ from otp_service.storage.words import ReadMany
 from otp_service.telemetry import metrics
 
 IN_TIME_MARGIN_MS = 5000
-"""A report that came so shortly after the next gateway's turn was due was in time: nobody is asked all the time."""
+"""Grace: we poll at intervals, so a report this late still counts as in time."""
 
 
 class GatewayStatistics:
@@ -26,9 +26,9 @@ class GatewayStatistics:
         self._store = store
 
     async def observe(self, before: Sequence[Stored], after: Sequence[Answered[ReadMany]], unasked: Unasked) -> None:
-        """Count what a look has brought to light. Each message counts once: when its end became known in time, or when
-        the next gateway's turn came and nothing was known. unasked: messages of which nothing could be heard, so that
-        silence says nothing."""
+        """Count what one look found out. Each message counts once: when its end became known in time, or when the next
+        gateway's turn came and nothing was known. unasked: messages that could not be asked about, so that silence says
+        nothing."""
         heard: defaultdict[str, list[bool]] = defaultdict(list)
         ends: defaultdict[str, list[int | None]] = defaultdict(list)
         for old, new in zip(before, after, strict=True):
@@ -50,7 +50,7 @@ class GatewayStatistics:
 
 
 def note_approval(outcome: Outcome, found: Verification) -> None:
-    """Count an approval with the time it took; a repeat that hears the same verdict later is none."""
+    """Count an approval and the time it took. A repeat that is answered with the same verdict is not counted."""
     if outcome is Outcome.APPROVED and found.ended_at == found.now:
         out = [message.gateway for message in found.messages if message.sent_at]
         seconds = (found.ended_at - found.created_at) / 1000

@@ -1,9 +1,9 @@
-"""What became of messages, and what follows from it: looks at gateways, fail-over, walks that died, lives that ran out.
+"""Tracking: asks what became of messages, replaces those that did not arrive, ends walks whose process died and
+verifications whose time is over.
 
 A verification is looked at when its record says so (`plan` in verification/_rules.lua). Many are looked at together, so
 that a gateway is asked once about many messages. Every step may be repeated: a worker that dies in the middle of a look
-leaves it to another.
-"""
+leaves it to another."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from otp_service.telemetry import metrics
 
 NO_TURN_MS = 1000
 REPEAT_LIFE_MS = 60_000
-"""An unclear message is not repeated with less life than this: it must not arrive dead."""
+"""An unclear message is not repeated when its code would live shorter than this."""
 
 Admit = Callable[[Answered[FailOver | TakeOver]], AbstractAsyncContextManager[Allowance]]
 """Around one more send that is claimed. Raises Refused, and gives the claim back."""
@@ -133,7 +133,8 @@ class Tracking:
         log.info("interrupted_walk_ended", verification=taken.verification.id, sent=out)
 
     async def _take_back(self, stored: Stored) -> None:
-        """What is still on its way though the person is through, or the caller has called it off."""
+        """Take back messages on their way that nobody needs any more, where their gateway can: the person is approved,
+        or the caller has canceled."""
         if stored.verification.status not in (Status.APPROVED, Status.CANCELED):
             return
         for message in open_messages(stored.verification):
@@ -249,14 +250,14 @@ class Tracking:
             await self._ask_person(claimed)
 
     async def _ask_person(self, stored: Stored) -> None:
-        """The turn of the step `inbound`, where the way ends so. It costs nothing, beside a message that did."""
+        """Take the step `inbound`, where the workflow ends so: from now on the person may send the code."""
         found, wanted = stored.verification, self._plans.last_resort(stored)
         if wanted and not found.expected and not _arrived(found):
             await self._sends.expect(found.id, "", wanted)
             log.info("person_asked", verification=found.id)
 
     def _late_ms(self, stored: Stored, last: Message) -> int:
-        """For how long the next gateway's turn has been due, however often it was put off."""
+        """How long the next gateway's turn has been due, counted from the first time, in milliseconds."""
         wait_ms = self._dispatcher.failover_ms(self._plans.for_repeat(stored), self._gateways.get(last.gateway)) or 0
         return stored.verification.now - (last.sent_at or last.queued_at) - wait_ms
 

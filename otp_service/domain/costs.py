@@ -11,7 +11,7 @@ FACTOR = 10
 """A price that is so many times the listed one, or a part of it so small, is of something else: of the whole account,
 or in another currency."""
 DEAREST = 100 * money.MICROS
-"""Believed of one part where no price is listed."""
+"""The highest price of one part that is believed where none is listed."""
 ALPHABETS = 3
 """A part as we count takes so many at most of a gateway that turns GSM-7 (160 characters) into UCS-2 (70)."""
 MOST_PARTS = 2 * ALPHABETS

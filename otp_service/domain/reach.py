@@ -1,9 +1,8 @@
-"""Whom a channel does not reach: what tells of it, how long that is remembered, and what follows. Pure rules.
+"""Channels that do not reach a person: how that is recognised, how long it is remembered, and what follows. Pure rules.
 
-A stranger can ask for a code for anybody's phone, so what is remembered never stands between a person and the only way
-to them: it moves a workflow on to its next step, or keeps a second message from going out by itself
-(docs/delivery.md, "Who cannot be reached").
-"""
+A stranger can ask for a code for anybody's phone, so what is remembered never closes the only way to a person: it moves
+a workflow on to its next step, or keeps a second message from being sent automatically (docs/delivery.md, "Who cannot
+be reached")."""
 
 from __future__ import annotations
 
@@ -20,19 +19,19 @@ HOLDS_MS = (24 * HOUR_MS, 72 * HOUR_MS, 168 * HOUR_MS)
 PROVED_HOLDS_MS = (HOUR_MS, 24 * HOUR_MS, 72 * HOUR_MS)
 """The same for a phone that the right code came from before: it was rather this one message that was lost."""
 ASKED_FOR_MS = HOUR_MS // 4
-"""So long a channel is refused that the caller names itself, where the application offers another."""
+"""How long such a channel is refused when the caller names it, where the application offers another."""
 FORGOTTEN_MS = 720 * HOUR_MS
 """After the last time; a hold is over long before."""
 ENOUGH_GATEWAYS = 3
-"""Where there is no other channel: as many of them in vain are no chance any more."""
+"""Without another channel: after so many gateways failed, a further one is not tried."""
 KNOWN_ENDS, NEWEST_ENDS = 3, 20
 SMS = "sms"
 _LOST = frozenset({MessageStatus.UNDELIVERED, MessageStatus.EXPIRED})
 
 
 class Unreached(Value):
-    """By one channel. times: verifications in a row. since, until: milliseconds of Redis time: when it was seen last,
-    and how long the channel is passed over."""
+    """One channel. times: verifications in a row that it did not reach. since, until: milliseconds of Redis time: the
+    last of these, and until when the channel is skipped."""
 
     times: int
     since: int
@@ -54,12 +53,12 @@ def tells(message: Message, how: Asked, ends: Sequence[int | None]) -> bool:
 
 
 def tried(messages: Sequence[Message], channel: str) -> int:
-    """By how many gateways of a channel something was sent."""
+    """How many gateways of a channel sent something."""
     return len({message.gateway for message in messages if message.channel == channel and message.sent_at})
 
 
 def passed_over(known: Mapping[str, Unreached], now: int, *, asked_for: str = "") -> Collection[str]:
-    """The channels that are left out. asked_for: the one that the caller names itself."""
+    """The channels that are skipped now. asked_for: the channel that the caller names, if it names one."""
     return [
         channel
         for channel, found in known.items()

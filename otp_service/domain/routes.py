@@ -21,25 +21,25 @@ from otp_service.domain.value import Value
 from otp_service.domain.verifications import Status, Verification
 
 IN_TIME_MS = 30_000
-"""A message that took longer brought its code too late for most people."""
+"""A message that took longer was too late for most people."""
 ENTERED_MS = 60_000
-"""The same where nobody tells of deliveries: until the code was entered."""
+"""The same where the gateway does not report deliveries: until the code was entered."""
 KEPT = 0.98
-"""Of what was counted, at each further message to the same group, whichever gateway had it: some 50 of them count, and
-one that is not asked any more is soon as unknown as a new one."""
+"""Factor by which counts shrink with each further message to the same group, whichever gateway had it: about the last
+50 messages matter, and a gateway that is not asked any more is soon as unknown as a new one."""
 HALF_LIFE_MS = 6 * 3_600_000
 FLOOR = 0.06
-"""Of all choices, shared by the gateways of a route: so often each is asked whatever is known of it."""
+"""Share of choices that are drawn evenly among the gateways, whatever is known of them."""
 OF_ALL = ""
 """The group that stands for all people."""
 OF_GATEWAY = 6.0
-"""Messages for which the gateway's share among all people stands, where a group is new."""
+"""Weight, in messages, that a gateway's share among all people has for a group about which little is known."""
 PRIOR = (3.0, 1.0)
-"""Good and bad messages that are believed of a gateway of which nothing is known."""
+"""Good and bad messages assumed of a gateway about which nothing is known."""
 LONGEST = 10_000
-"""Messages after which nothing is left."""
+"""After so many messages nothing is left of a count."""
 MOST = 1e6
-"""No count of ours comes near."""
+"""Upper bound of a count that is read; real ones stay far below."""
 
 
 class Cell(Value):
@@ -67,8 +67,8 @@ class Offer(Value):
 
 
 def faded(cell: Cell, now: int, messages: int) -> Cell:
-    """What is left of it at another time, after so many messages to its group. A clock that went back, and a count that
-    was lost, fade nothing."""
+    """The counts of a cell at another time, after so many messages to its group. Where the clock went back or the
+    number of messages was lost, nothing fades."""
     if not all(map(_sound, (cell.good, cell.bad))):
         return Cell()
     left = 0.5 ** (max(0, now - cell.at) / HALF_LIFE_MS) * KEPT ** min(max(0, messages - cell.messages), LONGEST)
@@ -128,11 +128,10 @@ def carrier(found: Verification) -> Message | None:
 
 
 def told(found: Verification) -> list[tuple[str, bool]]:
-    """What an ended verification tells of its gateways: each with whether its message did well.
+    """What an ended verification says about its gateways: each of them, and whether its message did well.
 
-    Approved: the message that it is owed to did, if it was in time; those before it did not. Expired: none did; that is
-    believed only of a person who was proved before, and whom the channel is not known not to reach.
-    """
+    Approved: the message with the code did well if it was in time; those before it did not. Expired: none did well;
+    this counts only for a person who was proved before and whom the channel is not known to miss."""
     if found.withheld or found.test or found.delivery or found.assurance:
         return []
     if found.status is Status.APPROVED:

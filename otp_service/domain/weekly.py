@@ -16,12 +16,12 @@ from otp_service.domain.value import Value
 
 WEEK = timedelta(days=7)
 TOLD_AFTER = timedelta(hours=1)
-"""Monday's first hour: what is known late is counted by then."""
+"""How long after the end of a week its report is made, so that late delivery reports are counted."""
 MOST_ROUTES = 15
 ENOUGH_SENDS = 50
-"""From which on a route's share says something."""
+"""Least number of messages from which a share means something."""
 WEAK = 0.10
-"""So much below the best gateway of the same operator."""
+"""How far a share has to be below that of the best gateway for the same operator."""
 MANY_FAILOVERS, MANY_OTHERWISE, MANY_REFUSED = 0.25, 0.2, 0.1
 
 
@@ -31,7 +31,7 @@ class Help(StrEnum):
     LEARN_ROUTES = "learn_routes"
     """A route in shadow would ask this gateway first, where the settings ask another."""
     WEAK_ROUTE = "weak_route"
-    """Another gateway brings the people of this operator plainly more codes."""
+    """For the same operator, the messages of another gateway lead to clearly more approvals."""
     MANY_FAILOVERS = "many_failovers"
     """A quarter of the messages went out because others did not arrive: another channel would be cheaper."""
     MANY_REFUSED = "many_refused"

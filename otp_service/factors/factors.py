@@ -89,7 +89,7 @@ class Factors:
         return totp
 
     async def take_over(self, application: str, row: Row) -> bool:
-        """Import an authenticator that another system enrolled: it is confirmed at once. False: it is here already."""
+        """Import an authenticator of another system; it is confirmed at once. False: it exists here already."""
         self._require_persistence()
         place = self._names.subject(application, row.subject)
         imported = self._names.secret_fingerprint(place, row.generator.secret)
@@ -99,7 +99,7 @@ class Factors:
         return found.word == "enrolled"
 
     async def record_import(self, application: str, actor: str, imported: int) -> None:
-        """One line for as many as came together."""
+        """Record an import in the audit log: one entry for all its authenticators."""
         await self._audit.record(actor, Action.FACTORS_IMPORTED, application=application, imported=imported)
 
     async def confirm(
@@ -119,7 +119,8 @@ class Factors:
         return judged
 
     async def tell_challenge(self, application: str, subject: str, factor_id: str, sid: str, *, approved: bool) -> None:
-        """Of a challenge of the Twilio facade, for webhooks; what fails here is no reason to withhold a verdict."""
+        """Make an event for the verdict on a challenge of the Twilio facade. A fault here does not hold back the
+        verdict."""
         with contextlib.suppress(StorageUnavailable):
             place = self._names.subject(application, subject)
             await self._store.tell_challenge(application, place, factor_id, sid, approved=approved)
@@ -138,7 +139,7 @@ class Factors:
     async def issue_backup_codes(
         self, application: str, subject: str, actor: str, idempotency_key: str = ""
     ) -> tuple[Sequence[str], BackupCodes]:
-        """Ten new codes in plain form; those before are good no more. A repeat is shown the same for 10 minutes."""
+        """Ten new codes in plain form; earlier codes stop working. A repeat is shown the same codes for 10 minutes."""
         self._require_persistence()
         place = self._names.subject(application, subject)
         repeat = self._repeat(place, idempotency_key, "issue")
@@ -228,7 +229,7 @@ class Factors:
     async def _judge_one(
         self, mode: TotpMode, application: str, factor_id: str, code: str, subject: str, idempotency_key: str
     ) -> tuple[TotpJudgement, bool]:
-        """The verdict, and whether a call before had it already."""
+        """The verdict, and whether it is the repeat of an earlier one."""
         place = self._place(factor_id)
         if subject and self._names.subject(application, subject) != place:
             raise refusals.no_factor()

@@ -32,7 +32,8 @@ _THEN = 1_700_000_000_000
 
 
 class Decoys:
-    """Stand in for what is not there, of the same form and size: read, opened and computed like it, never matching."""
+    """Made-up factors of people who have none, of the same form and size as real ones: read, decrypted and computed in
+    the same way, and never matching."""
 
     def __init__(self, vault: Vault, cost: Cost) -> None:
         secret = Generator.new(6, Algorithm.SHA1).secret
@@ -50,7 +51,7 @@ class Decoys:
         return self._states(digits), self._totp, self._who
 
     def compute(self, vault: Vault, code: str, now_ms: int, window: int) -> None:
-        """What one more authenticator costs whose code this is not."""
+        """Compute as much as one authenticator takes whose code does not match."""
         record = {b"who": self._who, b"s": self._states(len(code)), b"t:" + _DECOY.encode(): self._totp}
         totp = vault.totp(Subject(_DECOY.encode(), now_ms, _NOWHERE, "", record), _DECOY)
         if totp:

@@ -41,7 +41,7 @@ class Accounts:
         return await self._store.list()
 
     async def reset(self, name: str, actor: str) -> str:
-        """Password, second factors and sessions are good no more; returns the token of a new link. Raises Refused."""
+        """End password, second factors and sessions; returns the token of a new link. Raises Refused."""
         operator = await self._known(name)
         await self._audit.record(actor, Action.OPERATOR_RESET, name)
         token = await self._store.reset(operator.id)
@@ -51,7 +51,7 @@ class Accounts:
         return token
 
     async def change_role(self, name: str, role: Role, actor: str) -> None:
-        """The operator signs in anew, and is what they are now. Raises Refused."""
+        """Change what an operator may do; their sessions end. Raises Refused."""
         operator = await self._known(name)
         if operator.role is role:
             return

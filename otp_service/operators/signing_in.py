@@ -26,7 +26,7 @@ from otp_service.storage.audit import Action, AuditLog
 from otp_service.storage.operators import DECOYS, Account, OperatorStore, Session
 
 PASSWORD_SECONDS = 300
-"""So long the second factor is waited for."""
+"""How long the second factor may take."""
 MOST_WAITING = 32
 """Passwords that may wait to be judged, some 25 ms each."""
 SALT_BYTES = 16
@@ -57,7 +57,8 @@ class SigningIn:
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
-        """One password at a time: it costs as much as many codes, and codes shall not wait for who has no key."""
+        """Judges one password at a time: each costs as much as many codes, and codes of callers must not wait for
+        strangers."""
         if self._waiting >= MOST_WAITING:
             raise Refused("busy", "Too many operators are signing in at once; try again.", retry_after=1)
         self._waiting += 1

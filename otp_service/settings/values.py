@@ -22,18 +22,18 @@ class Service(Section, frozen=True):
     environment: Literal["production", "development"] = "production"
     public_url: str = "http://127.0.0.1:8000"
     stop_delay_seconds: Annotated[float, Meta(ge=0, le=60)] = 2.0
-    """After SIGTERM, while balancers learn from readiness that they should send elsewhere."""
+    """How long to go on serving after SIGTERM, until balancers have learned from readiness to send elsewhere."""
 
 
 class Http(Section, frozen=True):
     trusted_proxies: tuple[Network, ...] = ()
-    """Who may say in X-Forwarded-For for whom it asks."""
+    """Proxies whose X-Forwarded-For is believed."""
     max_connections: Annotated[int, Meta(ge=16, le=65_536)] = 1024
-    """Of one process; one more hears 503 and is closed."""
+    """Per process. Further connections are answered with 503 and closed."""
     max_connections_per_address: Annotated[int, Meta(ge=0, le=65_536)] = 512
-    """Of one process, for each peer that is no trusted proxy; 0: no bound."""
+    """Per process and peer, trusted proxies excepted; 0: no limit."""
     keep_alive_seconds: Annotated[float, Meta(ge=1, le=3600)] = 75.0
-    """For the next request on a connection; longer than proxies keep theirs, which is 60 s for most."""
+    """How long an idle connection stays open; longer than proxies keep theirs, which is 60 s for most."""
 
 
 class Redis(Section, frozen=True):
@@ -59,7 +59,7 @@ class Hashing(Section, frozen=True):
     threads: Annotated[int, Meta(ge=0, le=64)] = 0
     """0: one per core."""
     queue: Annotated[int, Meta(ge=1, le=10_000)] = 256
-    """Checks that may wait for a thread; one more hears 503."""
+    """Checks that may wait for a thread; further ones are answered with 503."""
 
     @property
     def cost(self) -> Cost:
@@ -75,14 +75,14 @@ class Route(Section, frozen=True):
     gateways: Annotated[tuple[str, ...], Meta(min_length=1)]
     deadline_seconds: Annotated[float, Meta(ge=2, le=60)] = 12.0
     reserve_seconds: Annotated[float, Meta(ge=0.1, le=30)] = 3.0
-    """Kept for each gateway still to come."""
+    """Time that is kept back for each gateway that has not been asked yet."""
     failover_after_seconds: Annotated[int, Meta(ge=0, le=600)] = 30
     failover_delay: Literal["learned", "fixed"] = "learned"
     """learned: earlier, as soon as a message is later than its gateway usually is."""
     order: Literal["fixed", "shadow", "learned"] = "shadow"
-    """learned: who brings codes is asked first. shadow: only noted, what that would change."""
+    """learned: gateways whose messages lead to approvals are asked first. shadow: that order is only recorded."""
     max_extra_roubles: Annotated[float, Meta(ge=0, le=1000)] = 0.0
-    """What a part may cost more for it than by the first of the gateways."""
+    """How much more than with the first gateway of the route a part may cost, when another one is asked first."""
 
 
 PRIVATE = (

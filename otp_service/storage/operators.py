@@ -26,7 +26,7 @@ DECOYS = 65_536
 """Names that nobody has share so many counts: few enough that trying them fills no memory (10 MB), and so many that
 hours of guesses, of which one is judged at a time, are needed until a name meets a count that waits for others."""
 STRANGERS_MS = 60_000
-"""So often at most a failed sign-in under a name that nobody has is written down; those between are counted."""
+"""How often at most a failed sign-in under an unknown name is recorded; those in between are counted."""
 NOBODY = "nobody"
 """An id that no operator has: who looks for a name that nobody has reads as much as for any other."""
 PASSKEY = "passkey:"
@@ -92,7 +92,7 @@ class OperatorStore:
         return token if added else None
 
     async def reset(self, operator_id: str) -> str | None:
-        """Nothing that the operator knows or has is good any more; returns the token of the one link that is."""
+        """End all that the operator signs in with; returns the token of the one link that is valid now."""
         token, digest = _link()
         names = [keys.operator(operator_id), keys.operator_link(digest), keys.wrong_passwords(operator_id)]
         return token if await self._database.run(_RESET, names, [operator_id, LINK_MS, digest], confirm=True) else None

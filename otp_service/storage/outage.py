@@ -11,7 +11,7 @@ import structlog
 
 TELL_EACH_SECONDS = 60.0
 BACK_AFTER_SECONDS = 2.0
-"""So long no call must have failed before an answer means that it is back: of several servers one may be away."""
+"""How long no call may have failed before Redis counts as back: of several servers one may still be away."""
 
 log = structlog.get_logger()
 

@@ -136,7 +136,8 @@ async def _stranger(database: Database) -> str:
 
 
 async def _refused(database: Database) -> list[str]:
-    """Commands that its user may not give, or that the server does not have. Nothing that is not there refuses."""
+    """Commands that the Redis user may not run, or that the server does not have. A server that does not answer refuses
+    nothing."""
     asked = [("PING",), ("INFO", "server"), ("TIME",), ("SCAN", 0, "MATCH", "otp:*", "COUNT", 1)]
     answered = list((await database.topology.send_everywhere(asked)).values())
     probe = ("EVAL", _PROBE.text, 1, keys.PREFLIGHT)

@@ -91,7 +91,7 @@ class TallyStore:
         return [Row(*thing, count) for thing, count in counts.most_common()]
 
     async def raise_alarm(self, application: str, seconds: int, wrong: int, budget: int) -> bool:
-        """Raise it for a while, '' for all applications together; False if it is raised already."""
+        """Raise the alarm for a while, '' for all applications together; False if it is raised already."""
         lane, kind = _alarm_of(application)
         names = [keys.alarm(lane), keys.due(lane), keys.outbox(lane)]
         return bool(await self._database.run(_ALARM, names, [seconds, kind, application, wrong, budget]))

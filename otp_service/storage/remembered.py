@@ -1,4 +1,5 @@
-"""What a verification remembers of its start, so that limits count it as they did then."""
+"""The values that limits counted a start by, kept with the verification, so that later sends are counted by the
+same."""
 
 from __future__ import annotations
 

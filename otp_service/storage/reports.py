@@ -50,12 +50,12 @@ class ReportStore:
         return await self._records.run_many(_REPORT, [self._call(look) for look in looks])
 
     async def remember(self, account: str, provider_id: str, verification_id: str, seconds: float) -> None:
-        """Whose message it is, for what the provider pushes to us."""
+        """Remember which verification a provider's message id belongs to, for pushes."""
         name = keys.provider_id(_name(account, provider_id))
         await self._database.command("SET", name, verification_id, "EX", int(seconds))
 
     async def push(self, account: str, provider_id: str, status: MessageStatus) -> bool:
-        """Keep what was pushed about a message, so that the gateway is asked at once. False: no news, or nobody's."""
+        """Keep a pushed status, so that the gateway is asked at once. False: it is no news, or no message of ours."""
         found = await self._database.command("GET", keys.provider_id(_name(account, provider_id)))
         if found is None:
             return False

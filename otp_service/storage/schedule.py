@@ -87,13 +87,13 @@ class Schedule:
         return jobs, waits
 
     async def put(self, lane: str, kind: str, subject: str, seconds: float = 0) -> None:
-        """Have it done after so long; where it is planned for earlier, that stands."""
+        """Plan a job; where it is planned for an earlier time, that stands."""
         await self._database.run(_PUT, [keys.due(lane)], [Job(lane, kind, subject).name, int(seconds * 1000)])
 
     async def done(self, *jobs: Job) -> None:
-        """They need not be done again, unless they were put anew since they were claimed."""
+        """The jobs are finished, unless they were put again since they were claimed."""
         await self._database.run_many(_END, [([keys.due(job.lane)], [job.name, job.claim, ""]) for job in jobs])
 
     async def later(self, job: Job, seconds: float) -> None:
-        """It is to be done again after so long, unless it was put anew since it was claimed."""
+        """Repeat a claimed job after so many seconds, unless it was put again since it was claimed."""
         await self._database.run(_END, [keys.due(job.lane)], [job.name, job.claim, int(seconds * 1000)])

@@ -47,7 +47,7 @@ class SendStore:
     async def settle_message(
         self, verification_id: str, settled: MessageResult, failover_ms: int | None = None
     ) -> Answered[words.Progress]:
-        """Write what became of a message, whoever's walk it is of. Raises Erased."""
+        """Write what became of a message, whichever walk sent it. Raises Erased."""
         return await self._progress(verification_id, None, settled, None, "go on", failover_ms)
 
     async def _progress(

@@ -27,7 +27,7 @@ MOST_GROUPS = 250
 """Rows of one hour, and of one day; see write_rows in _rows.lua."""
 ADDED_AT_ONCE = 200
 AT_ONCE = 16
-"""Hashes that are read together; between them others have their turn."""
+"""How many hashes are read in one go; others are served in between."""
 _BYTES, _LONGEST_ROW = 8, 128
 _ROW = Struct(f"<{NUMBERS}Q")
 _ADD = Script.load("statistics/add", "statistics/_rows")
@@ -77,7 +77,7 @@ class StatisticsStore:
         )
 
     async def add(self, application: str, additions: Sequence[Addition]) -> None:
-        """Count what no event tells of. Not repeated after a lost answer: rather once less than twice."""
+        """Count what has no event. After a lost answer it is not repeated: a count may be missing, never double."""
         for first in range(0, len(additions), ADDED_AT_ONCE):
             hashes: dict[str, int] = {}
             rows: list[Argument] = []

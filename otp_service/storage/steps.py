@@ -15,7 +15,7 @@ from otp_service.domain.value import Value
 from otp_service.storage.script import Script
 
 MOST_STEPS, MOST_ARGUMENTS = 16, 600
-"""Of one call: nobody else is served until it is done."""
+"""Bounds of one call: Redis serves nobody else until it is done."""
 
 Argument = str | bytes | int
 

@@ -152,6 +152,6 @@ JOB_LATENESS = Gauge(
 WORKER_ROUND_AT = Gauge(
     "otp_worker_last_round_seconds", "Seconds since the worker last looked for due jobs", multiprocess_mode="liveall"
 )
-"""Kept as the moment, on the clock that all processes of a machine share; the page tells how long ago that was. A
-process that stands still could not say it itself."""
+"""Stored as a moment on the clock that all processes of the machine share; the page shows how long ago it was. A
+process that hangs could not say so itself."""
 BUILD = Gauge("otp_build_info", "1, with what runs here", ["version", "python"], multiprocess_mode="livemostrecent")

@@ -29,7 +29,7 @@ def join(folder: Path, place: int) -> None:
 
 
 def leave(folder: Path, place: int) -> None:
-    """A process has ended: its gauges are no longer true, its counters stay."""
+    """A process has ended: remove its gauges, keep its counters."""
     multiprocess.mark_process_dead(place, str(folder))  # type: ignore[no-untyped-call]
 
 

@@ -14,12 +14,13 @@ from otp_service.settings import Settings
 from otp_service.storage.verifications import VerificationStore
 
 LOOK_SECONDS = 0.25
-"""One question to Redis for all who wait in this process."""
+"""How often Redis is asked for changes, once for all requests of this process that wait."""
 MOST_WAITING = 1000
 
 
 class Waiting:
-    """stopping: whether the process is about to end; then nobody is kept waiting."""
+    """Requests that wait for a verification to change. stopping: whether the process is about to end; then nobody is
+    kept waiting."""
 
     def __init__(self, store: VerificationStore, stopping: Callable[[], bool]) -> None:
         self._store = store
@@ -111,7 +112,7 @@ class Lookup:
 
 
 def advised(settings: Settings, found: Verification, patience_ms: Callable[[str], int]) -> str:
-    """As domain/advice.py judges what a caller sees of it."""
+    """The advice for a verification as its caller sees it, so that a decoy shows nothing (rules: domain/advice.py)."""
     takes_claims = settings.applications[found.application].assurance == "claimed"
     inbound = bool(settings.inbound.number) and takes_claims
     return advice.advice(disguised(found), list(settings.routes), inbound=inbound, patience_ms=patience_ms)

@@ -258,10 +258,8 @@ class Verifications:
                 assert_never(never)
 
     async def approve(self, application: str, verification_id: str, *, others_code: bool) -> Judgement | None:
-        """End as approved what the caller judged itself. None: not allowed, since the code was ours.
-
-        others_code: allow it for a code that the caller did not give. Raises Refused `not_found`.
-        """
+        """Approve a verification that the caller judged itself. None: not allowed, because we made the code.
+        others_code: allow that, too. Raises Refused `not_found`."""
         self._phone_index(verification_id)
         proved = self._admission.proved_always(application)
         stored = await self._store.approve(verification_id, application, others_code=others_code, proved_seconds=proved)

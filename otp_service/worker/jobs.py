@@ -101,7 +101,7 @@ class Jobs:
         return PLAN_SECONDS
 
     async def _look(self, jobs: Sequence[Job]) -> None:
-        """Whatever is found plans its next look itself."""
+        """A verification that exists plans its next look itself; the jobs of others end."""
         gone = set(await self._tracking.attend([job.subject for job in jobs]))
         await self._schedule.done(*(job for job in jobs if job.subject in gone))
 
@@ -125,7 +125,8 @@ class Jobs:
         await asyncio.gather(*(self._read_incoming(job) for job in jobs))
 
     async def _read_incoming(self, job: Job) -> None:
-        """What people sent us: all that an open verification may wait for, at each look, since it is approved once."""
+        """Read all SMS that an open verification may still wait for. To read one twice is harmless: it approves only
+        once."""
         gateway = _takes_incoming(self._gateways.get(job.subject))
         if gateway is None:
             await self._schedule.done(job)

@@ -21,7 +21,7 @@ from otp_service.storage.schedule import Job
 from otp_service.storage.stores import Stores
 
 AGAIN_SECONDS = 300.0
-"""After a mail that was not taken."""
+"""Pause before a mail that was not accepted is tried again."""
 SEND_SECONDS = 20.0
 BRAND = "otp-service"
 
@@ -39,7 +39,7 @@ class WeeklyReports:
         self._names = stores.names
 
     async def plan(self) -> None:
-        """Put at each start; one that is planned, or late, stands."""
+        """Put the jobs of the next reports. One that is planned already, or is late, stays."""
         seconds = weekly.next_report(await self._store.now())
         for application in self._settings.applications:
             await self._schedule.put(keys.application_lane(application), "report", application, seconds)
@@ -48,7 +48,7 @@ class WeeklyReports:
         await asyncio.gather(*(self._report(job) for job in jobs))
 
     async def _report(self, job: Job) -> None:
-        """Of the newest week that is over; those before it, if nobody worked for so long, are in the statistics."""
+        """Report the newest week that is over. Earlier weeks, in which no worker ran, are only in the statistics."""
         if job.subject not in self._settings.applications:
             await self._schedule.done(job)
             return
@@ -65,7 +65,7 @@ class WeeklyReports:
         await asyncio.gather(*(self._mail(job) for job in jobs))
 
     async def _mail(self, job: Job) -> None:
-        """To each address once, as far as can be known: one that may have left is not sent again."""
+        """Mail the report to each address once. Where a mail may have left, it is not sent again."""
         found, sent = await self._store.to_mail(job.subject)
         missing = False
         for address in self._to if found and self._gateway else ():

@@ -19,19 +19,19 @@ from otp_service.storage.schedule import Job, Schedule
 from otp_service.telemetry import metrics, tracing
 
 SLEEP_SECONDS = 0.1
-"""Between two rounds at least: what falls due meanwhile is claimed together."""
+"""The shortest pause between two rounds: what falls due meanwhile is claimed together."""
 SWEEP_SECONDS = 0.5
-"""So often all lanes are peeked at: others put jobs there too, and tell nobody."""
+"""How often all lanes are looked at: other processes put jobs there without telling us."""
 MANY_LANES, SPARING_SECONDS = 64, 1.0
 """Where a sweep finds so many lanes with something due, the next is after so long: a lane costs as much for one event
 as for several."""
 LATE_SECONDS = 5.0
 UNKNOWN_SECONDS = 30.0
-"""A job of a kind that is not known here is left to others for so long."""
+"""How long a job of an unknown kind is left to other processes."""
 MOST_BATCHES = 64
 """Batches of jobs that are at work at the same time; more are not claimed."""
 LAST_SECONDS = 10.0
-"""At the end, for what is under way."""
+"""How long jobs under way may take after the signal to stop."""
 
 Handler = Callable[[Sequence[Job]], Awaitable[None]]
 """Runs jobs of one kind, and says of each whether it is done. What it raises gives the jobs back after their lease."""
@@ -63,7 +63,8 @@ class Worker:
         return "ok" if self._storage_away or self.seconds_since_round < LATE_SECONDS else "late"
 
     async def run(self) -> None:
-        """Until it is to stop, or canceled; then what is under way may end, and what does not is given back."""
+        """Until the process is to stop, or until it is canceled. Jobs under way may end; those that do not are given
+        back."""
         try:
             await self.loop.run(self._stopping)
         finally:

@@ -23,7 +23,7 @@ from otp_service.domain.networks import Network, address
 STRANGERS_SHARE = 0.75
 """Of `max_connections`."""
 KNOWN_SECONDS = 600.0
-"""For so long after a valid key an address is a caller's."""
+"""How long after a valid key an address counts as a caller's and not a stranger's."""
 KNOWN_ADDRESSES = 4096
 MOST_REFUSED = 64
 """Connections at the same time that found no room: each gets a moment to ask and to read why. One more takes the place
@@ -59,7 +59,7 @@ class Connection(Protocol):
 
 
 def vouch(scope: Scope) -> None:
-    """Say that this request came with a valid key; whoever else carries ASGI may not care."""
+    """Mark the connection of this request as one whose caller has a valid key. Other servers ignore it."""
     if said := (scope.get("extensions") or {}).get(VOUCH):
         said()  # type: ignore[operator]  # ASGI has room for extensions, and a dict for each
 
@@ -95,7 +95,7 @@ class Door:
         """Connections at once since memory was last given back."""
 
     def enter(self, connection: Connection) -> bool:
-        """Take a connection in; False where there are too many, and this one may only ask whether we live."""
+        """Admit a connection. False: there are too many, and this one may only ask `/health/live`."""
         loop = asyncio.get_running_loop()
         if not self._open:
             loop.call_later(TICK_SECONDS, self._tick, loop)
@@ -131,7 +131,7 @@ class Door:
             del self._known[next(iter(self._known))]
 
     def begin(self, connection: Connection) -> None:
-        """Begin its request: now, or in its turn."""
+        """Let a connection's request begin: at once, or when its turn comes."""
         if connection.vouched or (not connection.proxied and self._knows(connection.place)):
             connection.begin()
             return

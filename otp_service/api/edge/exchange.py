@@ -99,7 +99,7 @@ class Exchange:
                 self._connection.abort()
 
     def feed(self, part: bytes) -> None:
-        """More of the body. What nobody wants any more is dropped."""
+        """A further piece of the body. It is dropped if the application no longer reads."""
         if part and not self._done:
             self._parts.append(part)
             self._held += len(part)

@@ -23,9 +23,9 @@ from otp_service.api.edge.exchange import Exchange, head_of
 from otp_service.errors import Refused
 
 LIVE = "/health/live"
-"""What is answered although there is no room."""
+"""Answered even where there is no room for a connection."""
 NO_ROOM_SECONDS = 1.0
-"""For who found no room to ask."""
+"""How long a connection without room may take to send its request."""
 HEAD_SECONDS = 10.0
 """From the opening of a connection, or the first byte of a later request, to the end of its headers."""
 WRITE_SECONDS = 10.0
@@ -35,7 +35,7 @@ LINGER_SECONDS = 2.0
 MAX_AHEAD = 16 * 1024
 """Bytes that may wait for their turn on a connection; beyond it nothing more is read."""
 MAX_IGNORED = 2 * 1024 * 1024
-"""Read from a refused peer, and thrown away."""
+"""How many bytes of a refused peer are read and dropped."""
 LONGEST_BEGINNING = 300
 """Of a request line, for who wants to know what was asked for by a head that cannot be read."""
 NEVER = float("inf")
@@ -189,7 +189,7 @@ class Connection(asyncio.BufferedProtocol):
             self._next()
 
     def read(self, wanted: bool) -> None:
-        """Go on reading, or leave what comes to the kernel."""
+        """Resume or pause reading; what arrives while paused stays in the kernel."""
         if wanted != self._reading and not self.lost and not self._transport.is_closing():
             self._reading = wanted
             (self._transport.resume_reading if wanted else self._transport.pause_reading)()
@@ -265,7 +265,7 @@ class Connection(asyncio.BufferedProtocol):
         return words[1].decode("latin-1") if len(words) > 1 else ""
 
     def _leave(self) -> None:
-        """Say no more, and give the peer a moment to read what was said."""
+        """Stop writing, and give the peer a moment to read the answer before the connection closes."""
         self._ignored = 0
         self._buffer.clear()
         self.deadline = self.loop.time() + (WRITE_SECONDS if self._unsent else LINGER_SECONDS)

@@ -1,4 +1,4 @@
-"""GET /v1/gateways: how the gateways do."""
+"""GET /v1/gateways: health of the gateways."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ class SubjectController(Controller):
         responses=documented("not_found", "confirmation_pending"),
     )
     async def forget(self, factors: FactorService, request: ApiRequest, subject: Subject) -> SubjectView:
-        """Cannot be undone. A repeat answers that there is nothing."""
+        """Cannot be undone. A repeat answers with empty lists."""
         return views.subject_view(
             subject, await factors.forget(request.user.application, subject, request.user.actor), clear=False
         )

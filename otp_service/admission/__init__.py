@@ -40,5 +40,5 @@ def open_admission(
         lists=lists,
         wrong_code_alarm=WrongCodeAlarm(settings, stores.names, stores.pumping),
         spending=spending,
-        refused=RefusalCounter(stores.database, stores.statistics),
+        refused=RefusalCounter(stores.database, stores.statistics, stores.refusals),
     )

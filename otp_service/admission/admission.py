@@ -9,8 +9,8 @@ given back have to be read together.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence, Set
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence, Set
+from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 from msgspec.structs import replace
@@ -108,6 +108,18 @@ class Admission:
             self._keep_quiet(application, refusals.phone_rejected(Reason.STOP_LIST), order.channel, to.region)
             return False
         return True
+
+    @contextmanager
+    def remembered(self, application: str, verification_id: str) -> Iterator[None]:
+        """Around a start or a resend: why its phone got no code, for who asks support. The id leads to the phone."""
+        try:
+            yield
+        except StorageUnavailable:
+            raise
+        except Refused as refusal:
+            if located := self._names.locate(verification_id):
+                self._refused.remember(application, located[1], refusal)
+            raise
 
     @asynccontextmanager
     async def start(

@@ -41,12 +41,13 @@ def network(text: str) -> Network:
 
 def add_administration(commands: Any) -> None:
     _add_keys(commands)
-    phones = commands.add_parser("phones", help="unlock a phone that too many wrong codes disabled")
-    phones.set_defaults(module="phones")
-    unlock = phones.add_subparsers(dest="action", required=True, metavar="ACTION").add_parser(
-        "unlock", help="reset the count of wrong codes of one phone"
+    phones = commands.add_parser(
+        "phones", help="why a phone got no code; unlock one that too many wrong codes disabled"
     )
-    _add_phone(unlock)
+    phones.set_defaults(module="phones")
+    actions = phones.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _add_phone(actions.add_parser("unlock", help="reset the count of wrong codes of one phone"))
+    _add_phone(actions.add_parser("refusals", help="why it was refused a code in the last 24 hours"))
     _add_operators(commands)
     audit = commands.add_parser("audit", help="who did what: the audit log")
     audit.set_defaults(module="audit")

@@ -5,7 +5,7 @@ A phone or a subject is sent in the body alone: addresses of pages end up in his
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from otp_service.console.visit import Answer, Visit, change, page
 from otp_service.domain import recipients
@@ -16,6 +16,7 @@ from otp_service.domain.verifications import Verification, inside
 from otp_service.errors import Refused
 from otp_service.storage.audit import Action
 from otp_service.storage.erasure import erase
+from otp_service.storage.refusals import Refusal
 
 SHOWN = 50
 """Verifications of one search."""
@@ -49,11 +50,13 @@ async def found(visit: Visit) -> Answer:
         return visit.go(f"/console/verifications/{asked}")
     persons: list[tuple[str, Overview]] = []
     verifications: list[Verification] = []
+    refusals: Sequence[Refusal] = ()
     searched_back_to = 0
     e164 = _phone_in(visit, application, asked)
     if e164:
         await visit.record(Action.PERSON_VIEWED, _index(visit, application, e164), application=application, by="phone")
         verifications = await visit.service.lookup.of_phone(application, e164, deliveries=True)
+        refusals = await visit.service.stores.refusals.of_phone(application, _index(visit, application, e164))
     else:
         place = visit.service.stores.names.subject(application, asked)
         await visit.record(Action.PERSON_VIEWED, place.index, application=application, by="subject or reference")
@@ -74,6 +77,7 @@ async def found(visit: Visit) -> Answer:
         more=len(shown) > SHOWN,
         e164=e164,
         persons=persons,
+        refusals=refusals,
         searched_back_to=searched_back_to,
     )
 

@@ -145,6 +145,20 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "refused_not_pending": ("The verification is over.", "Проверка уже завершена."),
     "refused_invalid_phone": ("This is no phone number.", "Это не номер телефона."),
     "refused_limit_exceeded": ("A limit holds this back.", "Сработал лимит."),
+    "refused_on_block_list": ("On the block list.", "В списке блокировки."),
+    "refused_suspected_pumping": ("The guard takes it for SMS pumping.", "Антифрод считает это накруткой SMS."),
+    "refused_challenge_required": ("The guard wants a challenge to be passed.", "Антифрод требует проверки (капчи)."),
+    "refused_budget_exhausted": ("The money of the day is spent.", "Деньги на день израсходованы."),
+    "refused_country_not_allowed": ("Codes are not sent to this country.", "В эту страну коды не отправляются."),
+    "refused_number_type_not_allowed": (
+        "Codes are not sent to this type of number.",
+        "На номера этого типа коды не отправляются.",
+    ),
+    "refused_phone_rejected": ("The phone cannot receive the message.", "Телефон не может принять сообщение."),
+    "refused_phone_disabled": (
+        "Too many wrong codes: the phone is disabled until it is unlocked.",
+        "Слишком много неверных кодов: телефон отключён до разблокировки.",
+    ),
     "refused_busy": ("The service is busy.", "Сервис занят."),
     # Why a gateway is left alone
     "reason_credentials": ("wrong credentials", "неверный логин или пароль"),
@@ -167,6 +181,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "reason_bad_request": ("the gateway did not understand us", "шлюз не понял запрос"),
     "reason_not_sent": ("not sent, says the gateway", "шлюз сообщил, что не отправил"),
     "reason_unknown_error": ("an error that no document lists", "ошибка, которой нет в документации"),
+    "reason_unreached": ("nothing arrived there lately", "туда в последнее время ничего не доходило"),
     "reason_no_report": ("no report came", "отчёт не пришёл"),
     "reason_by_hand": ("closed by an operator", "отключён оператором"),
     # A person
@@ -288,6 +303,12 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "since": ("Since", "С"),
     "tried_again": ("Tried again", "Следующая проверка"),
     "seconds_to_delivery": ("Seconds to delivery, newest messages", "Секунд до доставки, последние сообщения"),
+    "refusals": ("Asked for in vain", "Отказы в отправке"),
+    "refusals_kept": (
+        "Of the last 24 hours, each reason with its last time; of an application the newest 20,000.",
+        "За последние 24 часа, каждая причина с последним временем; у приложения хранятся последние 20 000.",
+    ),
+    "last_time": ("Last time", "В последний раз"),
     "errors_by_reason": ("Not taken, or not arrived", "Не принято или не дошло"),
     "last_24_hours": ("24 hours", "24 часа"),
     "last_7_days": ("7 days", "7 дней"),

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from otp_service.domain.keyring import Names
 from otp_service.storage import keys, unreadable
 from otp_service.storage.connection import Database, Script
+from otp_service.storage.refusals import RefusalStore
 from otp_service.storage.subjects import DROP_PHONE
 
 PAGE = 500
@@ -64,6 +65,7 @@ async def erase(database: Database, names: Names, application: str, e164: str) -
         text = b" ".join((entry.key.encode(), *entry.data)).decode(errors="replace")
         if index in text or any(map(is_own, _ID.findall(text))):
             await unreadable.forget(database.topology, entry)
+    await RefusalStore(database).forget(application, index)
     for name in (keys.pause, keys.proved, keys.verified, keys.unreached, keys.phone):
         await database.command("DEL", name(partition, index))
     async for batch in _pages(database, keys.SUBJECTS):  # all persons: a phone does not lead to those who proved it

@@ -99,6 +99,9 @@ CATALOGUE = (
     Kind("otp:places:<keyed hash>", "list", "1 memory after the last", "no", "last places asked for in a number block"),
     Kind("otp:fraud:{app:<name>}", "hash", "31 days after the last", "no", "what the pumping guard found, by day"),
     Kind("otp:challenges:{app:<name>}", "hash", "31 days after the last", "no", "what was challenged, by day"),
+    Kind(
+        "otp:refused:{app:<name>}", "sorted set", "24 h after the last", "no", "why phones got no code, newest 20,000"
+    ),
     Kind("otp:alarm:{lane}", "string", "600 s (wrong_codes_memory_seconds)", "no", "there are too many wrong codes"),
     Kind(
         "otp:twilio:{app:<name>}",
@@ -191,6 +194,7 @@ SOUND = {
     "otp:places:<keyed hash>": r"\d+",
     "otp:fraud:{app:<name>}": r"day=\d+|\d+\|[^|]*\|[^|]*\|.*=\d+",
     "otp:challenges:{app:<name>}": r"day=\d+|\d+.*=\d+",
+    "otp:refused:{app:<name>}": r"[0-9a-f]+\|[a-z_]+\|[^|]*",
     "otp:spending:{app:<name>}": _numbers(".*"),
     "otp:hours:{app:<name>}:<day>": _ROWS,
     "otp:days:{app:<name>}:<month>": _ROWS,
@@ -354,6 +358,10 @@ def fraud_report(application: str) -> str:
 
 def challenge_report(application: str) -> str:
     return f"otp:challenges:{{{application_lane(application)}}}"
+
+
+def refusals(application: str) -> str:
+    return f"otp:refused:{{{application_lane(application)}}}"
 
 
 def alarm(lane: str) -> str:

@@ -26,6 +26,7 @@ from otp_service.storage.operators import OperatorStore
 from otp_service.storage.pumping import TallyStore
 from otp_service.storage.reach import ReachStore
 from otp_service.storage.records import Records
+from otp_service.storage.refusals import RefusalStore
 from otp_service.storage.reports import ReportStore
 from otp_service.storage.routes import RouteStore
 from otp_service.storage.schedule import Schedule
@@ -57,6 +58,7 @@ class Stores:
     client_ids: ClientIds
     ledger: Ledger
     limits: LimitStore
+    refusals: RefusalStore
     pumping: TallyStore
     spending: SpendingStore
     statistics: StatisticsStore
@@ -124,6 +126,7 @@ async def open_stores(
             client_ids=ClientIds(database),
             ledger=Ledger(database, names),
             limits=LimitStore(database),
+            refusals=RefusalStore(database),
             pumping=TallyStore(database),
             spending=SpendingStore(database, settings.money.warning_percent),
             statistics=statistics,

@@ -95,32 +95,33 @@ class Verifications:
             )
         if order.channel == inbound.CHANNEL:  # it costs us nothing, so the pumping guard is not asked
             order = replace(order, unguarded=True)
-        self._plans.refuse_unreachable(application, order.way, to.text)
-        allowed = self._admission.allow(application, to, order)
         verification_id = self._names.new_id(application, to.text)
-        if not idempotency_key:
-            return await self._start_new(application, verification_id, to, order, recorded, allowed=allowed)
+        with self._admission.remembered(application, verification_id):
+            self._plans.refuse_unreachable(application, order.way, to.text)
+            allowed = self._admission.allow(application, to, order)
+            if not idempotency_key:
+                return await self._start_new(application, verification_id, to, order, recorded, allowed=allowed)
 
-        record = self._names.idempotency(application, idempotency_key)
-        body = self._names.fingerprint("start", *order.meaning(to.text))
-        claim = await self._idempotency.claim(record, body, verification_id, lease, order.key_seconds)
-        if claim.word == "mismatch":
-            raise refusals.key_reused()
-        try:
-            if claim.word == "known" and (found := await self._start_again(claim, lease)):
-                return found
-            return await self._start_new(
-                application, claim.verification_id, to, order, recorded, record, allowed=allowed
-            )
-        except StorageUnavailable:
-            raise  # nobody knows how far it came, so the key stays with its verification
-        except Erased:
-            await self._idempotency.release(record, claim.verification_id)
-            raise
-        except Refused as refusal:
-            if refusal.code != "request_in_progress":
+            record = self._names.idempotency(application, idempotency_key)
+            body = self._names.fingerprint("start", *order.meaning(to.text))
+            claim = await self._idempotency.claim(record, body, verification_id, lease, order.key_seconds)
+            if claim.word == "mismatch":
+                raise refusals.key_reused()
+            try:
+                if claim.word == "known" and (found := await self._start_again(claim, lease)):
+                    return found
+                return await self._start_new(
+                    application, claim.verification_id, to, order, recorded, record, allowed=allowed
+                )
+            except StorageUnavailable:
+                raise  # nobody knows how far it came, so the key stays with its verification
+            except Erased:
                 await self._idempotency.release(record, claim.verification_id)
-            raise
+                raise
+            except Refused as refusal:
+                if refusal.code != "request_in_progress":
+                    await self._idempotency.release(record, claim.verification_id)
+                raise
 
     async def check(
         self,
@@ -211,34 +212,35 @@ class Verifications:
         """Send the code again, beginning with the next gateway of the route. The count of attempts stays."""
         policy = self._settings.applications[application]
         self._phone_index(verification_id)
-        repeat = self._repeat(application, idempotency_key, "resend", verification_id, channel)
-        lease = self._plans.lease_seconds(application, channel)
-        if channel == inbound.CHANNEL:
-            return await self._expect(application, verification_id)
-        await self._dispatcher.known(verification_id)
-        claimed = await self._sends.resend(verification_id, application, policy, repeat, lease)
-        if claimed.word == "replay":
-            return claimed.verification
-        if claimed.word != "claimed" and claimed.word != "taken_over":
-            raise refusals.by_word(claimed.word, claimed)
-        channel = channel or claimed.verification.channel
-        mistaken = channel != AUTO and is_address(claimed.verification.phone) != (channel == EMAIL)
-        if channel == inbound.CHANNEL or mistaken:
-            await self._sends.progress(claimed.walk, then="fail")
-            raise Refused(
-                "channel_not_available", f"The channel {channel} cannot reach the recipient of this verification."
-            )
-        if claimed.word == "taken_over":
-            plan = self._plans.for_recovery(claimed, channel, first=False)
-        else:
-            plan = self._plans.for_resend(claimed, channel)
-        try:
-            async with self._admission.again(claimed, channel, buckets) as admitted:
-                return _delivered(await self._dispatcher.deliver(plan, admitted))
-        except Refused as refusal:
-            if self._is_of_messages(refusal) and self._plans.takes_inbound(application, claimed.verification.phone):
-                refusal.extra["advice"] = Advice.INBOUND
-            raise
+        with self._admission.remembered(application, verification_id):
+            repeat = self._repeat(application, idempotency_key, "resend", verification_id, channel)
+            lease = self._plans.lease_seconds(application, channel)
+            if channel == inbound.CHANNEL:
+                return await self._expect(application, verification_id)
+            await self._dispatcher.known(verification_id)
+            claimed = await self._sends.resend(verification_id, application, policy, repeat, lease)
+            if claimed.word == "replay":
+                return claimed.verification
+            if claimed.word != "claimed" and claimed.word != "taken_over":
+                raise refusals.by_word(claimed.word, claimed)
+            channel = channel or claimed.verification.channel
+            mistaken = channel != AUTO and is_address(claimed.verification.phone) != (channel == EMAIL)
+            if channel == inbound.CHANNEL or mistaken:
+                await self._sends.progress(claimed.walk, then="fail")
+                raise Refused(
+                    "channel_not_available", f"The channel {channel} cannot reach the recipient of this verification."
+                )
+            if claimed.word == "taken_over":
+                plan = self._plans.for_recovery(claimed, channel, first=False)
+            else:
+                plan = self._plans.for_resend(claimed, channel)
+            try:
+                async with self._admission.again(claimed, channel, buckets) as admitted:
+                    return _delivered(await self._dispatcher.deliver(plan, admitted))
+            except Refused as refusal:
+                if self._is_of_messages(refusal) and self._plans.takes_inbound(application, claimed.verification.phone):
+                    refusal.extra["advice"] = Advice.INBOUND
+                raise
 
     async def _expect(self, application: str, verification_id: str) -> Verification:
         """From now on the person may also send the code by SMS. Costs nothing and starts no pause; safe to repeat."""

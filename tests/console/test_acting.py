@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from redis.asyncio import Redis
 
 from tests.api import Api, Gateways, problem
+from tests.console.conftest import command
 from tests.console.desk import Desk
 
 
@@ -126,6 +128,28 @@ def test_the_audit_log_is_searched_and_exported(admin_desk: Desk) -> None:
     assert exported.headers["content-disposition"] == 'attachment; filename="audit.jsonl"'
     assert f'"operator:{admin_desk.name}"' in exported.text.splitlines()[-1]
     assert '"audit.exported"' in exported.text.splitlines()[-1]
+
+
+async def test_support_sees_why_no_code_was_sent(
+    strict: Api, desks: Mapping[str, Desk], gateways: Gateways, phone: str, folder: Path, redis_url: str,
+    sandbox_process: str,
+) -> None:  # fmt: skip
+    """A refused start leaves no verification behind."""
+    await strict.started(phone)
+    for _ in range(2):
+        problem(await strict.start(phone, key="again"), 429, "too_soon")
+    desk, asked = desks["support"], {"q": phone, "application": "strict"}
+    for _ in range(50):
+        if "sent to this phone just now" in (shown := desk.send("/console/find", **asked).text):
+            break
+        await asyncio.sleep(0.1)
+    assert shown.count("sent to this phone just now") == 1
+    assert "sent to this phone just now" not in desk.send("/console/find", q=phone, application="web").text
+    told = command(
+        folder, redis_url, sandbox_process, "phones", "refusals", "--application", "strict", "--phone", phone
+    )
+    assert re.search(r"\n  \d{4}-\d\d-\d\d [\d:+]+  too_soon\n$", told.stdout), told
+    assert phone not in told.stdout
 
 
 async def test_a_reference_and_a_subject_find_their_person(

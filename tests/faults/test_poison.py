@@ -29,6 +29,7 @@ async def lived_in(world: World) -> None:
     await world.redis.hset("otp:twilio:{app:web}", "safe:GN1", b'{"sid":"GN1","phone":""}')
     day = int(time.time() // 86400)
     await world.redis.hset("otp:fraud:{app:web}", f"{day}|would_refuse|adjacent_numbers|+7911091", 1)
+    await world.redis.zadd("otp:refused:{app:web}", {"0123456789abcdef|too_soon|": time.time() * 1000})
 
 
 async def chosen(redis: Redis, kind: Kind) -> list[bytes]:

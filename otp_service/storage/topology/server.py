@@ -202,7 +202,7 @@ _SENSELESS = (ValueError, TypeError, LookupError, AttributeError, MemoryError, R
 """What a parser raises over bytes that are no answer."""
 _ANSWERS: Mapping[type | tuple[type, ...], frozenset[str]] = {
     list: frozenset(
-        {"CONFIG", "HGETALL", "HMGET", "LRANGE", "SCAN", "TIME", "XRANGE", "XREVRANGE", "ZRANGE", "ZREVRANGE"}
+        {"CONFIG", "HGETALL", "HMGET", "LRANGE", "SCAN", "TIME", "XRANGE", "XREVRANGE", "ZRANGE", "ZREVRANGE", "ZSCAN"}
     ),
     int: frozenset({"DEL", "EXISTS", "HDEL", "HLEN", "HSET", "STRLEN", "WAIT", "XDEL", "XLEN", "ZCARD", "ZREM"}),
     bytes: frozenset({"INFO", "PING", "TYPE", "XADD"}),

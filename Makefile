@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Hundreds of processes of the tests import the same modules; compiled anew by each of them that is minutes.
+unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(BIN)/python requirements/install.py
 
@@ -16,8 +18,8 @@ help: ## Show what can be made
 run: $(VENV)/.base ## Run everything on this machine: service, sandbox with a phone inbox, Valkey
 	@$(BIN)/otp-service run
 
-# Much of the suite waits for processes and sockets, so more workers than cores pay (5 on 2 cores). T=... runs in one.
-WORKERS ?= 5
+# Much of the suite waits for processes and sockets, so more workers than cores pay (4 on 2 cores). T=... runs in one.
+WORKERS ?= 4
 test: $(VENV)/.dev ## Run the quick tests (real Valkey, real HTTP, the sandbox as gateways; T=... for some of them)
 	@$(BIN)/python -m pytest -q $(or $(T),--numprocesses $(WORKERS) --dist loadfile)
 

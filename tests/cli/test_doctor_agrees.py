@@ -18,6 +18,9 @@ import pytest
 
 from tests.cli.commands import Commands
 from tests.running import SECRET, free_port, service_environ
+from tests.topologies.servers import binary
+
+pytestmark = pytest.mark.slow
 
 Environ = dict[str, str]
 
@@ -54,7 +57,7 @@ def answering(reply: bytes) -> Iterator[int]:
 def redis(folder: Path, *options: str) -> Iterator[str]:
     """host:port of a server of its own."""
     port = free_port()
-    words = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--appendonly", "yes", "--save", "", *options]
+    words = [binary(), "--port", str(port), "--bind", "127.0.0.1", "--appendonly", "yes", "--save", "", *options]
     with subprocess.Popen(words, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
         try:
             while not listens(port):

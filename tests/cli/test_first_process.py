@@ -15,7 +15,10 @@ from tests.running import free_port, service_environ, wait_for
 
 FIRST = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
 ABLE = sys.platform == "linux" and not subprocess.run([*FIRST, "true"], capture_output=True, check=False).returncode
-pytestmark = pytest.mark.skipif(not ABLE, reason="no PID namespace of its own: needs root, and unshare of util-linux")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not ABLE, reason="no PID namespace of its own: needs root, and unshare of util-linux"),
+]
 
 ORPHANS = """
 import os, sys, time

@@ -15,6 +15,8 @@ from otp_service.cli.listening import bind, url_of
 from otp_service.errors import SettingsError
 from tests.running import create_key, free_port, process, service_environ, wait_for
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("host", ["::1", "[::1]"])
 def test_ipv6_with_brackets_and_without(host: str) -> None:

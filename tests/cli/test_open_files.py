@@ -13,6 +13,8 @@ import pytest
 
 from tests.running import free_port, service_environ, wait_for
 
+pytestmark = pytest.mark.slow
+
 UNDER = (
     "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard})); sys.argv[0] = 'otp-service'; \
 from otp_service.cli import main; sys.exit(main(sys.argv[1:]))"

@@ -103,6 +103,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return wire
 
 
+@pytest.mark.slow
 @settings(max_examples=4000)
 @given(wire=mutated() | st.lists(st.sampled_from(TOKENS), max_size=20).map(b"".join) | st.binary(max_size=60))
 def test_s23_what_we_accept_llhttp_accepts_and_reads_the_same(wire: bytes) -> None:

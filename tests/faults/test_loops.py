@@ -30,6 +30,7 @@ async def circuit(api: Api, name: str) -> str:
     return str(next(each["circuit"] for each in listed if each["name"] == name))
 
 
+@pytest.mark.slow
 async def test_h_1_a_permission_that_was_gone_for_a_while_leaves_every_loop_alive(world: World) -> None:
     taken = asyncio.create_task(without(world.redis, *TAKEN, seconds=2.5))
     await asyncio.sleep(0.5)

@@ -23,6 +23,8 @@ from tests.cli.commands import clean
 from tests.faults.world import World, number
 from tests.running import API_KEY, SECRET, RedisServer, free_port, running_service, service_environ
 
+pytestmark = pytest.mark.slow
+
 EMOJI = "\U0001f600"
 
 

@@ -19,6 +19,8 @@ from tests.api import Answer, Api, Gateways
 from tests.cli.commands import Commands, Result
 from tests.running import API_KEY, SECRET, RedisServer, running_service, service_environ
 
+pytestmark = pytest.mark.slow
+
 WIDE = {
     "OTP__LIMITS__PHONE_BURST__QUOTA": "0",
     "OTP__LIMITS__PHONE_DAY__QUOTA": "0",

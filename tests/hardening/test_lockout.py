@@ -83,6 +83,7 @@ async def test_a10_only_the_first_attempt_of_a_verification_does_not_wait(
     assert (await api.status(started)).json()["attempts_left"] == 4
 
 
+@pytest.mark.slow
 async def test_a10_a_hundred_wrong_codes_disable_all_the_same(
     callers: list[Api], gateways: Gateways, phone: str
 ) -> None:

@@ -54,6 +54,7 @@ def test_processes_share_the_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert hash_pool.sharing_cores(own, 2).hashing == own.hashing
 
 
+@pytest.mark.slow
 async def test_backup_codes_of_another_cost_stay_good_and_take_as_long(
     tmp_path: Path, redis_url: str, redis: Redis, sandbox_process: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

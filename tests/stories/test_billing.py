@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
 from redis.asyncio import Redis
 
 from tests.api import Api, Gateways
 from tests.running import create_key, running_service
 from tests.stories.test_described import own_redis
 from tests.stories.test_tracking import World
+
+pytestmark = pytest.mark.slow
 
 __all__ = ["own_redis"]
 

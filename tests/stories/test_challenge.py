@@ -75,6 +75,7 @@ async def report(api: Api) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 async def test_a8_a_row_is_let_go_then_challenged_then_refused(
     callers: dict[str, list[Api]], gateways: Gateways
 ) -> None:
@@ -106,6 +107,7 @@ async def test_a8_a_row_is_let_go_then_challenged_then_refused(
     assert (await apis[0].start(row[50], client={"challenge_passed": True})).status_code == 201, "a person vouches"
 
 
+@pytest.mark.slow
 async def test_a8_a_spread_attack(callers: dict[str, list[Api]], gateways: Gateways) -> None:
     """400 numbers of 400 blocks from 400 addresses, nobody answers: at most a quarter gets a message."""
     apis = callers["spread"]

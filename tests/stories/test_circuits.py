@@ -20,6 +20,8 @@ from otp_service.storage.embedded import embedded_server
 from tests.api import Api, Gateways, problem
 from tests.running import API_KEY, running_sandbox, running_service, service_environ
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {
     f"OTP__GATEWAYS__{name}__CIRCUIT_BREAKER": "true" for name in ("TARGETSMS_PASSWORD", "TARGETSMS_XML", "SMSKA")
 } | {"OTP__GATEWAYS__SMSKA__BALANCE_LOW": "100"}
@@ -164,7 +166,6 @@ async def test_no_money_shuts_all_gateways_of_the_account_until_a_top_up(world: 
     assert route_of(await world.first.started(number())) == ["targetsms-xml"]
 
 
-@pytest.mark.slow
 async def test_a_low_balance_is_told_once(world: World) -> None:
     async def asked_again() -> dict[str, Any]:
         await world.redis.zadd("otp:due:{gateways}", {"balance:smska": 1})

@@ -85,6 +85,7 @@ def sent(request: Request) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 async def test_from_the_request_to_the_verdict(
     tmp_path: Path, own_redis: str, sandbox_process: str, provider: Stub, environ: dict[str, str], phone: str
 ) -> None:

@@ -164,6 +164,7 @@ async def notifications_are_believed(api: Api, inbox: Gateways) -> None:
     assert message["status"] == "undelivered"
 
 
+@pytest.mark.slow
 async def test_words_of_one_s_own_and_deliveries(
     tmp_path: Path, own_redis: str, sandbox: str, inbox: Gateways, environ: dict[str, str]
 ) -> None:
@@ -197,6 +198,7 @@ async def test_one_mail_is_tried(
         assert not words or "Hello & all" in mail["text"]
 
 
+@pytest.mark.slow
 async def test_limits_count_the_mailbox_and_the_domain(
     tmp_path: Path, own_redis: str, sandbox: str, inbox: Gateways, environ: dict[str, str]
 ) -> None:

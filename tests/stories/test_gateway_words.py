@@ -19,6 +19,8 @@ from tests.running import API_KEY, running_sandbox, running_service, service_env
 from tests.stories.test_tracking import World
 from tests.stories.test_viber import MORE
 
+pytestmark = pytest.mark.slow
+
 SAID = "Новая причина: абонент +79161234567, код 654321, доступ demo/demo-password"
 
 

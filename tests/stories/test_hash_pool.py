@@ -151,6 +151,7 @@ async def test_threads_that_hash_give_way_to_the_one_that_answers() -> None:
         pool.close()
 
 
+@pytest.mark.slow
 async def test_a_full_pool_refuses_without_counting(
     tmp_path: Path, redis_url: str, sandbox_process: str, gateways: Gateways, phone: str
 ) -> None:
@@ -178,6 +179,7 @@ async def test_a_full_pool_refuses_without_counting(
                     assert left == 4
 
 
+@pytest.mark.slow
 async def test_s20_backup_codes_share_the_pool(tmp_path: Path, redis_url: str, sandbox_process: str) -> None:
     """Also codes of people who have none: what is refused is not counted against them."""
     people = [f"pool-{secrets.token_hex(6)}" for _ in range(10)]
@@ -198,6 +200,7 @@ async def test_s20_backup_codes_share_the_pool(tmp_path: Path, redis_url: str, s
                 problem(answer, 503, "busy")
 
 
+@pytest.mark.slow
 async def test_the_cost_may_change_under_live_codes(
     tmp_path: Path, redis_url: str, sandbox_process: str, api: Api, gateways: Gateways, phone: str
 ) -> None:

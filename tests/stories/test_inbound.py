@@ -134,6 +134,7 @@ networks = ["127.0.0.0/8"]
 """
 
 
+@pytest.mark.slow
 async def test_a_gateway_of_any_provider_may_push_them(
     tmp_path: Path, own_redis: str, sandbox_process: str, phone: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

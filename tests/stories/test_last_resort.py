@@ -67,6 +67,7 @@ async def test_who_cannot_be_reached_sends_the_code(world: World, phones: Any, p
     assert (await ended(api, started["id"]))["assurance"] == "claimed"
 
 
+@pytest.mark.slow
 async def test_steps_of_a_request_and_what_all_gateways_refuse(world: World, phones: Any, phone: str) -> None:
     await world.gateways.account(blocked=True)
     await world.gateways.account(provider="smska", blocked=True)
@@ -77,6 +78,7 @@ async def test_steps_of_a_request_and_what_all_gateways_refuse(world: World, pho
     assert (await ended(world.api, started["id"]))["assurance"] == "claimed"
 
 
+@pytest.mark.slow
 async def test_a_step_that_cannot_be_is_passed_over(world: World, phones: Any, phone: str) -> None:
     """No address is given, so nothing is sent at all. Who gives one cannot send us an SMS in its name."""
     steps = [{"channel": "email", "wait_seconds": 60}, {"channel": "inbound"}]
@@ -89,6 +91,7 @@ async def test_a_step_that_cannot_be_is_passed_over(world: World, phones: Any, p
     problem(await world.api.start("anna@example.org", channel="inbound"), 422, "invalid_phone")
 
 
+@pytest.mark.slow
 async def test_the_step_comes_when_nothing_arrives(world: World, phones: Any, phone: str) -> None:
     """A silent gateway whose reports are not known to come: no SMS more is paid for, but the person may send."""
     api, silent = world.api, f"{phone[:-2]}02"
@@ -108,6 +111,7 @@ async def test_the_step_comes_when_nothing_arrives(world: World, phones: Any, ph
     assert (await ended(api, started["id"]))["assurance"] == "claimed"
 
 
+@pytest.mark.slow
 async def test_what_arrived_is_not_asked_for(world: World, phone: str) -> None:
     started = await world.api.started(phone, **AUTO)
     found: dict[str, Any] = {}
@@ -125,6 +129,7 @@ async def test_what_arrived_is_not_asked_for(world: World, phone: str) -> None:
     assert await world.api.outcome(started["id"], code) == "approved"
 
 
+@pytest.mark.slow
 async def test_it_can_be_asked_for_beside_an_sms(world: World, phones: Any, phone: str) -> None:
     """By a resend, at once: it sends nothing, so no pause holds it. The SMS stays good."""
     api = world.api
@@ -147,6 +152,7 @@ async def test_it_can_be_asked_for_beside_an_sms(world: World, phones: Any, phon
     assert (answer["outcome"], answer["assurance"]) == ("approved", "held")
 
 
+@pytest.mark.slow
 async def test_the_answer_to_a_challenge(
     tmp_path: Path, own_redis: str, sandbox_process: str, gateways: Gateways, phones: Any, phone: str
 ) -> None:
@@ -187,6 +193,7 @@ async def test_steps_that_are_none(api: Api, phone: str, body: dict[str, Any], f
     assert field in {error["field"] for error in told["errors"]}, told
 
 
+@pytest.mark.slow
 async def test_a_delivery_goes_to_the_person(world: World, phone: str) -> None:
     """Who made the code has it sent; nobody could send it to us."""
     body = {"to": phone, "code": "123456", "channel": "inbound"}

@@ -66,6 +66,7 @@ async def left(gateways: Gateways, numbers: list[str]) -> int:
     return sum([len(await gateways.messages(number)) for number in numbers])
 
 
+@pytest.mark.slow
 async def test_a5_an_answer_that_was_cut_gives_back_no_pause(
     callers: dict[str, list[Api]], gateways: Gateways, phone: str
 ) -> None:
@@ -119,6 +120,7 @@ async def test_a5_what_nobody_took_is_given_back(callers: dict[str, list[Api]], 
     assert (await callers["strict"][0].start(phone)).status_code == 201
 
 
+@pytest.mark.slow
 async def test_a5_a_caller_that_leaves(callers: dict[str, list[Api]], gateways: Gateways, phone: str) -> None:
     """The message leaves, the answer is late, and nobody waits for it any more."""
     await gateways.fail("password", "processed_then_stall", seconds=3, times=None)

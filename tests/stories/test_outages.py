@@ -144,6 +144,7 @@ async def test_killed_and_nobody_comes_back_the_worker_ends_it(
     assert await gateways.asked("xml") == sent == 0  # it never sends anew without a caller
 
 
+@pytest.mark.slow
 async def test_data_survive_a_kill_of_redis(
     tmp_path: Path, redis_server: RedisServer, sandbox_process: str, gateways: Gateways, phone: str
 ) -> None:

@@ -98,6 +98,7 @@ async def events(api: Api, kind: str) -> list[dict[str, Any]]:
     raise AssertionError(f"no {kind}")
 
 
+@pytest.mark.slow
 async def test_a_row_of_numbers_in_shadow(callers: dict[str, list[Api]], gateways: Gateways) -> None:
     """All goes out; each verification says what was thought of it, the report names the block and counts the person."""
     api, second = callers["web"]
@@ -161,6 +162,7 @@ async def test_numbers_here_and_there_in_a_block(callers: dict[str, list[Api]], 
     assert [(await apis[0].start(f"{mine}{place:04}")).status_code for place in places[10:18]] == [201] * 7 + [403]
 
 
+@pytest.mark.slow
 async def test_the_budget_follows_the_approvals(callers: dict[str, list[Api]], gateways: Gateways) -> None:
     """60 people at one address with the conversion of normal traffic; then nobody answers any more."""
     api = callers["other"][0]

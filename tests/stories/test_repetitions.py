@@ -12,6 +12,8 @@ from tests.api import Api, Gateways, problem
 from tests.running import API_KEY, running_service
 from tests.stories.test_viber import MORE
 
+pytestmark = pytest.mark.slow
+
 DUPLICATE = "error: Попытка отправки более одного одинакового запроса в течение минуты"
 ALREADY_SENT = "Данное сообщение уже было отправлено."
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.api import Api, Gateways, problem
 from tests.running import API_KEY, running_service
 
 
+@pytest.mark.slow
 async def test_a_gateway_that_makes_codes_may_come_last(
     tmp_path: Path, redis_url: str, sandbox_process: str, gateways: Gateways, phone: str
 ) -> None:
@@ -32,6 +35,7 @@ async def test_a_gateway_that_makes_codes_may_come_last(
             assert [m["status"] for m in kept["messages"]] == ["rejected", "unclear"]
 
 
+@pytest.mark.slow
 async def test_only_a_gateway_that_makes_codes(
     tmp_path: Path, redis_url: str, sandbox_process: str, gateways: Gateways, phone: str
 ) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.api import Api, Gateways, problem
 from tests.running import API_KEY, running_service, service_environ
 
@@ -73,6 +75,7 @@ async def test_what_a_verification_adds(api: Api, gateways: Gateways, phone: str
     assert day["at"].endswith("T00:00:00Z")
 
 
+@pytest.mark.slow
 async def test_what_no_row_is_for(
     tmp_path: Path, redis_url: str, sandbox_process: str, gateways: Gateways, phone: str
 ) -> None:
@@ -92,6 +95,7 @@ async def test_what_no_row_is_for(
                 assert total(after, name) == total(before, name), name
 
 
+@pytest.mark.slow
 async def test_refusals_are_counted_by_what_refused(
     tmp_path: Path, redis_url: str, sandbox_process: str, gateways: Gateways, phone: str
 ) -> None:
@@ -113,6 +117,7 @@ async def test_refusals_are_counted_by_what_refused(
             assert total(found, "refused") - total(before, "refused") == 4
 
 
+@pytest.mark.slow
 async def test_a_fail_over_and_what_it_won(
     tmp_path: Path, redis_url: str, sandbox_process: str, gateways: Gateways, phone: str
 ) -> None:

@@ -62,6 +62,7 @@ async def test_telegram_then_sms(
             ]  # fmt: skip
 
 
+@pytest.mark.slow
 async def test_what_nobody_needs_any_more_is_taken_back(
     tmp_path: Path, own_redis: str, sandbox_process: str, gateways: Gateways, phone: str
 ) -> None:

@@ -18,6 +18,8 @@ from tests.running import create_key, running_service
 from tests.stories.test_described import own_redis
 from tests.stories.test_tracking import World
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["own_redis"]
 
 TABLE = """

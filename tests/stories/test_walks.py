@@ -196,6 +196,7 @@ async def test_a_phone_is_erased_while_its_code_goes_out_once_more(
     problem(await api.resend(started["id"]), 404, "not_found")
 
 
+@pytest.mark.slow
 async def test_redis_is_away_while_gateways_answer(
     tmp_path: Path, redis_server: RedisServer, sandbox_process: str, gateways: Gateways, phone: str
 ) -> None:
@@ -225,6 +226,7 @@ async def test_redis_is_away_while_gateways_answer(
         assert took < 2, "work goes on within 2 s of its return"
 
 
+@pytest.mark.slow
 async def test_redis_is_away_for_longer_than_a_walk(
     tmp_path: Path, redis_server: RedisServer, sandbox_process: str, gateways: Gateways, phone: str
 ) -> None:

@@ -113,6 +113,7 @@ async def what_does_not_arrive_is_followed_by_the_next_step(world: World, silent
     assert await world.api.outcome(one["id"], running.code_in(code)) == "approved"
 
 
+@pytest.mark.slow
 async def test_an_application_without_steps_has_no_such_channel(
     tmp_path: Path, redis_url: str, sandbox_process: str, phone: str
 ) -> None:

@@ -25,12 +25,12 @@ from otp_service.domain.phone import Number
 from otp_service.domain.route_choice import RouteOrder
 from otp_service.domain.routes import OF_ALL, Cell, Known, Offer
 from otp_service.domain.verifications import Status, Verification
+from otp_service.storage.gateways import DELAYS, ENDS
 
 GATEWAYS = ("one", "two", "three")
 OPERATORS = ("МТС", "Мегафон", "Beeline", "Теле2")
 PRICES = {"one": 4_500_000, "two": 4_500_000, "three": 4_000_000}
 READING_MS, AGAIN_MS, LIFE_MS = 3000, 40_000, 300_000
-ENDS = 100
 
 
 @dataclass
@@ -89,6 +89,7 @@ def run(world: World, seed: int, people: int, order: RouteOrder | None, per_seco
     messages: dict[str, int] = {}
     known = Known(cells, messages)
     ends: defaultdict[str, deque[int | None]] = defaultdict(lambda: deque(maxlen=ENDS))
+    delays: defaultdict[tuple[str, str], deque[int]] = defaultdict(lambda: deque(maxlen=DELAYS))
     queue: list[tuple[int, int, Callable[[int], None]]] = []
     turn = count()
     at = 0
@@ -115,20 +116,28 @@ def run(world: World, seed: int, people: int, order: RouteOrder | None, per_seco
         arrives = own.random() < world.good[cell] and not lied
         arrives = arrives and not (gateway == name and begins <= person.number < stops)
         after = int(5000 * world.factor[cell] * math.exp(own.gauss(0, 0.6)))
-        message: dict[str, Any] = {"gateway": gateway, "sent": now, "ended": 0, "status": MessageStatus.ACCEPTED}
+        message: dict[str, Any] = {
+            "gateway": gateway,
+            "operator": person.operator,
+            "sent": now,
+            "ended": 0,
+            "status": MessageStatus.ACCEPTED,
+        }
         person.messages.append(message)
         if arrives:
             later(now + after, lambda then: report(message, then))
             later(now + after + READING_MS, lambda then: entered(person, message, then))
         elif lied:
             later(now + 3000, lambda then: report(message, then))
-        wait = failover.wait_ms(30, person.failovers, list(ends[gateway]))
+        usual = failover.of_group(list(delays[cell]), list(ends[gateway]))
+        wait = failover.wait_ms(30, person.failovers, usual)
         sent = len(person.messages)
         later(now + wait, lambda then: due(person, sent, then))
 
     def report(message: dict[str, Any], now: int) -> None:
         message["ended"], message["status"] = now, MessageStatus.DELIVERED
         ends[message["gateway"]].appendleft(now - message["sent"])
+        delays[message["gateway"], message["operator"]].appendleft(now - message["sent"])
 
     def due(person: Person, sent: int, now: int) -> None:
         """The next gateway's turn, as tracking asks for it."""

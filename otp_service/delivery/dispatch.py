@@ -31,7 +31,7 @@ from otp_service.delivery.decoys import Decoys
 from otp_service.delivery.fixed_codes import GATEWAY, FixedCodes
 from otp_service.delivery.plans import SendPlan, left_open
 from otp_service.delivery.routing import LEAST_ATTEMPT_SECONDS
-from otp_service.domain import codes, failover, mails
+from otp_service.domain import codes, failover, mails, number_plan
 from otp_service.domain.messages import CodeSource, Message, MessageStatus
 from otp_service.domain.polling import FIRST_LOOK_MS
 from otp_service.domain.reach import SMS
@@ -419,7 +419,9 @@ class Dispatcher:
             return None
         failovers, seconds, ends = plan.stored.due_times.failovers, plan.route.failover_after_seconds, None
         if gateway and gateway.channel == SMS and plan.learns(gateway.name):
-            ends = self._circuits.records[gateway.name].ends
+            found, known = plan.stored.verification, self._circuits.records[gateway.name]
+            group = number_plan.group_of(found.phone, found.number)
+            ends = failover.of_group(known.delays.get(group, ()), known.ends)
         if gateway and plan.stored.verification.channel == AUTO:  # each step has a wait of its own
             failovers, seconds = 0, plan.waits(gateway.name)
         return failover.wait_ms(seconds, failovers, ends)

@@ -76,7 +76,7 @@ class LearnedRoutes:
 
     def note_end(self, found: Verification) -> None:
         """Count what a verification that was approved or expired says about its gateways."""
-        group = number_plan.group_of(found.phone, found.number) if self._routes and found.phone else OF_ALL
+        group = number_plan.group_of(found.phone, found.number)
         for gateway, good in routes.told(found) if self._routes else ():
             for name in {group, OF_ALL}:
                 if (gateway, name) in self._seen or len(self._seen) < MOST_WAITING:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from otp_service.delivery.polling import Unasked
+from otp_service.domain import number_plan
 from otp_service.domain.messages import Message, MessageStatus
 from otp_service.domain.reasons import Reason
 from otp_service.domain.verifications import Outcome, Verification
@@ -30,14 +31,14 @@ class GatewayStatistics:
         gateway's turn came and nothing was known. unasked: messages that could not be asked about, so that silence says
         nothing."""
         heard: defaultdict[str, list[bool]] = defaultdict(list)
-        ends: defaultdict[str, list[int | None]] = defaultdict(list)
+        ends: defaultdict[str, list[tuple[str, int | None]]] = defaultdict(list)
         for old, new in zip(before, after, strict=True):
             if new.word != "ok":
                 continue
             for was, now_is in zip(old.verification.messages, new.verification.messages, strict=False):
                 if not was.status.final and now_is.status.final and now_is.reason != Reason.NO_REPORT:
-                    ends[now_is.gateway].append(_end(now_is))
                     found = new.verification
+                    ends[now_is.gateway].append((number_plan.group_of(found.phone, found.number), _end(now_is)))
                     in_time = wait_seconds(self._settings, found.application, found.way, now_is.gateway)
                     if found.now - now_is.sent_at <= in_time * 1000 + IN_TIME_MARGIN_MS:
                         heard[now_is.gateway].append(True)

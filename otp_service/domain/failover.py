@@ -19,6 +19,8 @@ VERY_LATE_MS = 60_000
 PRIOR_MS = (1500, 1900, 2200, 2500, 2900, 3200, 3600, 4000, 4400, 4800, 5200, 5700, 6300, 6900, 7600, 8500, 9600,
             11_000, 13_000, 17_000)  # fmt: skip
 """What is believed of a gateway of which little is known: half arrive in 5 s, nine of ten in 10 s."""
+ENOUGH_OF_GROUP = 20
+"""As many as what is believed beforehand."""
 ON_FAILURE_ONLY_MS = 3_600_000
 """Later than the end of any verification."""
 SOON_MS = 2000
@@ -63,6 +65,12 @@ def wait_ms(after_seconds: float, failovers: int, ends: Sequence[int | None] | N
     if ends is None or failovers >= len(PATIENCE):
         return fixed_ms
     return min(fixed_ms, max(int(LEAST_LEARNED_SECONDS * 1000), usual_ms(ends, PATIENCE[failovers])))
+
+
+def of_group(own: Sequence[int], ends: Sequence[int | None]) -> Sequence[int | None]:
+    """By which messages a gateway is waited for: those to the people of the same operator, once enough are known; else
+    all of it. own: as storage/gateways.py keeps them."""
+    return own if len(own) >= ENOUGH_OF_GROUP else ends
 
 
 def usual_ms(ends: Sequence[int | None], share: float) -> int:

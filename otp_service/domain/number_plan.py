@@ -29,8 +29,8 @@ def operator_of(to: str, number: Number) -> str:
 
 
 def group_of(to: str, number: Number) -> str:
-    """What routes learn of: the operator, or the country where it is not known."""
+    """What routes learn of: the operator, or the country where it is not known. to: '' where it cannot be read."""
     if named := operator_of(to, number):
         return named
-    recipient = recipients.known(to)
+    recipient = recipients.known(to) if to else None
     return recipient.region if isinstance(recipient, Phone) and recipient.region else UNKNOWN

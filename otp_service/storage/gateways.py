@@ -14,6 +14,8 @@ from otp_service.storage.connection import Argument, Database, Script, hash_of
 
 HEARD = 20
 ENDS = 100
+DELAYS, MOST_GROUPS = 50, 64
+"""Of each group of people, and groups: strangers choose the country."""
 LIFE_MS = 7 * 86_400_000
 _OBSERVE, _READ, _OPEN, _TRY, _CLOSE, _BALANCE, _TURN = map(
     Script.load,
@@ -34,7 +36,8 @@ class GatewayRecord(Value):
 
     reason: why the circuit is not closed. probe_at: when it is looked whether it works again. balance: as the provider
     counts, "" where it is not known. heard: of the newest messages, whether a report came in time. ends: of the newest
-    messages, milliseconds to their delivery, None where they failed.
+    messages, milliseconds to their delivery, None where they failed. delays: of the newest that arrived, milliseconds
+    by the people's operator, or country where that is not known.
     """
 
     name: str
@@ -47,6 +50,7 @@ class GatewayRecord(Value):
     low: bool = False
     heard: Sequence[bool] = ()
     ends: Sequence[int | None] = ()
+    delays: Mapping[str, Sequence[int]] = {}
 
 
 class GatewayStore:
@@ -55,7 +59,7 @@ class GatewayStore:
 
     async def read(self, names: Sequence[str]) -> dict[str, GatewayRecord]:
         """All of them in one round trip."""
-        each = {name: [keys.gateway(name), keys.heard(name), keys.ends(name)] for name in names}
+        each = {name: [keys.gateway(name), *_observed(name)] for name in names}
         replies = await self._database.run_many(_READ, [(listed, []) for listed in each.values()], each=True)
         return {
             name: await self._read(name, *asked) for (name, *asked) in zip(names, each.values(), replies, strict=True)
@@ -71,13 +75,14 @@ class GatewayStore:
             await self._database.mend(listed)
             return GatewayRecord(name)
 
-    async def observe(self, name: str, heard: Sequence[bool], ends: Sequence[int | None]) -> None:
-        """Remember whether reports came in time, and how messages ended."""
+    async def observe(self, name: str, heard: Sequence[bool], ends: Sequence[tuple[str, int | None]]) -> None:
+        """Remember whether reports came in time, and how messages ended: with the group of the person."""
         if heard or ends:
             told: list[Argument] = ["1" if each else "0" for each in heard]
-            told += ["failed" if each is None else each for each in ends]
-            args: list[Argument] = [HEARD, ENDS, LIFE_MS, len(heard), *told]
-            await self._database.run(_OBSERVE, [keys.heard(name), keys.ends(name)], args)
+            told += ["failed" if end is None else end for _, end in ends]
+            told += [part for group, end in ends if end is not None for part in (group, end)]
+            args: list[Argument] = [HEARD, ENDS, DELAYS, MOST_GROUPS, LIFE_MS, len(heard), len(ends), *told]
+            await self._database.run(_OBSERVE, _observed(name), args)
 
     async def open_circuit(self, name: str, reason: str, first_seconds: float, longest_seconds: float) -> bool:
         """True if it was closed until now."""
@@ -112,8 +117,12 @@ class GatewayStore:
         return [keys.gateway(name), keys.due(keys.GATEWAYS), keys.outbox(keys.GATEWAYS)]
 
 
+def _observed(name: str) -> list[str]:
+    return [keys.heard(name), keys.ends(name), keys.delays(name)]
+
+
 def _record(name: str, reply: Any) -> GatewayRecord:
-    flat, heard, ends = reply[1]
+    flat, heard, ends, delays = reply[1]
     found: Mapping[str, str] = {key.decode(): value.decode() for key, value in hash_of(flat).items()}
     return GatewayRecord(
         name,
@@ -126,4 +135,5 @@ def _record(name: str, reply: Any) -> GatewayRecord:
         "low" in found,
         [each == b"1" for each in heard],
         [None if each == b"failed" else int(each) for each in ends],
+        {group.decode(): [int(each) for each in told.split(b",")] for group, told in hash_of(delays).items()},
     )

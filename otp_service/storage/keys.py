@@ -59,6 +59,7 @@ CATALOGUE = (
     Kind("otp:gateway:{gateways}:<name>", "hash", "for ever", "no", "a gateway's circuit and balance"),
     Kind("otp:heard:{gateways}:<name>", "list", "7 days", "no", "whether reports of the newest messages came in time"),
     Kind("otp:ends:{gateways}:<name>", "list", "7 days", "no", "how the newest messages of a gateway ended"),
+    Kind("otp:delays:{gateways}:<name>", "hash", "7 days", "no", "how long its messages took, by operator or country"),
     Kind("otp:routes:{gateways}", "hash", "30 days", "no", "how messages did, by gateway and operator or country"),
     Kind(
         "otp:report:{app:<name>}",
@@ -184,6 +185,7 @@ SOUND = {
     "otp:gateway:{gateways}:<name>": _numbers("opened_at|probe_at|cooldown|balance|balance_at|low"),
     "otp:heard:{gateways}:<name>": "[01]",
     "otp:ends:{gateways}:<name>": r"\d+|failed",
+    "otp:delays:{gateways}:<name>": r"[^=]*=\d{1,10}(?:,\d{1,10})*",
     "otp:routes:{gateways}": r"[^|=]*\|[^=]*=(?:[\d.e+-]+ [\d.e+-]+ \d+ )?\d+",
     "otp:report:{app:<name>}": r"week=\d{4}-\d\d-\d\d|report=\{.*|sent:[0-9a-f]{16}=1",
     "otp:idem:<keyed hash>": _numbers("lease"),
@@ -310,6 +312,10 @@ def heard(name: str) -> str:
 
 def ends(name: str) -> str:
     return f"otp:ends:{{{GATEWAYS}}}:{name}"
+
+
+def delays(name: str) -> str:
+    return f"otp:delays:{{{GATEWAYS}}}:{name}"
 
 
 def turns(account: str) -> str:

@@ -6,12 +6,14 @@ import pytest
 
 from otp_service.domain.failover import (
     BUSY_MS,
+    ENOUGH_OF_GROUP,
     LEAST_LEARNED_SECONDS,
     ON_FAILURE_ONLY_MS,
     PUT_OFF_MS,
     VERY_LATE_MS,
     Asked,
     Turn,
+    of_group,
     turn,
     wait_ms,
 )
@@ -108,3 +110,10 @@ def test_what_is_learned_of_a_gateway() -> None:
 def test_lost_and_very_late_messages_do_not_make_anybody_wait() -> None:
     arrived = [5_000] * 60
     assert wait_ms(30, 0, arrived + [None] * 20 + [VERY_LATE_MS + 1] * 20) == wait_ms(30, 0, arrived)
+
+
+def test_who_is_waited_for_as_long_as_others_of_the_operator() -> None:
+    """Once enough is known of them; until then as for everybody."""
+    slow, all_of_it = [11_000] * ENOUGH_OF_GROUP, [3000] * 100
+    assert wait_ms(30, 0, of_group(slow, all_of_it)) == 13_000 > wait_ms(30, 0, of_group(slow[1:], all_of_it))
+    assert of_group(slow[1:], all_of_it) == all_of_it

@@ -165,4 +165,4 @@ def test_whose_number_it_is() -> None:
     assert group_of("+79161234567", Number("Мегафон", "")) == "Мегафон"  # ported
     assert group_of("+79161234567", Number("a|b=c\n" * 30, "")) == ("abc" * 30)[:40]
     assert group_of("+77012345678", Number()) == "KZ"
-    assert group_of("anna@example.org", Number()) == "?"
+    assert group_of("anna@example.org", Number()) == group_of("", Number()) == "?"

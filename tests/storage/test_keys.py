@@ -61,7 +61,7 @@ async def test_every_key_is_in_the_catalogue_and_ends(api: Api, gateways: Gatewa
         if pattern not in endless:
             assert await redis.ttl(raw) > 0, name
     # What workers write, or clean up.
-    later = ("due", "out", "events", "eventstate", "heard", "ends", "turns", "sms", "hook", "hookopen",
+    later = ("due", "out", "events", "eventstate", "heard", "ends", "delays", "turns", "sms", "hook", "hookopen",
              "hours", "days", "routes", "report", "refused")  # fmt: skip
     attacked = ("fraud", "alarm", "spending", "challenges", "verified")  # stories/test_pumping.py looks at these
     of_facade = ("twilio", "attempts")  # tests/twilio

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import json
 import socket
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -17,6 +20,7 @@ import uvloop
 
 from otp_service import load as load_of
 from otp_service import settings
+from otp_service.api.edge.edge import Edge
 from otp_service.app import create_app, open_service
 from otp_service.cli.server import ACCEPTED_AT_ONCE, accepting
 from otp_service.load import (
@@ -164,6 +168,29 @@ async def test_what_costs_is_refused_before_anything_is_done_and_the_rest_is_not
             assert (await http.get("/health/live")).status_code == 200
             assert (await http.post("/callbacks/nobody/token")).status_code != 503
             assert (service.load.under_way, service.load.ended) == (1000, 0), "each has left, and none was done"
+
+
+async def test_who_is_refused_leaves_nothing_behind() -> None:
+    load = Load()
+    load.under_way = CROWD
+    rows(load, [LATE] * TICKS)
+    told: list[Any] = []
+
+    async def ask() -> weakref.ref[Any]:
+        async def receive() -> Any:
+            return {"type": "http.request", "body": b"{}", "more_body": False}
+
+        async def send(message: Any) -> None:
+            told.append(message.get("status"))
+
+        scope: Any = {"type": "http", "method": "POST", "path": "/v1/verifications", "raw_path": b"/v1/verifications"}
+        await Edge(httpx.ASGITransport, load=load)(scope | {"headers": [], "client": None}, receive, send)  # type: ignore[arg-type]
+        return weakref.ref(receive)
+
+    asked = [await ask() for _ in range(3)]
+    gc.collect()
+    assert told == [503, None] * 3
+    assert not any(each() for each in asked), "else an overload fills the memory, with bodies of strangers"
 
 
 @pytest.mark.slow

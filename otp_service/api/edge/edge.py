@@ -43,7 +43,6 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
 log = structlog.get_logger()
 
 
-_BUSY = Refused("busy", "The service is overloaded; try again.", retry_after=1)
 _BUSY_STATUS = 503
 
 
@@ -118,7 +117,7 @@ class Edge:
                 visiting = Visit(self._load)
                 visit.set(visiting)
                 if self._load.is_too_much():  # before anything was counted, and before a key was looked up
-                    raise _BUSY  # noqa: TRY301  refused as whatever is wrong with the request
+                    raise _busy()  # noqa: TRY301  refused as whatever is wrong with the request
             body = _checked_body(scope, head, body)
             if method == "HEAD":  # as GET; the server, which has its own scope, leaves the body out (RFC 9110 §9.3.2)
                 scope = cast("HTTPScope", {**scope, "method": "GET"})
@@ -232,6 +231,11 @@ _ONCE = frozenset(
         b"transfer-encoding",
     }
 )  # fmt: skip
+
+
+def _busy() -> Refused:
+    """Made for each request: one that is raised again and again keeps the frames, and bodies, of all of them."""
+    return Refused("busy", "The service is overloaded; try again.", retry_after=1)
 
 
 def _too_large(most: int) -> Refused:

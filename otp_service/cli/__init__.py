@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="everything on this machine, for development: service, sandbox, Valkey")
     run.set_defaults(module="run")
     serve = commands.add_parser("serve", help="the service, as the settings say")
-    serve.add_argument("--workers", type=_count, default=1, help="how many processes share the port (1)")
+    serve.add_argument("--workers", type=_count, default=1, help="how many processes share the port (default: 1)")
     serve.set_defaults(module="serve")
     worker = commands.add_parser(
         "worker", help="background jobs only, beside `serve`: delivery tracking, fail-over, webhooks"
@@ -46,17 +46,19 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument("--application", required=True, help="an application of the settings")
     whose = show.add_mutually_exclusive_group(required=True)
     whose.add_argument("--phone", default="", help="with country code, for example +79161234567")
-    whose.add_argument("--id", default="", help="of a verification")
+    whose.add_argument("--id", default="", help="id of the verification")
 
     factors = commands.add_parser("factors", help="import TOTP secrets; unlock a person's second factors")
     factors.set_defaults(module="factors")
     of_factors = factors.add_subparsers(dest="action", required=True, metavar="ACTION")
-    importing = of_factors.add_parser("import", help="take over authenticators that another system enrolled")
+    importing = of_factors.add_parser("import", help="import authenticators that another system enrolled")
     importing.add_argument("--application", required=True, help="an application of the settings, whose people they are")
     importing.add_argument(
         "file", help="CSV with a header line, otpauth URIs, or the export of an app (docs/factors.md); `-` reads stdin"
     )
-    importing.add_argument("--encoding", choices=["utf-8", "cp1251"], default="utf-8", help="of the file (utf-8)")
+    importing.add_argument(
+        "--encoding", choices=["utf-8", "cp1251"], default="utf-8", help="encoding of the file (default: utf-8)"
+    )
     unlocking = of_factors.add_parser("unlock", help="reset the counts of wrong codes of all factors of a person")
     unlocking.add_argument("--application", required=True, help="an application of the settings, whose person it is")
     unlocking.add_argument("--subject", required=True, help="the id that the application knows the person by")
@@ -66,14 +68,17 @@ def parser() -> argparse.ArgumentParser:
     trying = gateways.add_subparsers(dest="action", required=True, metavar="ACTION").add_parser(
         "try", help="send one real message and show what was sent, what came back and how it was read"
     )
-    trying.add_argument("name", help="of the gateway in the settings")
+    trying.add_argument("name", help="name of the gateway in the settings")
     trying.add_argument("--to", required=True, help="with country code, for example +79161234567")
-    trying.add_argument("--text", default="", help="instead of the text of the first application")
+    trying.add_argument("--text", default="", help="the text to send (default: that of the first application)")
     trying.add_argument(
-        "--wait", type=_seconds, default=0, help="for how many seconds to ask for the delivery state afterwards (0)"
+        "--wait",
+        type=_seconds,
+        default=0,
+        help="for how many seconds to ask for the delivery state afterwards (default: 0)",
     )
     trying.add_argument("--dry-run", action="store_true", help="show the request; send nothing")
-    trying.add_argument("--yes", action="store_true", help="do not ask; it costs money")
+    trying.add_argument("--yes", action="store_true", help="do not ask for confirmation; sending costs money")
 
     rotate = commands.add_parser("rotate-secrets", help="encrypt stored data anew with the current root secret")
     rotate.set_defaults(module="rotate_secrets")
@@ -82,7 +87,7 @@ def parser() -> argparse.ArgumentParser:
     webhooks.set_defaults(module="webhooks")
     actions = webhooks.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="each endpoint with its state, backlog, and last success and failure")
-    listing.add_argument("--json", action="store_true", help="for scripts")
+    listing.add_argument("--json", action="store_true", help="print JSON, for scripts")
     test = actions.add_parser("test", help="send a webhook.test event now and show the answer")
     test.add_argument("endpoint", help="as shown by `webhooks list`")
     replay = actions.add_parser(

@@ -49,31 +49,36 @@ def add_administration(commands: Any) -> None:
     _add_phone(actions.add_parser("unlock", help="reset the count of wrong codes of one phone"))
     _add_phone(actions.add_parser("refusals", help="why it was refused a code in the last 24 hours"))
     _add_operators(commands)
-    audit = commands.add_parser("audit", help="who did what: the audit log")
+    audit = commands.add_parser("audit", help="the audit log: who changed what")
     audit.set_defaults(module="audit")
     audit.add_subparsers(dest="action", required=True, metavar="ACTION").add_parser(
-        "export", help="all entries, oldest first, one JSON object in a line"
+        "export", help="print all entries, oldest first, one JSON object in a line"
     )
     statistics = commands.add_parser("statistics", help="counts by hour or day: codes sent, delivered, entered")
     statistics.set_defaults(module="statistics")
     statistics.add_argument("--application", required=True, help="an application of the settings")
-    statistics.add_argument("--from", dest="start", default="", metavar="TIME", help="a day or a moment, UTC")
-    statistics.add_argument("--to", dest="end", default="", metavar="TIME", help="until before it (now)")
+    statistics.add_argument("--from", dest="start", default="", metavar="TIME", help="the first day or moment, UTC")
     statistics.add_argument(
-        "--step", choices=["hour", "day"], default="hour", help="hours of one day, or 30 days (hour)"
+        "--to", dest="end", default="", metavar="TIME", help="the day or moment before which to stop (default: now)"
+    )
+    statistics.add_argument(
+        "--step",
+        choices=["hour", "day"],
+        default="hour",
+        help="one row for each hour or day (default: hour, of the last 24; day: of the last 30)",
     )
     statistics.add_argument("--by", default="", help="gateway, channel, country, operator; several with commas between")
-    statistics.add_argument("--json", action="store_true", help="for scripts")
+    statistics.add_argument("--json", action="store_true", help="print JSON, for scripts")
     erase = commands.add_parser("erase", help="delete what is stored about a phone, at its holder's request")
     erase.set_defaults(module="erase")
     _add_phone(erase)
     repair = commands.add_parser("repair", help="records in Redis that could not be read and were set aside")
     repair.set_defaults(module="repair")
     actions = repair.add_subparsers(dest="action", required=True, metavar="ACTION")
-    actions.add_parser("list", help="what there is, the oldest first").add_argument(
-        "--json", action="store_true", help="for scripts"
+    actions.add_parser("list", help="show them, oldest first").add_argument(
+        "--json", action="store_true", help="print JSON, for scripts"
     )
-    for name, what in (("drop", "forget it"), ("retry", "put it back where it was")):
+    for name, what in (("drop", "delete it for good"), ("retry", "put it back where it was")):
         actions.add_parser(name, help=what).add_argument("id", help="as shown by `repair list`, or `all`")
 
 
@@ -90,7 +95,7 @@ def _add_operators(commands: Any) -> None:
     role.add_argument("--role", choices=[*Role], required=True, help="what they may do from now on")
     for name, what in (
         ("reset", "take password and second factors away, end all sessions, print a new link"),
-        ("unlock", "forget wrong passwords and wrong codes"),
+        ("unlock", "reset the counts of wrong passwords and codes"),
         ("remove", "end an account and its sessions"),
     ):
         actions.add_parser(name, help=what).add_argument("name", help="as shown by `operators list`")
@@ -122,7 +127,7 @@ def _add_keys(commands: Any) -> None:
         help="how long the key is valid, as 90d or 12h (default: without end)",
     )
     listing = actions.add_parser("list", help="show all keys, without their secrets")
-    listing.add_argument("--json", action="store_true", help="for scripts")
+    listing.add_argument("--json", action="store_true", help="print JSON, for scripts")
     rotate = actions.add_parser(
         "rotate", help="make a replacement key and show it once; the old key ends after an overlap"
     )

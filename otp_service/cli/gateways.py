@@ -119,7 +119,7 @@ async def _wait_for_end(gateway: Gateway, provider_id: str, seconds: int) -> int
             say(f"{gateway.name}: {told.status}")
             if told.status.final:
                 return 0 if told.status is MessageStatus.DELIVERED else 1
-    say(f"{gateway.name}: no end within {seconds} s.")
+    say(f"{gateway.name}: no final state within {seconds} s.")
     return 1
 
 

@@ -25,12 +25,17 @@ async def main(_: argparse.Namespace) -> int:
         await load_names(database, keyring, audit)
         await audit.record(actor(), Action.SECRETS_RESEALED, keyring.current.id)
         report = await rotation.rotate(database, keyring)
-    say(f"{report.looked_at} subjects looked at, {report.resealed} sealed anew; former secrets kept: {report.retired}.")
+    say(
+        f"{report.looked_at} subjects looked at, {report.resealed} encrypted anew; "
+        f"former secrets kept: {report.retired}."
+    )
     if report.unreadable:
-        say(f"PROBLEM  {report.unreadable} subjects are sealed under a secret that is not listed: list it and repeat.")
+        say(
+            f"PROBLEM  {report.unreadable} subjects are encrypted with a secret that is not listed: list it and repeat."
+        )
     if report.left:
         say(f"PROBLEM  {report.left} subjects changed meanwhile. Does every process have the new secret first? Repeat.")
     if report.unreadable or report.left:
         return 1
-    say("Former root secrets are needed no more: take them out of service.secret.")
+    say("Former root secrets are no longer needed: remove them from service.secret.")
     return 0

@@ -1,4 +1,5 @@
-"""`/console/gateways`: how each does, who is left alone, and what the numbers say of the order of a route."""
+"""`/console/gateways`: the health of each gateway, which of them are closed, and what the numbers suggest for the order
+of a route."""
 
 from __future__ import annotations
 
@@ -19,17 +20,17 @@ from otp_service.statistics.reading import read
 from otp_service.storage.audit import Action
 
 MINUTES = (15, 60, 1440)
-"""So long a gateway may be closed by hand; then it is tried again."""
+"""How many minutes a gateway may be closed by hand; then it is tried again."""
 STEPS = (2, 5, 10, 20, 30, 60)
 """Seconds to delivery that the histogram counts up to; what took longer stands behind."""
 ENOUGH = 20
-"""Messages whose end is known, from which on a gateway's numbers say something."""
+"""Least number of messages with a known end from which a gateway's numbers mean something."""
 SPANS: Sequence[tuple[Literal["hour", "day"], timedelta]] = (("hour", timedelta(hours=23)), ("day", timedelta(days=6)))
 """Steps of statistics and how far back; the period that is under way is one of 24, or of 7."""
 MOST_ROUTES = 100
 """Rows of gateways and operators: strangers choose the country, and so the operators."""
 BETTER = 0.05
-"""So much more must the later gateway deliver before another order is suggested."""
+"""How much larger the delivered share of the later gateway must be before another order is suggested."""
 
 
 @page("/console/gateways")

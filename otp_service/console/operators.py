@@ -1,4 +1,4 @@
-"""`/console/operators`: who works here. Links are shown once, to be handed over."""
+"""`/console/operators`: accounts of the console. Links to set a password are shown once, to be handed over."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from otp_service.errors import Refused
 from otp_service.operators.accounts import ENROL
 
 NOT_WITH_ONESELF = ("role", "reset", "remove")
-"""Somebody else has to do that, so that there is an admin left."""
+"""Actions that one cannot do to one's own account, so that an admin remains."""
 
 
 @page("/console/operators", Role.ADMIN)

@@ -1,7 +1,6 @@
-"""`/console`: alarms, today beside the same day of last week, and how it went over a day, a week and a month.
+"""`/console`: alarms, today compared with the same day of last week, and the last day, week and month.
 
-Today is the day of the budget, in the zone of `[money]`; statistics have hours and days of UTC. Each says which.
-"""
+Today is the day of the budget, in the zone of `[money]`; statistics have hours and days of UTC. Each says which."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""`/console/webhooks`: receivers of events, how they do, and what brings one back.
+"""`/console/webhooks`: receivers of events, their state, and how to enable one again.
 
-Those of the settings, and beside them those that callers of the Twilio facade made, who name, change and disable them.
-"""
+Those of the settings, and beside them those that callers of the Twilio facade made, who name, change and disable
+them."""
 
 from __future__ import annotations
 

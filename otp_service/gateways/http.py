@@ -56,7 +56,8 @@ observer: ContextVar[Observer | None] = ContextVar("observer", default=None)
 
 
 def tell(text: str) -> None:
-    """Say to who watches how an answer is read. text: nothing that must not be shown to the operator who asked."""
+    """Tell the observer, if there is one, how an answer is read. text: nothing that the operator who asked must not
+    see."""
     if watching := observer.get():
         watching.note(text)
 

@@ -15,7 +15,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _MOMENT = re.compile("[0-9]{1,12}")
 _AMOUNT = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,6})?")
 STALE_SECONDS = 300
-"""A signed push that is older, or from further ahead, is not taken."""
+"""A signed push whose time is further away than this is not accepted."""
 
 
 def is_fresh(written: str) -> bool:

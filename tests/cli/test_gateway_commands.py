@@ -417,7 +417,7 @@ async def test_8_several_subscribers_in_one_request(ask: Ask, run: Run, gateways
     file.write_text(json.dumps(listed), "utf-8")  # what was listed can be written back
     assert [row["done"] for row in ask("targetsms subscribers import", base["id"], str(file))] == ["edit", "edit"]
     for wrong, sentence in (
-        ("[", "no JSON"), ("{}", "must be a JSON list"), ('[{"name": "Иван"}]', "contact 1: must be an object"),
+        ("[", "not JSON"), ("{}", "must be a JSON list"), ('[{"name": "Иван"}]', "contact 1: must be an object"),
         ('[{"phone": "12"}]', "is not a phone number"), ('[{"phone": "+79161234567", "age": "7"}]', "unknown field"),
         ('[{"phone": "+79161234567", "born": "soon"}]', "YYYY-MM-DD"),
         ('[{"phone": "+79161234567", "name": 7}]', "text"),

@@ -76,11 +76,11 @@ async def test_after_the_command_the_old_secret_is_needed_no_more(
         async with Api(url, key) as api:
             checks = asyncio.create_task(ask_on(api, [people[0]] * 40, "222222"))
             told = operator(tmp_path, server.url, sandbox_process, "rotate-secrets", **both)
-            assert "40 subjects looked at, 40 sealed anew" in told
+            assert "40 subjects looked at, 40 encrypted anew" in told
             assert "needed no more" in told
             await checks
             told = operator(tmp_path, server.url, sandbox_process, "rotate-secrets", **both)
-            assert "40 subjects looked at, 0 sealed anew" in told
+            assert "40 subjects looked at, 0 encrypted anew" in told
             operator(
                 tmp_path, server.url, sandbox_process, "factors", "unlock", "--application", "web",
                 "--subject", people[0], **both,

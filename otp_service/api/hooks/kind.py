@@ -21,7 +21,8 @@ from otp_service.errors import Refused
 from otp_service.settings.integrations import Hook
 
 SHORT_SECONDS, LONG_SECONDS = 60, 600
-"""For how long a repeat is one. A kind that names no message at all repeats for a minute, as a person may ask anew."""
+"""How long a second call with the same message counts as a repeat. A kind that names no message repeats for a minute,
+since a person may ask anew."""
 MOST_FIELDS = 100
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 _CODE = re.compile(r"[A-Za-z0-9-]{4,16}")
@@ -42,7 +43,8 @@ class Call(Value):
 
 
 class Handed(Value):
-    """What a hook handed over. same: what makes two of them the same message. seconds: the code's life, 0 if unsaid."""
+    """What a hook delivers. same: what makes two calls the same message. seconds: the code's life, 0 if the hook does
+    not say."""
 
     to: Hidden[str]
     same: Hidden[Sequence[str]]
@@ -160,7 +162,7 @@ def message_in(value: str, name: str) -> str:
 
 
 def said(hook: Hook, to: str, code: str, text: str, same: Sequence[str], **more: Any) -> Handed:
-    """Their code in our text, or their text, as the settings say."""
+    """What to send: their code in our text, or their text as it is, as the settings say."""
     if hook.text == "theirs":
         return Handed(to, same, text=message_in(text, "text"), **more)
     return Handed(to, same, code=code_in(code, "code"), **more)

@@ -42,9 +42,9 @@ KINDS: Mapping[str, Kind] = {
 }
 LEAST_SECONDS, MOST_SECONDS = 30, 3600
 REST_SECONDS = 0.3
-"""Of a kind's time, for what comes before and after the delivery on a busy machine."""
+"""Part of a kind's time that is kept for what comes before and after the delivery on a busy machine."""
 PERSONAL = {"invalid_phone": 400, "phone_rejected": 400}
-"""What a person can mend is 4xx to callers that know no 422."""
+"""Errors that a person can correct are answered 400 to callers that do not know 422."""
 OF_CALLERS = (
     "malformed_request", "unauthorized", "not_found", "body_too_large", "unsupported_media_type", "request_timeout",
 )  # fmt: skip
@@ -65,7 +65,7 @@ async def hook(
     kind: FromPath[str],
     application: FromPath[str],
 ) -> Response[bytes]:
-    """Take over a code that another system made."""
+    """Deliver a code that another system made."""
     opened = _opened(service.settings, kind, application)
     if opened is None:
         raise Refused("not_found", "There is no such hook.")

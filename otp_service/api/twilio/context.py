@@ -23,7 +23,7 @@ from otp_service.runtime import Runtime
 from otp_service.settings import Application
 
 BEGINNING = "2026-01-01T00:00:00Z"
-"""Stands for when a thing of the settings was made, which nobody wrote down."""
+"""Creation time that is shown for what the settings define, since nobody recorded one."""
 _USER = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,62}[\x21-\x7e])?")
 _ACCOUNT = re.compile(r"AC[0-9a-f]{32}")
 

@@ -89,7 +89,7 @@ FIXED_BY_SETTINGS = Shape(403, 20403, "Forbidden: this service is made by the se
 
 
 class TwilioRefused(Refused):
-    """A refusal that only the facade knows. reason: what `X-OTP-Reason` tells."""
+    """A refusal that exists in the facade only. reason: the value of `X-OTP-Reason`."""
 
     def __init__(self, shape: Shape, reason: str, *, retry_after: float | None = None) -> None:
         super().__init__(reason, shape.message, retry_after=retry_after)

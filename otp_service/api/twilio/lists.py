@@ -109,7 +109,7 @@ async def templates(request: ApiRequest, service: NamedDependency[Runtime]) -> R
 
 @post(SAFE, status_code=201, include_in_schema=False, opt=needs(KeyScope.ADMIN))
 async def add_safe(request: ApiRequest, service: NamedDependency[Runtime]) -> Response[bytes]:
-    """A phone that the pumping guard lets pass. A repeat finds it again."""
+    """Put a phone on the safe list, so that the pumping guard lets it pass. Safe to repeat."""
     caller = await opened(request, service)
     e164 = _phone(caller, caller.form.needed("PhoneNumber"))
     sid = service.safe_list.sid(caller.application, e164)

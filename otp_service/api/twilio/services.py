@@ -30,7 +30,7 @@ FLAGS = {
     "custom_code_enabled": ("CustomCodeEnabled", False),
     "verify_event_subscription_enabled": ("VerifyEventSubscriptionEnabled", False),
 }
-"""Kept and told; what they are about is decided by the settings of the application."""
+"""Stored and shown; the settings of the application decide about what they stand for."""
 TOTP = {
     "time_step": ("Totp.TimeStep", 20, 60, 30),
     "code_length": ("Totp.CodeLength", 3, 8, 6),

@@ -136,7 +136,7 @@ def _rows_of(file: str) -> list[Any]:
     except OSError as error:
         raise SettingsError(f"{file}: {error.strerror}") from None
     except (ValueError, RecursionError):
-        raise SettingsError(f"{file}: is no JSON in UTF-8") from None
+        raise SettingsError(f"{file}: is not JSON in UTF-8") from None
     if not isinstance(rows, list) or not rows:
         raise SettingsError(f"{file}: must be a JSON list of contacts, as `subscribers list --json` prints it")
     return rows

@@ -40,6 +40,6 @@ def _add_arguments(parser: argparse.ArgumentParser, command: Command) -> None:
     parser.add_argument(
         "--gateway", default="", help="name of the gateway in the settings (default: the first that fits)"
     )
-    parser.add_argument("--json", action="store_true", help="for scripts")
+    parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
     if command.question:
-        parser.add_argument("--yes", action="store_true", help="do not ask")
+        parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")

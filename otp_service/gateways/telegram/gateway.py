@@ -115,7 +115,7 @@ class TelegramGateway:
         return None
 
     async def probe(self, reason: Reason, seconds: float) -> bool:
-        """By the state of a request that there is not: it is told to whom the token belongs."""
+        """Ask for the state of a request that does not exist: the answer shows whether the token is valid."""
         if reason in (Reason.FUNDS, Reason.SENDER, Reason.ACCOUNT_BLOCKED, Reason.GATEWAY_EXHAUSTED):
             return False
         await client.status(self.api, "0", seconds=seconds)

@@ -4,7 +4,8 @@ waits in a queue that only grows cannot.
 Everything that a request does passes the loop many times, so with N of them under way each step waits for a step of
 all others. A loop that is late for a moment has met a burst, which it works off. One that is late or at work all the
 time is asked for more than it can do; then it takes only as many as it ends in IN_TIME_SECONDS, by the rate that it
-ends them (Little's law). Who waits for somebody else, a gateway or a change, is not counted meanwhile.
+ends them (Little's law). Who waits for somebody else, a gateway or a change, is not counted meanwhile, and who has no
+key not at all.
 """
 
 from __future__ import annotations
@@ -37,19 +38,27 @@ _SHARE = 0.1
 
 
 class Visit:
-    """One request that costs something. It is under way from its making to `end`, but for the time `away`."""
+    """One request that costs something. It is under way from `begin` to `end`, but for the time `away`.
 
-    __slots__ = ("_here", "_load")
+    What comes without a key is never under way: any number of strangers takes no place of those who have one.
+    """
+
+    __slots__ = ("_begun", "_here", "_load")
 
     def __init__(self, load: Load) -> None:
         self._load = load
-        self._here = True
-        load.under_way += 1
+        self._begun = self._here = False
+
+    def begin(self) -> None:
+        """It is known who asks. A second time changes nothing."""
+        if not self._begun:
+            self._begun = True
+            self.come_back()
 
     def end(self, *, taken: bool) -> None:
         """taken: it was done; else it was refused, which says nothing of how much is done."""
         self.leave()
-        self._load.ended += taken
+        self._load.ended += taken and self._begun
         self._load = _ELSEWHERE  # what it left running is no part of it any more
 
     def leave(self) -> None:
@@ -58,13 +67,19 @@ class Visit:
             self._load.under_way -= 1
 
     def come_back(self) -> None:
-        if not self._here:
+        if self._begun and not self._here:
             self._here = True
             self._load.under_way += 1
 
 
 visit: ContextVar[Visit | None] = ContextVar("visit", default=None)
 """Of the request that is being answered."""
+
+
+def begin() -> None:
+    """This request's key is known, or its signature."""
+    if found := visit.get():
+        found.begin()
 
 
 @contextmanager
@@ -100,7 +115,7 @@ class Load:
         self._look_at(loop, loop.time() + TICK_SECONDS)
 
     def is_too_much(self) -> bool:
-        """Whether what has just begun would only wait. So it is of none while the loop keeps up."""
+        """Whether what has just come would only wait. So it is of none while the loop keeps up."""
         return self.under_way > LEAST_UNDER_WAY and self._is_behind() and self.under_way > IN_TIME_SECONDS * self._rate
 
     def note(self, lag: float, now: float, worked: float) -> None:

@@ -10,6 +10,7 @@ from litestar.connection import ASGIConnection
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
 from litestar.types import Scope
 
+from otp_service import load
 from otp_service.api.edge.client_address import client_address
 from otp_service.api.edge.connections import vouch
 from otp_service.errors import Refused
@@ -43,6 +44,7 @@ async def authenticate(service: Runtime, presented: str, scope: Scope, *needed: 
     if caller is None or caller.application not in service.settings.applications:
         raise Refused("unauthorized", "This API key is not known here; it may have been revoked or have expired.")
     vouch(scope)
+    load.begin()
     structlog.contextvars.bind_contextvars(application=caller.application, api_key=caller.id)
     if not caller.grant.may_be_used_from(client_address(scope)):
         raise Refused("network_not_allowed", "This API key may not be used from this address.")

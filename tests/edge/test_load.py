@@ -101,6 +101,7 @@ def test_who_waits_for_somebody_else_is_not_counted_meanwhile() -> None:
     with load_of.away():  # outside any request
         pass
     visit = Visit(load)
+    visit.begin()
     other.run(load_of.visit.set, visit)
 
     def wait() -> None:
@@ -111,6 +112,28 @@ def test_who_waits_for_somebody_else_is_not_counted_meanwhile() -> None:
 
     assert load.under_way == 1
     other.run(wait)
+    assert (load.under_way, load.ended) == (0, 1)
+
+
+def test_who_has_no_key_takes_nobodys_place() -> None:
+    load, other = Load(), contextvars.copy_context()
+    visit = Visit(load)
+    other.run(load_of.visit.set, visit)
+    assert load.under_way == 0
+    for _ in range(2):
+        other.run(load_of.begin)
+        assert load.under_way == 1
+    visit.end(taken=True)
+    stranger = Visit(load)
+    other.run(load_of.visit.set, stranger)
+
+    def wait() -> None:
+        with load_of.away():
+            pass
+        assert load.under_way == 0
+
+    other.run(wait)
+    stranger.end(taken=True)
     assert (load.under_way, load.ended) == (0, 1)
 
 
@@ -153,6 +176,12 @@ async def test_what_costs_is_refused_before_anything_is_done_and_the_rest_is_not
         async with httpx.AsyncClient(base_url="http://service", transport=transport) as http:
             http.headers["Authorization"] = f"Bearer {API_KEY}"
             service.load.follow()
+            await http.get("/v1/verifications/unknown", headers={"Authorization": "Bearer nobody's"})
+            assert service.load.ended == 0, "strangers say nothing of how much is done, and take nobody's place"
+            for path in ("unknown", "A" * 30):  # by the framework, and past it
+                await http.get(f"/v1/verifications/{path}")
+            assert (service.load.under_way, service.load.ended) == (0, 2)
+            service.load.ended = 0
             for _ in range(TICKS + 2):
                 await asyncio.sleep(0)
                 time.sleep(TICK_SECONDS + LATE)

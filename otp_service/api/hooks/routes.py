@@ -11,6 +11,7 @@ from litestar import Request, Response, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from otp_service import load
 from otp_service.api import problems
 from otp_service.api.auth import authenticate
 from otp_service.api.hooks import (
@@ -109,6 +110,8 @@ async def _take(
     signed = kind.is_authentic(call, hook) if kind.is_authentic else None
     if signed is False:
         raise Refused("unauthorized", "The signature is missing, wrong or too old.")
+    if signed:
+        load.begin()
     presented = presented_key(call.headers)
     if signed is None and presented:
         await _refuse_strangers(request, service, application, presented)

@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import secrets
 import sys
 import tempfile
 import time
@@ -34,7 +35,7 @@ from typing import Any
 import httpx
 
 from benchmarks.delivery.world import ACCOUNTS
-from tests.api import Api, Gateways
+from tests.api import Answer, Api, Gateways
 from tests.clock import Clock, FakedServer, faked_server
 from tests.running import API_KEY, process, running_sandbox, service_environ, wait_for
 
@@ -138,6 +139,17 @@ def _own_address(rng: random.Random) -> str:
     return f"203.0.{rng.randrange(256)}.{rng.randrange(1, 255)}"
 
 
+async def answered(api: Api, path: str, body: dict[str, Any]) -> Answer:
+    """As callers ask: the same once more while they hear 503, which on a busy machine is no refusal of anybody."""
+    key = secrets.token_hex(8)
+    for _ in range(20):
+        answer = await api.post(path, body, key)
+        if answer.status_code not in (409, 503):
+            break
+        await asyncio.sleep(0.5)
+    return answer
+
+
 async def live(day: Day, steps: list[list[Start]], clock: Clock, apis: list[Api], gateways: Gateways) -> None:
     """One day, by the clocks of Redis and of the sandbox."""
     began = time.monotonic()
@@ -146,11 +158,12 @@ async def live(day: Day, steps: list[list[Start]], clock: Clock, apis: list[Api]
     async def one(start: Start) -> None:
         async with places:
             api = random.choice(apis)
-            answer = await api.start(start.phone, client={"ip": start.ip})
+            answer = await answered(api, "/v1/verifications", {"to": start.phone, "client": {"ip": start.ip}})
             whose = day.attacker if start.attacker else day.people
             if not start.attacker and answer.status_code == 403 and answer.json()["code"] == "challenge_required":
                 day.challenged_people += 1
-                answer = await api.start(start.phone, client={"ip": start.ip, "challenge_passed": True})
+                client = {"ip": start.ip, "challenge_passed": True}
+                answer = await answered(api, "/v1/verifications", {"to": start.phone, "client": client})
             whose[str(answer.status_code)] += 1
             if start.attacker or answer.status_code == 422:
                 return
@@ -160,7 +173,8 @@ async def live(day: Day, steps: list[list[Start]], clock: Clock, apis: list[Api]
                 day.refused_people.append(f"{start.phone} {answer.json().get('code')} {answer.json().get('reasons')}")
             elif start.answers:
                 codes = await gateways.codes(start.phone)
-                whose[await api.outcome(answer.json()["id"], codes[0])] += 1
+                check = f"/v1/verifications/{answer.json()['id']}/check"
+                whose[(await answered(api, check, {"code": codes[0]})).json()["outcome"]] += 1
 
     async def passes(seconds: float) -> None:
         clock.move(seconds=seconds)

@@ -27,8 +27,8 @@ ACCOUNTS = {
     "smska": 'api_key = "demo"\napi_password = "demo-password"\nsender = "DEMO"',
 }
 PARTITIONS = 4
-PATIENCE_SECONDS = 30.0
-"""Real ones, for a process to start."""
+PATIENCE_SECONDS = 120.0
+"""Real ones, for a process to start: two worlds at once beside other work take a minute of them."""
 
 
 @dataclass(frozen=True)

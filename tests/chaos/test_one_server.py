@@ -111,12 +111,15 @@ async def test_r15_idle_connections_that_died_unseen(tmp_path: Path, sandbox_pro
     async with stage("sentinel", tmp_path, sandbox_process, gateways) as found:
         crowd = found.crowd
         cases = await crowd.started(60)
+        began = time.monotonic()
         await asyncio.gather(*(crowd.check(case, "first", right=False) for case in cases))
+        usual = time.monotonic() - began
         await asyncio.sleep(17)
         forgotten = found.net.freeze_wires(lambda wire: wire.idle > 15.5)
         began = time.monotonic()
         await asyncio.gather(*(crowd.check(case, "once", right=True) for case in cases))
-        print(f"R-15: {forgotten} idle connections forgotten, a burst took {time.monotonic() - began:.2f} s")
+        took = time.monotonic() - began
+        print(f"R-15: {forgotten} idle connections forgotten, a burst took {took:.2f} s ({usual:.2f} s when well)")
         assert forgotten > 10
-        assert time.monotonic() - began < 2
+        assert took < 2 + 2 * usual
         assert {event.http for event in crowd.history.events} == {200}

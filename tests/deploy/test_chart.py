@@ -322,7 +322,7 @@ def test_rules_and_dashboard_are_of_one_release(tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rules))
     trials = sorted(file.name for file in tmp_path.glob("*-*.yaml"))
     for words in (["check", "rules", "rules.yaml"], ["test", "rules", *trials]):
-        done = subprocess.run(["promtool", *words], cwd=tmp_path, capture_output=True, text=True, timeout=180)
+        done = subprocess.run(["promtool", *words], cwd=tmp_path, capture_output=True, text=True, timeout=900)
         assert done.returncode == 0, done.stdout + done.stderr
     board = json.loads(named(manifests, "ConfigMap", "otp-otp-service-dashboard")["data"]["otp-service.json"])
     assert re.fullmatch(r"otp-[0-9a-f]{20}", board["uid"])

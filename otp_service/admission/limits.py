@@ -11,7 +11,7 @@ from otp_service.settings import Limit, Settings
 from otp_service.settings.limits import applying
 from otp_service.storage import keys
 from otp_service.storage.connection import Step
-from otp_service.storage.limits import Counted, Counter, Full, LimitStore, emptying, taking_back
+from otp_service.storage.limits import Counted, Counter, Full, LimitStore, clear_step, uncount_steps
 from otp_service.telemetry import metrics
 
 WITH_THE_ATTEMPT = {limits.PHONE, limits.APPLICATION}
@@ -112,8 +112,8 @@ class Limits:
         of_phone = {name for name, limit in self._limits[application].items() if set(limit.per) in OF_A_PHONE}
         others = [Counted(one, sent, COUNTED_BEFORE_MS) for one in counters if one.limit not in of_phone]
         return [
-            *(emptying(one) for one in counters if one.limit in of_phone),
-            *taking_back([*others, *self.guessed(application, pseudonyms, guessed)]),
+            *(clear_step(one) for one in counters if one.limit in of_phone),
+            *uncount_steps([*others, *self.guessed(application, pseudonyms, guessed)]),
         ]
 
     def guessed(self, application: str, pseudonyms: Pseudonyms, at: int) -> list[Counted]:

@@ -25,9 +25,9 @@ from otp_service.storage.pumping import (
     Change,
     Row,
     TallyStore,
-    adding,
-    leaving,
-    noting,
+    finding_step,
+    leave_step,
+    tally_steps,
 )
 from otp_service.telemetry import metrics
 
@@ -144,14 +144,14 @@ class PumpingGuard:
             return []
         if decision.word is Word.PASSED and not decision.verified:
             return []
-        steps = [] if decision.verified else [leaving(*self._place(send))]
+        steps = [] if decision.verified else [leave_step(*self._place(send))]
         if decision.counted:
             changes = [one.change(-messages, 1) for one in self._watches(send, decision)]
             if decision.by_challenge:  # a person, so the place itself has answered
                 changes += [one.change(0, 1) for one in self._watches(send, replace(decision, by_challenge=False))]
-            steps += adding(changes)
+            steps += tally_steps(changes)
         if decision.word is Word.WOULD_REFUSE:
-            steps.append(noting(send.application, CONVERTED, _things(send, decision.findings)))
+            steps.append(finding_step(send.application, CONVERTED, _things(send, decision.findings)))
         return steps
 
     async def report(self, application: str, days: int) -> list[Row]:

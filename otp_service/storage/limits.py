@@ -54,20 +54,20 @@ class LimitStore:
 
     async def take_back(self, events: Sequence[Counted]) -> None:
         if events:
-            await self._database.run_all(taking_back(events))
+            await self._database.run_all(uncount_steps(events))
 
     async def clear(self, counters: Sequence[Counter]) -> dict[str, int]:
         """Begin anew; returns how many events each limit had counted, without those that had none."""
-        counted = await self._database.run_all([emptying(counter) for counter in counters])
+        counted = await self._database.run_all([clear_step(counter) for counter in counters])
         return {counter.limit: count for counter, count in zip(counters, counted, strict=True) if count}
 
 
-def taking_back(events: Sequence[Counted]) -> list[Step]:
+def uncount_steps(events: Sequence[Counted]) -> list[Step]:
     return [
         Step(_UNCOUNT, [each.counter.key], [each.counter.window_seconds * 1000, each.before_ms, *each.times])
         for each in events
     ]
 
 
-def emptying(counter: Counter) -> Step:
+def clear_step(counter: Counter) -> Step:
     return Step(_UNCOUNT, [counter.key], [""])

@@ -47,14 +47,14 @@ class TallyStore:
 
     async def add(self, changes: Sequence[Change]) -> list[Tally]:
         """Returns the tallies as they are then."""
-        return _read(await self._database.run_all(adding(changes))) if changes else []
+        return _read(await self._database.run_all(tally_steps(changes))) if changes else []
 
     async def visit(
         self, block: str, place: int, memory_ms: int, changes: Sequence[Change]
     ) -> tuple[list[int], list[Tally]]:
         """Note a place for so long, and change tallies; returns the other places asked for lately, and the tallies."""
         visiting = Step(_VISIT, [keys.places(block)], [place, REMEMBERED_PLACES, memory_ms])
-        others, *counts = await self._database.run_all([visiting, *adding(changes)])
+        others, *counts = await self._database.run_all([visiting, *tally_steps(changes)])
         return [int(one) for one in others if one.isdigit()], _read(counts)
 
     async def visit_verified(self, partition: int, phone_index: str, memory_ms: int) -> Tally | None:
@@ -66,7 +66,7 @@ class TallyStore:
     async def note(self, application: str, word: str, things: Sequence[tuple[str, str]]) -> None:
         """Count for the report: the decision as a whole, and reason and value of each finding."""
         if things:
-            await self._database.run_all([noting(application, word, things)])
+            await self._database.run_all([finding_step(application, word, things)])
 
     async def report(self, application: str, days: int) -> list[Row]:
         """What was found in the last days, today included (UTC), the most frequent first.
@@ -104,12 +104,12 @@ class TallyStore:
         return False
 
 
-def leaving(block: str, place: int) -> Step:
+def leave_step(block: str, place: int) -> Step:
     """The right code came from a place, so it is forgotten."""
     return Step(_LEAVE, [keys.places(block)], [place])
 
 
-def adding(changes: Sequence[Change]) -> list[Step]:
+def tally_steps(changes: Sequence[Change]) -> list[Step]:
     return [Step(_TALLY, [one.key], [one.memory_ms, one.unverified, one.approved]) for one in changes]
 
 
@@ -117,7 +117,7 @@ def _read(replies: Sequence[Sequence[bytes]]) -> list[Tally]:
     return [Tally(float(one), float(other)) for one, other in replies]
 
 
-def noting(application: str, word: str, things: Sequence[tuple[str, str]]) -> Step:
+def finding_step(application: str, word: str, things: Sequence[tuple[str, str]]) -> Step:
     """See TallyStore.note. Earlier versions know fewer words, and read one report only."""
     texts = [f"{word}||", *(f"{word}|{reason}|{value}" for reason, value in things)]
     known = word in (Word.REFUSED, Word.WOULD_REFUSE, CONVERTED)

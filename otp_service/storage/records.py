@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Generic
 
@@ -25,7 +25,6 @@ from otp_service.domain.verifications import Status, Verification
 from otp_service.errors import Unreadable
 from otp_service.storage import keys, words
 from otp_service.storage.connection import Argument, Database, Script, hash_of
-from otp_service.storage.remembered import counted_by
 from otp_service.storage.script import W_co
 from otp_service.storage.subject_records import subject_in
 
@@ -164,6 +163,20 @@ class Repeat(Value):
     fingerprint: str = ""
 
 
+_COUNTED_BY = "by:"
+"""Begins the fields with what limits counted a start by, so that later sends are counted by the same."""
+
+
+def counted_by_fields(pseudonyms: Mapping[str, str], words: Iterable[str]) -> dict[str, str]:
+    """For those of the words (dimensions of limits) that have a pseudonym."""
+    return {f"{_COUNTED_BY}{word}": pseudonyms[word] for word in words if word in pseudonyms}
+
+
+def _counted_by(record: Mapping[bytes, bytes]) -> dict[str, str]:
+    prefix = _COUNTED_BY.encode()
+    return {name[len(prefix) :].decode(): record[name].decode() for name in record if name.startswith(prefix)}
+
+
 class Records:
     """Runs scripts over verifications and reads what they answer."""
 
@@ -271,7 +284,7 @@ def read(reply: Any, verification_id: str, keyring: Keyring) -> Answered[Any]:
         guard=Decision.parse(_text(record, b"guard"), _text(record, b"verdict")),
         test=b"test" in record,
         withheld=b"withheld" in record or any(message.withheld for message in messages),
-        counted_by=counted_by(record),
+        counted_by=_counted_by(record),
         delivery=b"kind" in record,
         converted_at=_number(record, b"converted_at"),
         failover_at=_number(record, b"failover_at"),

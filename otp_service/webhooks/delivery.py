@@ -34,7 +34,6 @@ from otp_service.storage import keys
 from otp_service.storage.schedule import Job, Schedule
 from otp_service.storage.webhooks import JOB, OpenEvent, Settled, Taken, WebhookStore
 from otp_service.telemetry import metrics
-from otp_service.webhooks.counting import count
 from otp_service.webhooks.of_callers import CallersWebhooks
 from otp_service.webhooks.receivers import open_receivers, receivers_by_url, tell
 
@@ -45,6 +44,7 @@ worker dies is told again."""
 RUN_SECONDS = 5.0
 """Then a worker lets go of an endpoint, so that it may end, or another may go on."""
 BUSY_SECONDS = 1.0
+COUNT_SECONDS = 5.0
 IDLE_SECONDS = 30.0
 """New events wake an endpoint at once, unless a process passed them on whose settings do not know it yet."""
 FOREIGN_SECONDS = 300.0
@@ -100,8 +100,21 @@ class Webhooks:
             await self._schedule.put(keys.application_lane(endpoint.application), JOB, endpoint.id)
 
     async def count(self) -> float | None:
-        """Bring the gauges up to date. Returns the seconds until it is to be done again."""
-        return await count(self._endpoints.values(), self._store)
+        """Bring the gauges up to date: what receivers have not been told of yet. Returns the seconds until the next
+        time."""
+        endpoints = list(self._endpoints.values())
+        if not endpoints:
+            return None
+        totals: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+        for endpoint, record in zip(endpoints, await self._store.read(endpoints), strict=True):
+            if record:
+                told = (record.backlog, record.parked, int(bool(record.disabled)))
+                totals[endpoint.application] = [a + b for a, b in zip(totals[endpoint.application], told, strict=True)]
+        for application, (backlog, parked, disabled) in totals.items():
+            metrics.WEBHOOK_BACKLOG.labels(application).set(backlog)
+            metrics.WEBHOOK_PARKED.labels(application).set(parked)
+            metrics.WEBHOOK_DISABLED.labels(application).set(disabled)
+        return COUNT_SECONDS
 
     async def attend(self, jobs: Sequence[Job]) -> None:
         results = await asyncio.gather(*(self._attend(job) for job in jobs), return_exceptions=True)

@@ -245,7 +245,7 @@ class VerificationStore:
             _APPROVE,
             verification_id,
             [key.verification, key.fails, key.pause, key.due, key.outbox, key.proved],
-            [verification_id, application, "1" if others_code else "", proved_seconds, assurance],
+            [verification_id, application, "1" if others_code else "", proved_seconds, assurance, FAILS_THAT_DISABLE],
             confirm=True,
         )
 

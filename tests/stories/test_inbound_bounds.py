@@ -161,6 +161,19 @@ async def test_a_code_that_is_typed_is_of_a_message(world: World, phone: str) ->
     assert (judged["id"], judged["outcome"]) == (mine["id"], "approved")
 
 
+async def test_a_disabled_phone_is_not_proved_by_a_claim(world: World, phone: str) -> None:
+    """The ledger of wrong codes holds here, too: only who unlocks the phone binds it anew."""
+    api, before = world.api, {key async for key in world.redis.scan_iter(match="otp:fails:*", count=1000)}
+    started = await api.started(phone, channel="inbound")
+    assert (await api.check(started["id"], "000000")).json()["outcome"] == "wrong_code"
+    (fails,) = {key async for key in world.redis.scan_iter(match="otp:fails:*", count=1000)} - before
+    await world.redis.hset(fails, "count", 100)
+    problem(await api.start(phone, channel="inbound"), 403, "phone_disabled")
+    assert await says(api, phone, started) == ("pending", None)
+    await world.redis.delete(fails)
+    assert await says(api, phone, started) == ("approved", "claimed")
+
+
 async def test_others_push_none_out(world: World, phone: str) -> None:
     """However many were begun for the phone since, an open one is found by its code."""
     mine = await world.api.started(phone, channel="inbound")

@@ -58,6 +58,7 @@ def _make_real(body: dict[str, Any], code: str, *, by_id: bool) -> None:
     """What no schema can say: which texts are phones, addresses or the right code, and which channels have a route."""
     if body.get("channel"):
         body["channel"] = "sms"
+    body.pop("steps", None)  # of the channel `auto` alone
     if "subject" in body:
         body["subject"] = (
             f"fuzz-{secrets.token_hex(6)}"  # the eleventh authenticator of one takes the place of the first

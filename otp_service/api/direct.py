@@ -90,7 +90,7 @@ class Direct:
                 message: Any = await receive()  # the whole body: `edge` has read it
                 try:
                     arguments["data"] = msgspec.json.decode(message["body"], type=shortcut.body)
-                except msgspec.MsgspecError:  # the framework's way tells the caller what is wrong with each field
+                except msgspec.MsgspecError:  # the framework's way forgives 3.0, and says what is wrong with each field
                     await self._app(scope, replay(message["body"], receive), send)
                     return
             arguments[shortcut.needs] = getattr(self._service, shortcut.needs)

@@ -9,6 +9,8 @@ import msgspec
 from litestar import Request
 from litestar.exceptions import ValidationException
 from litestar.params import HeaderParameter
+from litestar.types import Empty
+from litestar.utils.scope.state import ScopeState
 
 from otp_service.errors import Refused
 from otp_service.storage.api_keys import ApiKey
@@ -20,6 +22,9 @@ IdempotencyKey = Annotated[
         description="1 to 255 printable ASCII characters. The same key and body: the same answer, no second SMS.",
     ),
 ]
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+LARGEST = 2**53
+"""From here on not every integer is a number of JSON (RFC 8259 §6)."""
 ApiRequest = Request[ApiKey, Any, Any]
 """The request, with the key that it came with as `user`. A second dependency would cost a handler a group of tasks."""
 
@@ -29,14 +34,22 @@ class Strict(Request[Any, Any, Any]):
     has to of a query."""
 
     async def json(self) -> Any:
-        found, wanted = await super().json(), self.route_handler.parsed_data_field
+        state, wanted = ScopeState.from_scope(self.scope), self.route_handler.parsed_data_field
         try:
-            return msgspec.convert(found, wanted.annotation) if wanted else found
-        except msgspec.ValidationError:
+            if state.json is Empty:
+                state.json = _DECODER.decode(await self.body() or b"null")
+            return msgspec.convert(state.json, wanted.annotation) if wanted else state.json
+        except msgspec.MsgspecError:
             raise ValidationException from None  # what is wrong is said of each field in `problems`
 
 
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+def _number(text: str) -> int | float:
+    """3.0 is an integer (JSON Schema 2020-12, Core 4.2.3)."""
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) < LARGEST else number
+
+
+_DECODER = msgspec.json.Decoder(float_hook=_number)
 
 
 def parse_idempotency_key(given: str | None) -> str:

@@ -31,6 +31,8 @@ IN_TIME_SECONDS = 0.12
 """Well below what an answer may take: who is taken passes queues of others as well, and times spread."""
 LEAST_UNDER_WAY = 32
 """How many requests are always taken: with fewer the loop would idle while one waits for Redis or a thread."""
+ENOUGH_UNDER_WAY = 16
+"""With so many a loop that is behind does what it can."""
 USUAL_RATE = 400.0
 """Requests a second, until it has been seen what this machine ends."""
 _SHARE = 0.1
@@ -124,7 +126,9 @@ class Load:
         metrics.LOOP_LAG_SECONDS.observe(lag)
         seconds = max(now - self._noted_at, TICK_SECONDS)
         strained = lag > LATE_SECONDS or worked - self._worked > BUSY_SHARE * seconds
-        if strained:  # else what it ends is what it was asked for, and says nothing of what it could
+        # Else what it ends is what it was asked for, and says nothing of what it could; also where others, such as
+        # strangers, kept it at work.
+        if strained and self.under_way >= ENOUGH_UNDER_WAY:
             self._rate += _SHARE * (self.ended / seconds - self._rate)
         self._strained.append(strained)
         self._noted_at, self._worked, self.ended = now, worked, 0

@@ -71,6 +71,7 @@ def test_a_loop_that_is_always_at_work_is_behind_however_punctual_it_is() -> Non
 
 def test_as_many_are_taken_as_it_ends_in_time() -> None:
     load = Load()
+    load.under_way = CROWD
     rows(load, [LATE] * 200, ended=45)  # in 25 ms, and the 20 that each tick comes late: 1,000 a second
     load.under_way = int(999 * IN_TIME_SECONDS)
     assert not load.is_too_much()
@@ -80,8 +81,12 @@ def test_as_many_are_taken_as_it_ends_in_time() -> None:
 
 def test_a_quiet_time_says_nothing_of_what_it_can_do() -> None:
     load = Load()
+    load.under_way = CROWD
     rows(load, [LATE] * 200, ended=45)
     rows(load, [0.0] * 1000, ended=1)
+    load.under_way = 1
+    rows(load, [LATE] * 200)  # held up by strangers, who are not counted
+    load.under_way = CROWD
     rows(load, [LATE] * STRAINED_TICKS, ended=45)
     load.under_way = int(999 * IN_TIME_SECONDS)
     assert not load.is_too_much()

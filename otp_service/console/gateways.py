@@ -50,7 +50,8 @@ async def gateways(visit: Visit) -> Answer:
         "gateways.html",
         tiles=tiles,
         histograms=histograms,
-        reasons=await _reasons(visit),
+        application=visit.application,
+        reasons=await _reasons(visit, visit.application),
         routes=routes,
         by_operator=await _by_operator(visit),
         minutes=MINUTES,
@@ -75,16 +76,14 @@ async def gateway_changed(visit: Visit) -> Answer:
     return visit.go("/console/gateways", done=action)
 
 
-async def _reasons(visit: Visit) -> Mapping[str, Sequence[tuple[str, Sequence[int]]]]:
-    """By gateway: why messages of all applications failed, how many in each of SPANS, the most frequent first."""
-    now = datetime.now(UTC)
+async def _reasons(visit: Visit, application: str) -> Mapping[str, Sequence[tuple[str, Sequence[int]]]]:
+    """By gateway: why messages of the application failed, how many in each of SPANS, the most frequent first."""
+    now, store = datetime.now(UTC), visit.service.stores.statistics
     counts: defaultdict[str, defaultdict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0] * len(SPANS)))
-    for application in visit.applications:
-        for place, (step, back) in enumerate(SPANS):
-            store = visit.service.stores.statistics
-            for row in await read(store, application, start=now - back, end=now, step=step, by=("gateway",)):
-                for why, number in row.reasons.items():
-                    counts[row.group.gateway][why][place] += number
+    for place, (step, back) in enumerate(SPANS):
+        for row in await read(store, application, start=now - back, end=now, step=step, by=("gateway",)):
+            for why, number in row.reasons.items():
+                counts[row.group.gateway][why][place] += number
     return {name: sorted(found.items(), key=lambda each: -each[1][-1]) for name, found in counts.items()}
 
 

@@ -32,7 +32,7 @@ class Desk:
     def __init__(self, url: str, **headers: str) -> None:
         none_kept = httpx.Limits(max_keepalive_connections=0)
         self.http = httpx.Client(
-            base_url=url, headers=headers, trust_env=False, verify=False, timeout=20, limits=none_kept
+            base_url=url, headers=headers, trust_env=False, verify=False, timeout=60, limits=none_kept
         )
         self.token = ""
         self.name = ""

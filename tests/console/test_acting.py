@@ -130,6 +130,18 @@ def test_the_audit_log_is_searched_and_exported(admin_desk: Desk) -> None:
     assert '"audit.exported"' in exported.text.splitlines()[-1]
 
 
+async def test_an_export_that_cannot_begin_is_answered(admin_desk: Desk, redis: Redis) -> None:
+    """An answer of Redis beyond its bound; once an export has begun, all that is left is to hang up."""
+    await redis.rename("otp:audit", "otp:audit:before")
+    try:
+        await redis.xadd("otp:audit", {"actor": "x" * 9 * 2**20})
+        answer = admin_desk.send("/console/audit", "/console/audit/export")
+        assert answer.status_code == 503
+        assert "Redis does not answer" in answer.text
+    finally:
+        await redis.rename("otp:audit:before", "otp:audit")
+
+
 async def test_support_sees_why_no_code_was_sent(
     strict: Api, desks: Mapping[str, Desk], gateways: Gateways, phone: str, folder: Path, redis_url: str,
     sandbox_process: str,

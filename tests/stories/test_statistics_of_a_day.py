@@ -145,9 +145,10 @@ async def agree(folder: Path, verifications: int, hours: int) -> None:
                 await asyncio.sleep(3)  # nothing more is counted
                 assert await day.so_far() == await day.so_far("day") == dict(day.expected)
                 told: Counter[str] = Counter()
-                log: Any = await redis.xrange(keys.events("web"))
-                for _, fields in log:
-                    told[fields[b"type"].decode()] += 1
+                after = "-"
+                while page := await redis.xrange(keys.events("web"), after, count=1000):
+                    told.update(fields[b"type"].decode() for _, fields in page)
+                    after = f"({page[-1][0].decode()}"
                 assert told["verification.created"] == found["started"] == batches * AT_ONCE
                 for end in ("approved", "expired", "canceled"):
                     assert told[f"verification.{end}"] == found[end], end

@@ -82,6 +82,7 @@ async def at_rest(api: Api, phone: str, seconds: float = 40) -> list[dict[str, A
     while True:
         answer = await api.http.post("/v1/verifications/search", json={"to": phone})
         if answer.status_code == 503 and time.monotonic() < deadline:  # what broke before may not have settled
+            await asyncio.sleep(0.2)
             continue
         assert answer.status_code == 200, answer.text
         found: list[dict[str, Any]] = answer.json()["verifications"]

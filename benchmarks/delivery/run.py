@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from benchmarks.delivery.people import Feed, Person, live, people
+from benchmarks.delivery.people import Feed, Person, asked, live, people
 from benchmarks.delivery.plan import Outcome, Plan, Spread
 from benchmarks.delivery.world import World, opened
 from otp_service.sandbox.scenario import Scenario, person_of
@@ -149,7 +149,7 @@ async def _ended(everybody: Sequence[Person], api: Api) -> list[dict[str, Any]]:
 
     async def look(verification: str) -> None:
         async with asking:
-            done[verification] = (await api.status(verification)).json()
+            done[verification] = (await asked(lambda: api.status(verification))).json()
 
     while True:
         left = [

@@ -25,7 +25,7 @@ from otp_service.domain.phone import Number
 from otp_service.domain.route_choice import RouteOrder
 from otp_service.domain.routes import OF_ALL, Cell, Known, Offer
 from otp_service.domain.verifications import Status, Verification
-from otp_service.storage.gateways import DELAYS, ENDS
+from otp_service.storage.gateways import ENDS
 
 GATEWAYS = ("one", "two", "three")
 OPERATORS = ("МТС", "Мегафон", "Beeline", "Теле2")
@@ -89,7 +89,7 @@ def run(world: World, seed: int, people: int, order: RouteOrder | None, per_seco
     messages: dict[str, int] = {}
     known = Known(cells, messages)
     ends: defaultdict[str, deque[int | None]] = defaultdict(lambda: deque(maxlen=ENDS))
-    delays: defaultdict[tuple[str, str], deque[int]] = defaultdict(lambda: deque(maxlen=DELAYS))
+    delays: defaultdict[tuple[str, str], deque[int]] = defaultdict(lambda: deque(maxlen=ENDS))
     queue: list[tuple[int, int, Callable[[int], None]]] = []
     turn = count()
     at = 0

@@ -130,7 +130,7 @@ class _Outages:
         return self._fault if self._begins <= seconds < self._ends else None
 
 
-class _UnderWay:
+class UnderWay:
     """A scenario, from when it began."""
 
     def __init__(self, scenario: Scenario, began: datetime) -> None:
@@ -180,12 +180,12 @@ class Scenarios:
     """Those under way: one for each gateway, or one for all of them."""
 
     def __init__(self) -> None:
-        self._by_gateway: dict[GatewayName, _UnderWay] = {}
+        self._by_gateway: dict[GatewayName, UnderWay] = {}
         self._lost = False
 
     def begin(self, scenario: Scenario, now: datetime) -> None:
         """It takes the place of the gateway's earlier one, or of all."""
-        under_way = _UnderWay(scenario, now)
+        under_way = UnderWay(scenario, now)
         self._by_gateway |= dict.fromkeys([scenario.gateway] if scenario.gateway != "*" else GATEWAYS, under_way)
 
     def clear(self) -> None:

@@ -14,8 +14,8 @@ from otp_service.storage.connection import Argument, Database, Script, hash_of
 
 HEARD = 20
 ENDS = 100
-DELAYS, MOST_GROUPS = 50, 64
-"""Of each group of people, and groups: strangers choose the country."""
+MOST_GROUPS = 64
+"""Of people, of each of which as many times are kept: strangers choose the country."""
 LIFE_MS = 7 * 86_400_000
 _OBSERVE, _READ, _OPEN, _TRY, _CLOSE, _BALANCE, _TURN = map(
     Script.load,
@@ -81,7 +81,7 @@ class GatewayStore:
             told: list[Argument] = ["1" if each else "0" for each in heard]
             told += ["failed" if end is None else end for _, end in ends]
             told += [part for group, end in ends if end is not None for part in (group, end)]
-            args: list[Argument] = [HEARD, ENDS, DELAYS, MOST_GROUPS, LIFE_MS, len(heard), len(ends), *told]
+            args: list[Argument] = [HEARD, ENDS, MOST_GROUPS, LIFE_MS, len(heard), len(ends), *told]
             await self._database.run(_OBSERVE, _observed(name), args)
 
     async def open_circuit(self, name: str, reason: str, first_seconds: float, longest_seconds: float) -> bool:

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from otp_service.storage import keys
 from otp_service.storage.connection import Database
-from otp_service.storage.gateways import DELAYS, ENDS, MOST_GROUPS, GatewayStore
+from otp_service.storage.gateways import ENDS, MOST_GROUPS, GatewayStore
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ async def test_ends_are_kept_and_times_by_operator(redis: Redis, name: str) -> N
     await store.observe(name, [], [(f"country {n}", 1) for n in range(MOST_GROUPS + 9)])
     found = (await store.read([name]))[name]
     assert (len(found.ends), len(found.delays)) == (ENDS, MOST_GROUPS), "strangers choose the country"
-    assert found.delays["МТС"] == [ENDS - n for n in range(DELAYS)]
+    assert found.delays["МТС"] == [ENDS - n for n in range(ENDS)]
     assert 0 < await redis.pttl(keys.delays(name)) <= 7 * 86_400_000
 
 

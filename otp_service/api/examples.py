@@ -18,7 +18,7 @@ _CREATED, _EXPIRES, _RESEND = "2026-01-01T12:00:00Z", "2026-01-01T12:05:00Z", "2
 _SENT = "2026-01-01T12:00:01Z"
 
 _MESSAGE = {
-    "id": f"{_VERIFICATION_ID}.1", "gateway": "targetsms", "channel": "sms", "status": "accepted", "sent_at": _SENT,
+    "id": f"{_VERIFICATION_ID}.1", "gateway": "sms-main", "channel": "sms", "status": "accepted", "sent_at": _SENT,
     "ended_at": None, "updated_at": _SENT, "parts": 1, "price": "1.15", "reason": None,
 }  # fmt: skip
 _VERIFICATION = {
@@ -118,7 +118,7 @@ ANSWERS: Mapping[str, Any] = {
         "events": [
             {
                 "id": "evt_web_1767268800026-0", "sequence": 41, "type": "gateway.circuit_opened",
-                "timestamp": _CREATED, "data": {"gateway": "targetsms", "reason": "unreachable"},
+                "timestamp": _CREATED, "data": {"gateway": "sms-main", "reason": "unreachable"},
             }
         ],
         "next": "evt_web_1767268800026-0",
@@ -127,7 +127,7 @@ ANSWERS: Mapping[str, Any] = {
         "step": "day",
         "rows": [
             {
-                "at": "2026-01-01T00:00:00Z", "gateway": "targetsms", "started": 1204, "sent_to": 1204,
+                "at": "2026-01-01T00:00:00Z", "gateway": "sms-main", "started": 1204, "sent_to": 1204,
                 "reached": 1171, "sends": 1260, "parts": 1302,
                 "roubles": "1497.30", "delivered": 1190, "failed": 41, "unknown": 29,
                 "reasons": {"undelivered": 38, "stop_list": 3, "no_report": 29}, "approved": 1075, "expired": 118,
@@ -146,7 +146,7 @@ ANSWERS: Mapping[str, Any] = {
     "listGateways": {
         "gateways": [
             {
-                "name": "targetsms", "channel": "sms", "health": "ok", "circuit": "closed", "reason": None,
+                "name": "sms-main", "channel": "sms", "health": "ok", "circuit": "closed", "reason": None,
                 "opened_at": None, "probe_at": None, "balance": "1520.40", "balance_at": _CREATED,
                 "balance_low": False, "delivered_share": 0.97, "seconds_to_delivery": 4.2, "reports": True,
             }
@@ -179,8 +179,8 @@ EVENTS: Mapping[str, Any] = {
         "reference": "order-77", "created_at": _CREATED, "expires_at": _EXPIRES,
     },
     "FactorData": {"subject": "user-1042", "factor": "totp", "factor_id": _FACTOR_ID, "backup_codes_left": None},
-    "CircuitData": {"gateway": "targetsms", "reason": "unreachable"},
-    "BalanceData": {"gateway": "targetsms", "balance": "480.00", "threshold": "500"},
+    "CircuitData": {"gateway": "sms-main", "reason": "unreachable"},
+    "BalanceData": {"gateway": "sms-main", "balance": "480.00", "threshold": "500"},
     "BudgetData": {"spent": "8000.00", "budget": "10000.00"},
     "WrongCodesData": {"wrong": 70, "budget": 60},
     "WeeklyReportData": {
@@ -195,11 +195,11 @@ EVENTS: Mapping[str, Any] = {
         },
         "routes": [
             {
-                "gateway": "targetsms", "operator": "Beeline", "sends": 310, "conversion": 0.71, "seconds_p50": 6.2,
+                "gateway": "sms-main", "operator": "Beeline", "sends": 310, "conversion": 0.71, "seconds_p50": 6.2,
                 "roubles": "1395.00",
             }
         ],
-        "hints": [{"help": "weak_route", "gateway": "targetsms", "operator": "Beeline"}],
+        "hints": [{"help": "weak_route", "gateway": "sms-main", "operator": "Beeline"}],
     },
     "WebhookTestData": {"endpoint": "7c1f0a9b2d3e4f50"},
 }  # fmt: skip

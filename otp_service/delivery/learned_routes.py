@@ -104,7 +104,7 @@ def in_order(candidates: Sequence[Gateway], choice: Choice | None) -> list[Gatew
     chosen = next((gateway for gateway in candidates if choice and gateway.name == choice.first), None)
     if choice is None or chosen is None or choice.order is not RouteOrder.LEARNED:
         return list(candidates)
-    rank = {name: place for place, name in enumerate(choice.gateways)}
+    rank = {name: index for index, name in enumerate(choice.gateways)}
     own = [gateway for gateway in candidates if gateway.channel == chosen.channel]
     ordered = iter(sorted(own, key=lambda gateway: rank.get(gateway.name, len(rank))))
     return [next(ordered) if gateway.channel == chosen.channel else gateway for gateway in candidates]

@@ -132,8 +132,6 @@ async def test_a_provider_of_which_the_product_knows_nothing_is_used_to_the_full
 VENDORS = re.compile(r"targetsms|smska|xmlgateway|passwordgateway|telegramgateway|twiliogateway", re.IGNORECASE)
 SANDBOX_S_OWN = {"cli/development.py"}
 """What `run` lays beneath the settings names the simulated gateways."""
-EXAMPLES = {"api/examples.py"}
-"""Of the API document: a gateway has some name in them."""
 
 
 def test_nobody_above_the_gateways_names_a_vendor() -> None:
@@ -144,4 +142,4 @@ def test_nobody_above_the_gateways_names_a_vendor() -> None:
         for path in (package / room).rglob("*.py")
         if not path.is_relative_to(package / "cli" / "accounts") and VENDORS.search(path.read_text("utf-8"))
     }
-    assert naming == SANDBOX_S_OWN | EXAMPLES
+    assert naming == SANDBOX_S_OWN

@@ -124,7 +124,7 @@ async def edit_subscriber(account: Account, given: Namespace) -> Output:
 
 async def import_subscribers(account: Account, given: Namespace) -> Output:
     """X13 with many at once, in one request."""
-    wanted = [_subscriber(account, row, place) for place, row in enumerate(_rows_of(given.file), start=1)]
+    wanted = [_subscriber(account, row, number) for number, row in enumerate(_rows_of(given.file), start=1)]
     found = await subscribers.edit_subscribers(account.xml, given.base, wanted, seconds=SECONDS)
     return _edited("phone", [each.phone for each in wanted], found)
 
@@ -142,23 +142,23 @@ def _rows_of(file: str) -> list[Any]:
     return rows
 
 
-def _subscriber(account: Account, row: Any, place: int) -> subscribers.Subscriber:
+def _subscriber(account: Account, row: Any, number: int) -> subscribers.Subscriber:
     """Raises `SettingsError` naming the entry."""
     texts = ("phone", "region", "operator", "name", "surname", "patronymic", "gender", "born", "changed_at")
     if not isinstance(row, dict) or not row.get("phone"):
-        raise SettingsError(f"contact {place}: must be an object with a phone")
+        raise SettingsError(f"contact {number}: must be an object with a phone")
     given = {name: row[name] for name in texts if row.get(name) is not None}
     additions = row.get("additions") or []
     if unknown := row.keys() - {*texts, "additions"}:
         raise SettingsError(
-            f"contact {place}: has an unknown field, {sorted(unknown)[0]!r}; known are {', '.join(texts)}"
+            f"contact {number}: has an unknown field, {sorted(unknown)[0]!r}; known are {', '.join(texts)}"
         )
     if not all(isinstance(each, str) for each in (*given.values(), *additions)) or not isinstance(additions, list):
-        raise SettingsError(f"contact {place}: every field is a text, `additions` a list of texts")
+        raise SettingsError(f"contact {number}: every field is a text, `additions` a list of texts")
     try:
         born = date.fromisoformat(given["born"]) if given.get("born") else None
     except ValueError:
-        raise SettingsError(f"contact {place}: born must be YYYY-MM-DD") from None
+        raise SettingsError(f"contact {number}: born must be YYYY-MM-DD") from None
     return subscribers.Subscriber(
         account.e164(given["phone"]),
         given.get("region", ""),

@@ -37,12 +37,12 @@ async def send(account: Account, given: Namespace) -> Output:
             raise
         return _told(
             [
-                _row(phone, error) | {"message": place}
-                for place, phone in zip(places, given.phone * len(messages), strict=True)
+                _row(phone, error) | {"message": number}
+                for number, phone in zip(places, given.phone * len(messages), strict=True)
             ]
         )
     return _told(
-        [_row(each.phone, each.outcome) | {"message": place} for place, each in zip(places, found, strict=True)]
+        [_row(each.phone, each.outcome) | {"message": number} for number, each in zip(places, found, strict=True)]
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import socket
@@ -10,11 +11,17 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from uvicorn import Config
+from uvicorn.server import ServerState
 
+from otp_service.api.edge.connections import Door
+from otp_service.api.edge.protocol import Connection
 from tests.api import Gateways
 from tests.edge.hostile import JSON, KEY, STARTS, closed, connected, exchange, read_answer, refused, request
 from tests.running import API_KEY, running_service
@@ -353,3 +360,33 @@ def test_h8_a_caller_that_leaves_while_its_answer_is_written_leaves_no_traceback
     written = log.read_text()
     assert "Traceback" not in written, written[-3000:]
     assert "request_failed" not in written, written[-3000:]
+
+
+async def test_bodies_that_end_together_are_judged_one_after_the_other() -> None:
+    """Else strangers that hold back the last byte of each would all begin in the same turn of the loop."""
+    crowd, turn, ended = 20, [0], list[int]()
+    loop = asyncio.get_running_loop()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive())["more_body"]:
+            pass
+        ended.append(turn[0])
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    door = Door(max_connections=100, per_address=0, keep_alive_seconds=5)
+    made = partial(Connection, door, Config(app, log_config=None), ServerState(), {})
+    async with await loop.create_server(made, "127.0.0.1", 0) as server:
+        with ExitStack() as stack:
+            peers = [
+                stack.enter_context(socket.create_connection(server.sockets[0].getsockname())) for _ in range(crowd)
+            ]
+            for peer in peers:
+                peer.sendall(request(b"{}", path=b"/")[:-1])
+            await asyncio.sleep(0.2)
+            for peer in peers:
+                peer.sendall(b"}")
+            while len(ended) < crowd:
+                turn[0] += 1
+                await asyncio.sleep(0)
+    assert len(set(ended)) == crowd

@@ -1,7 +1,8 @@
 """Who may hold connections of this process, for how long, and whose requests are begun first.
 
 A stranger is whoever has not shown a valid key: strangers may hold three quarters of all connections, each address a
-few, and of their requests one begins in each turn of the event loop, so that callers with a key always get through.
+few, and of their requests one begins, or goes on with its body, in each turn of the event loop, so that callers with a
+key always get through.
 
 Who finds no room hears so once it has asked, unless it asks whether the process lives: a crowd is no reason to kill.
 """
@@ -131,7 +132,7 @@ class Door:
             del self._known[next(iter(self._known))]
 
     def begin(self, connection: Connection) -> None:
-        """Let a connection's request begin: at once, or when its turn comes."""
+        """Let a connection's request begin or go on: at once, or when its turn comes."""
         if connection.vouched or (not connection.proxied and self._knows(connection.place)):
             connection.begin()
             return

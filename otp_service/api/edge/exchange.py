@@ -56,7 +56,7 @@ class Exchange:
     def __init__(self, connection: Line, head: http1.Head) -> None:
         self.body = http1.Body(head.length)
         self.keep = head.keep
-        self.answering = False
+        self.begun = self.answering = False
         self.overruled = False
         self.path = head.path
         self._connection = connection
@@ -99,13 +99,12 @@ class Exchange:
                 self._connection.abort()
 
     def feed(self, part: bytes) -> None:
-        """A further piece of the body. It is dropped if the application no longer reads."""
+        """A further piece of the body, for when it is woken. It is dropped if the application no longer reads."""
         if part and not self._done:
             self._parts.append(part)
             self._held += len(part)
             if self._held > MAX_HELD:
                 self._connection.read(False)
-        self.wake()
 
     def wake(self) -> None:
         if self._waiting and not self._waiting.done():

@@ -70,6 +70,10 @@ class Connection(asyncio.BufferedProtocol):
         self._seen = 0
         self._exchange: Exchange | None = None
         self._no_room = False
+        self._queued = False
+        """Its turn is to come (`Door.begin`)."""
+        self._is_stranger = False
+        """So its request had to wait for one."""
         self._answered = False
         """At least one request: silence after it is no fault."""
         self._in_head = True
@@ -143,9 +147,14 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.close()
 
     def begin(self) -> None:
-        """The turn of its request has come."""
+        """The turn of its request, or of a piece of its body, has come."""
+        self._queued = False
         if self.lost or self._exchange is None:
             return
+        if self._exchange.begun:
+            self._exchange.wake()
+            return
+        self._exchange.begun = True
         task = self.loop.create_task(self._exchange.run(self.app))
         self._server_state.tasks.add(task)
         task.add_done_callback(self._server_state.tasks.discard)
@@ -214,6 +223,10 @@ class Connection(asyncio.BufferedProtocol):
                 self._look_for_head()
             if self._exchange and not self._exchange.body.complete:
                 self._exchange.feed(self._exchange.body.take(self._buffer))
+                if self._is_stranger:  # or many would begin together, by ending their bodies together
+                    self._wait_for_turn()
+                else:
+                    self._exchange.wake()
         except Refused as refusal:
             self._refuse(refusal)
             return
@@ -235,7 +248,13 @@ class Connection(asyncio.BufferedProtocol):
             if head.path != LIVE or head.length != 0:
                 raise _no_room()
             self._exchange.keep = False
-        self.door.begin(self)
+        self._wait_for_turn()
+        self._is_stranger = self._queued
+
+    def _wait_for_turn(self) -> None:
+        if not self._queued:
+            self._queued = True
+            self.door.begin(self)
 
     def _wake(self) -> None:
         if self._taken and not self._taken.done():

@@ -6,7 +6,8 @@ healed is soon seen to work. The order is drawn by Thompson sampling: of each ga
 counts leave possible, and the best is asked first; so one of which little is known is tried, a bad one now and then.
 
 Only verifications that ended in an approval tell of a route, and those of people who were proved before: a stranger who
-has codes sent that nobody enters moves nothing (docs/adr/0024-routes-that-learn.md).
+has codes sent to phones that nobody proved moves nothing; one who knows phones that were proved moves little, since
+limits bound what goes to each of them and counts fade (docs/adr/0024-routes-that-learn.md).
 """
 
 from __future__ import annotations

@@ -138,7 +138,8 @@ class Jobs:
             log.warning("incoming_not_read", gateway=gateway.name, reason=error.reason)
         else:
             for each in received:
-                if (gateway.name, each.id) in self._received or not each.phone.startswith("+"):
+                seen = bool(each.id) and (gateway.name, each.id) in self._received
+                if seen or not each.phone.startswith("+"):
                     continue
                 for found in await self._claim(each):
                     log.info("inbound_approved", verification=found.id)

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 
 from otp_service.api.auth import require_scopes
 from otp_service.domain.networks import Network
+from otp_service.storage import api_keys
 from otp_service.storage.api_keys import ApiKeyStore, Grant
 from otp_service.storage.connection import Database
 from otp_service.telemetry import metrics
@@ -147,6 +148,27 @@ async def test_s18_a_key_is_found_by_its_hash_and_by_nothing_else(redis_url: str
         assert await store.revoke(key_id)
 
 
+async def test_made_up_keys_push_out_no_real_one(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_keys, "CACHE_ENTRIES", 20)
+    async with Redis.from_url(redis_url, protocol=2) as redis:
+        store = ApiKeyStore(Database(redis))
+        _, secret = await store.create(Grant("web"))
+        assert await store.find(secret.reveal())
+        looked_up = []
+        look_up = store._look_up
+
+        async def noted(digest: str) -> Any:
+            looked_up.append(digest)
+            return await look_up(digest)
+
+        monkeypatch.setattr(store, "_look_up", noted)
+        for n in range(50):
+            assert await store.find(f"made-up-{n}") is None
+        assert len(looked_up) == 50
+        assert await store.find(secret.reveal())
+        assert len(looked_up) == 50
+
+
 async def test_the_gauge_sees_an_end_that_somebody_has_to_see_coming(redis_url: str) -> None:
     """A key in use that lasts; not one of a short life, nor one that nobody uses, nor one that has its successor."""
     day, mine = 86_400, "application-of-this-test"
@@ -180,7 +202,7 @@ async def test_last_use_is_written_once_a_minute(redis_url: str, monkeypatch: py
         key_id, secret = await store.create(Grant("web"))
 
         async def used() -> int:
-            monkeypatch.setattr(store, "_cache", {})  # as after 5 s
+            monkeypatch.setattr(store, "_real", {})  # as after 5 s
             assert await store.find(secret.reveal())
             key = await store.get(key_id)
             assert key

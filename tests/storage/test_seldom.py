@@ -9,6 +9,7 @@ import pytest
 
 from otp_service.domain.events import Event
 from otp_service.domain.webhooks import TRIES_OF_REFUSED, Endpoint
+from otp_service.domain.weekly import Figures, Weekly
 from otp_service.settings import load
 from otp_service.storage import keys, unreadable
 from otp_service.storage.events import position
@@ -158,6 +159,29 @@ async def test_a_cool_down_that_ends_after_somebody_closed_the_circuit_changes_n
     assert await rig.command("ZSCORE", DUE, "probe:one") is None
     record = (await gateways.read(["one"]))["one"]
     assert record.circuit == "closed"
+
+
+async def test_a_gateway_that_failed_its_probe_cools_down_for_twice_as_long_and_is_tried_then(rig: Rig) -> None:
+    gateways = rig.stores.gateways
+    assert await gateways.open_circuit("one", "unreachable", 5, 60)
+    first = (await gateways.read(["one"]))["one"].probe_at
+    assert await gateways.try_circuit("one", fit=False, longest_seconds=60)
+    again = (await gateways.read(["one"]))["one"]
+    assert (again.circuit, again.probe_at - first >= 5000) == ("open", True)
+    assert float(await rig.command("ZSCORE", DUE, "probe:one")) == again.probe_at
+    assert await gateways.try_circuit("one", fit=True, longest_seconds=60)
+    assert (await gateways.read(["one"]))["one"].circuit == "half_open"
+    assert await rig.command("ZSCORE", DUE, "probe:one") is None
+
+
+async def test_a_week_is_told_once_and_kept_until_everybody_has_its_mail(rig: Rig) -> None:
+    now = Figures(1, 1, 1.0, 1, 0, 0, "4.50", 5.0, 5.0)
+    report = Weekly("2026-11-23", now, now, [], [])
+    assert await rig.stores.weekly.tell("web", report, "report_mail:web")
+    assert not await rig.stores.weekly.tell("web", report, "report_mail:web")
+    assert await rig.command("ZSCORE", keys.due("app:web"), "report_mail:web")
+    await rig.stores.weekly.mailed("web", "somebody")
+    assert await rig.stores.weekly.to_mail("web") == (report, {"somebody"})
 
 
 async def test_an_event_that_is_refused_again_and_again_is_parked_and_told_again_on_demand(rig: Rig) -> None:

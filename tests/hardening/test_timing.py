@@ -34,7 +34,8 @@ Call = Callable[[str, bytes], Awaitable[tuple[int, float]]]
 @pytest.fixture
 async def call(tmp_path: Path, redis_url: str, sandbox_process: str) -> AsyncIterator[Call]:
     """Asks the application in this process: status and seconds, from the scope to the last byte."""
-    environ = service_environ(tmp_path, redis_url, sandbox_process, OTP__APPLICATIONS__WEB__MAX_ATTEMPTS="10")
+    changed = {"OTP__APPLICATIONS__WEB__MAX_ATTEMPTS": "10", "OTP__REDIS__TIMEOUT_SECONDS": "5"}
+    environ = service_environ(tmp_path, redis_url, sandbox_process, **changed)  # Redis as slow as a busy machine
     async with open_service(settings.load(environ), worker=False) as service:
         app = create_app(service)
 

@@ -11,7 +11,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -22,7 +21,7 @@ import pytest
 
 from otp_service import __version__
 from tests.api import Api, Gateways
-from tests.authenticator import PERIOD, asked, confirmed, outcome, step_with_room
+from tests.authenticator import asked, confirmed, outcome, refused_by_now, step_with_room
 from tests.chaos.balancer import balanced
 from tests.chaos.test_restarts import person
 from tests.chaos.test_versions import EARLIER, unpacked
@@ -215,13 +214,6 @@ async def approved_ids(api: Api) -> set[str]:
         ends = (one for one in page["events"] if one["type"] == "verification.approved")
         found |= {one["data"]["verification_id"] for one in ends}
         after = page["next"]
-
-
-def refused_by_now(step: int) -> set[str]:
-    """What a spent code of a step hears: on a busy machine the change takes so long that it is of another time, which
-    the last release calls wrong."""
-    in_its_window = int(time.time()) // PERIOD <= step + 1
-    return {"already_used"} if in_its_window else {"already_used", "clock_off", "wrong_code"}
 
 
 def told_approved(receiver: Receiver) -> set[str]:

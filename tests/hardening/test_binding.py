@@ -77,7 +77,7 @@ def test_s06_an_id_leads_to_one_slot_whoever_made_it(raw: bytes) -> None:
     located = names.locate(base64.urlsafe_b64encode(raw).decode())
     assert located is not None
     assert 0 <= located[0] < 256
-    place = Records(None, Keyring(["a" * 32]), names).place(base64.urlsafe_b64encode(raw).decode())  # type: ignore[arg-type]
+    place = Records(None, Keyring(["a" * 32]), names).key_names(base64.urlsafe_b64encode(raw).decode())  # type: ignore[arg-type]
     assert place.verification.startswith(f"otp:v:{{{located[0]}}}:")
 
 

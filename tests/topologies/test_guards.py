@@ -95,7 +95,7 @@ async def test_r12_servers_whose_clocks_disagree(kind: str, tmp_path: Path) -> N
     ],
 )
 def test_r12_a_version_that_is_too_old(info: dict[str, Any], sentence: str) -> None:
-    (found,) = preflight._unfit({**info, "aof_enabled": 1}, allow_no_persistence=False)
+    (found,) = preflight._version_and_policy({**info, "aof_enabled": 1}, allow_no_persistence=False)
     assert sentence in found
 
 

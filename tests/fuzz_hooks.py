@@ -24,6 +24,14 @@ FACTORS: list[str] = KNOWN["factors"]
 
 
 @schemathesis.hook
+def before_add_examples(_: schemathesis.HookContext, examples: list[schemathesis.Case]) -> None:
+    """Put together of the examples of each field, of which `steps` are of the channel `auto` alone."""
+    for case in examples:
+        if isinstance(case.body, dict):
+            case.body.pop("steps", None)
+
+
+@schemathesis.hook
 def map_case(_: schemathesis.HookContext, case: schemathesis.Case) -> schemathesis.Case:
     if isinstance((case.query or {}).get("wait"), list):  # the last of several counts, and that one may be right
         case.query["wait"] = "x"

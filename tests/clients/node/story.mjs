@@ -47,9 +47,12 @@ const steps = {
     return count;
   },
   lossy: ({ to, count }) => { losses = count; return lossy.start(to); },
-  events: async ({ count }) => {
+  events: async ({ about }) => {
     const found = [];
-    for await (const event of client.events("", 5)) if (found.push(event.type) === count) break;
+    for await (const event of client.events("", 5)) {
+      const told = JSON.stringify(event.data);
+      if (about.some((id) => told.includes(id))) found.push(event.type);
+    }
     return found;
   },
   webhook: ({ secret, headers, body }) => verifyWebhook(secret, headers, body),

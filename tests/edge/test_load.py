@@ -145,7 +145,7 @@ def test_who_has_no_key_takes_nobodys_place() -> None:
 def test_a_crowd_is_accepted_in_a_few_turns_of_the_loop() -> None:
     """A loop that is at work all the time takes turns of some milliseconds: one connection in each would leave the
     others in the kernel's queue."""
-    crowd, came, turns = 4 * ACCEPTED_AT_ONCE, [0], [0]
+    crowd, came, turns = 64, [0], [0]
 
     class Peer(asyncio.Protocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -168,7 +168,7 @@ def test_a_crowd_is_accepted_in_a_few_turns_of_the_loop() -> None:
         listener.bind(("127.0.0.1", 0))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(listener))
-    assert turns[0] <= crowd // 2, "as a rule a tenth"
+    assert turns[0] < 1.5 * crowd / ACCEPTED_AT_ONCE
 
 
 async def test_what_costs_is_refused_before_anything_is_done_and_the_rest_is_not(

@@ -9,7 +9,6 @@ import subprocess
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from standardwebhooks import Webhook
@@ -18,6 +17,7 @@ from tests.api import Gateways
 from tests.clients.conftest import CLIENTS
 from tests.clients.idle_closing import closing_idle_connections
 from tests.hooks import NEW, OLD
+from tests.node import Node
 from tests.running import API_KEY
 from tests.stories.test_check import wrong
 
@@ -41,19 +41,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "tsconfig.json").write_text(json.dumps(options | {"include": ["sources"]}))
     subprocess.run(["npx", "tsc", "-p", "."], cwd=folder, check=True, timeout=120)
     return folder
-
-
-class Node:
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    async def __call__(self, step: str, **fields: Any) -> dict[str, Any]:
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write(json.dumps({"step": step, **fields}).encode() + b"\n")
-        await self._process.stdin.drain()
-        found: dict[str, Any] = json.loads(await asyncio.wait_for(self._process.stdout.readline(), 60))
-        return found
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ import pytest
 
 from tests.api import Api, Gateways
 from tests.clock import faked_server
+from tests.node import Node
 from tests.running import API_KEY, create_key, running_service
 from tests.stories.test_check import wrong
 from tests.twilio.conftest import WEB
@@ -342,19 +343,6 @@ def node_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).write_bytes((NODE / name).read_bytes())
     subprocess.run(["npm", "ci", "--silent"], cwd=folder, check=True, timeout=300)
     return folder
-
-
-class Node:
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    async def __call__(self, step: str, **fields: Any) -> dict[str, Any]:
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write(json.dumps({"step": step, **fields}).encode() + b"\n")
-        await self._process.stdin.drain()
-        found: dict[str, Any] = json.loads(await asyncio.wait_for(self._process.stdout.readline(), 60))
-        return found
 
 
 @contextlib.asynccontextmanager

@@ -37,6 +37,12 @@ from otp_service.verifications.verifications import Verifications
 Service = NamedDependency[Verifications]
 
 
+CHECK_PROBLEMS = documented(
+    "not_found", "phone_disabled", "request_in_progress", "invalid_phone", "invalid_address", "wrong_length",
+    "idempotency_key_reused", "too_many_failures", "limit_exceeded", "confirmation_pending",
+)  # fmt: skip
+
+
 class VerificationController(Controller):
     path = "/v1/verifications"
     tags = ("verifications",)
@@ -138,11 +144,8 @@ class VerificationController(Controller):
         opt={"scope": KeyScope.CHECK},
         summary="Check a code",
         response_description="The verdict, also for a wrong code. Act on `approved` alone.",
-        responses=documented(
-            "not_found", "phone_disabled", "request_in_progress", "invalid_phone", "invalid_address", "wrong_length",
-            "idempotency_key_reused", "too_many_failures", "limit_exceeded", "confirmation_pending",
-        ),
-    )  # fmt: skip
+        responses=CHECK_PROBLEMS,
+    )
     async def check(
         self,
         verifications: Service,
@@ -173,11 +176,8 @@ class VerificationController(Controller):
         opt={"scope": KeyScope.CHECK},
         summary="Check a code, knowing only the phone",
         response_description="The verdict, also for a wrong code. Act on `approved` alone.",
-        responses=documented(
-            "not_found", "phone_disabled", "request_in_progress", "invalid_phone", "invalid_address", "wrong_length",
-            "idempotency_key_reused", "too_many_failures", "limit_exceeded", "confirmation_pending",
-        ),
-    )  # fmt: skip
+        responses=CHECK_PROBLEMS,
+    )
     async def check_phone(
         self,
         verifications: Service,

@@ -117,6 +117,8 @@ async def refuse_foreign(database: Database, applications: Collection[str]) -> N
     if types[0] != b"none" and (None in others or not (partitions or b"").isdigit()):
         raise WrongRedisError(UNREADABLE_INSTALL)
     if types[0] == b"none" and (stranger := await _stranger(database)):
+        if await database.command("EXISTS", keys.INSTALL):
+            return  # a process that started beside this one has drawn it since, and works
         raise WrongRedisError(
             f"redis: {stranger} is there, and otp:install is not: these are the keys of another program, or "
             "otp:install was lost. Give the service a database of its own, or restore a backup"

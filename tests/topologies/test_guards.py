@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import structlog
+from redis.asyncio import Redis
 
 from otp_service import settings
 from otp_service.domain.keyring import Keyring
-from otp_service.errors import SettingsError
+from otp_service.errors import SettingsError, WrongRedisError
 from otp_service.storage import preflight
-from otp_service.storage.connection import open_database
+from otp_service.storage.connection import Database, open_database
+from otp_service.storage.install import load_names
 from tests.clock import LIBRARIES
+from tests.running import SECRET
 from tests.topologies.network import known
 from tests.topologies.servers import Single, binaries, binary, running, until
 
@@ -54,6 +57,27 @@ async def test_r12_a_server_that_forgets(single: Single, option: str, value: str
             await start(single.url, allow_no_persistence=True)
     finally:
         single.nodes[0].ask("CONFIG", "SET", option, usual)
+
+
+async def test_processes_that_start_together_on_an_empty_redis_take_each_other_for_no_stranger(single: Single) -> None:
+    single.nodes[0].ask("FLUSHALL")
+    keyring = Keyring([SECRET])
+
+    class Beside(Database):
+        """One of two: while it looks for keys of strangers, the other draws the index key."""
+
+        async def names(self, pattern: str) -> AsyncIterator[str]:
+            await load_names(self, keyring)
+            async for name in super().names(pattern):
+                yield name
+
+    async with Redis.from_url(single.url, protocol=2) as redis:
+        await preflight.refuse_foreign(Beside(redis), ["web"])
+        assert await redis.delete("otp:install") == 1
+        await redis.set("otp:session:42", "x")
+        with pytest.raises(WrongRedisError, match="otp:session:42 is there"):
+            await preflight.refuse_foreign(Database(redis), ["web"])
+    single.nodes[0].ask("FLUSHALL")
 
 
 @pytest.mark.parametrize("offset", [-300.0, 300.0, 2.5, 1.5])

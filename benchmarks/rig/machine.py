@@ -22,7 +22,7 @@ def machine() -> dict[str, str]:
         "Linux": platform.release().partition("-")[0],
         "Python": platform.python_version(),
         "Valkey": valkey.partition("v=")[2].partition(" ")[0],
-        **{name: version(name) for name in ("litestar", "uvicorn", "uvloop", "redis", "hiredis", "argon2-cffi")},
+        **{name: version(name) for name in ("litestar", "uvicorn", "uvloop", "redis", "hiredis", "argon2-cffi", "pynacl")},
     }
 
 

@@ -59,6 +59,19 @@ def test_a_digest_is_argon2id_over_a_keyed_mac_of_code_and_scope() -> None:
 
 
 @given(
+    st.binary(max_size=40),
+    st.binary(min_size=16, max_size=16),
+    st.integers(8, 300),
+    st.integers(1, 3),
+    st.integers(1, 2),
+)
+def test_both_libraries_compute_the_same(mac: bytes, salt: bytes, memory: int, passes: int, lanes: int) -> None:
+    """A hash of a version that had one of them is good in one that has the other."""
+    found = codes.stretch(mac, salt, Cost(max(memory, 8 * lanes), passes, lanes))
+    assert found == hash_secret_raw(mac, salt, passes, max(memory, 8 * lanes), lanes, 32, Type.ID)
+
+
+@given(
     st.sampled_from(["application", "purpose", "phone", "verification_id"]),
     st.text(min_size=1, max_size=20).filter(lambda text: text.isprintable()),
 )

@@ -76,9 +76,10 @@ async def test_a_hash_is_that_of_argon2id(pool: HashPool) -> None:
     assert await asyncio.gather(*(digest(pool) for _ in range(5))) == [expected] * 5
 
 
-async def test_what_argon2_says_reaches_the_caller(pool: HashPool) -> None:
-    with pytest.raises(HashingError):
-        await digest(pool, Cost(memory_kib=1, time_cost=1, parallelism=1))
+@pytest.mark.parametrize(("lanes", "error"), [(1, ValueError), (2, HashingError)])
+async def test_what_argon2_says_reaches_the_caller(pool: HashPool, lanes: int, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        await digest(pool, Cost(memory_kib=1, time_cost=1, parallelism=lanes))
 
     await until_idle(pool)
 

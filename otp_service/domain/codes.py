@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from argon2.low_level import Type, hash_secret_raw
-from nacl.bindings import crypto_pwhash_ALG_ARGON2ID13, crypto_pwhash_alg
+from nacl.bindings import crypto_pwhash_alg, crypto_pwhash_ALG_ARGON2ID13
 
 from otp_service.domain.keyring import frame
 from otp_service.domain.typed import DECORATION

@@ -6,15 +6,12 @@ import asyncio
 import ssl
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from functools import lru_cache
-from typing import Protocol, cast
-
-import httpx
+from typing import Protocol
 
 from otp_service.domain.reasons import Reason
 from otp_service.domain.value import Hidden, Value
 from otp_service.gateways.base import GatewayError, Then
-from otp_service.outbound.transport import AiohttpTransport, Progress
+from otp_service.outbound.transport import Arriving, NoAnswerError, Progress, Transport, piece
 
 MAX_BODY = 256 * 1024
 """Bytes. Answers are a few hundred; a longer one is not an answer."""
@@ -87,9 +84,6 @@ def decode(body: bytes) -> str:
     return text.strip(" \t\r\n\0")
 
 
-_kept = lru_cache(64)(httpx.URL)
-
-
 class HttpClient:
     """Speaks HTTP to one address. Raises nothing but `GatewayError`, which carries no trace of the request.
 
@@ -107,9 +101,10 @@ class HttpClient:
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self.base_url = base_url
-        self._connect_seconds = connect_seconds
         self._slots = asyncio.Semaphore(max_parallel)
-        self._transport = AiohttpTransport(max_connections=max_parallel, ssl_context=ssl_context)
+        self._transport = Transport(
+            connect_seconds=connect_seconds, max_connections=max_parallel, ssl_context=ssl_context
+        )
 
     async def exchange(
         self,
@@ -131,21 +126,18 @@ class HttpClient:
         url = self.base_url + path
         if watching := observer.get():
             watching.request(method, url, headers or {}, content)
+        # Nothing is decompressed, so nothing may come compressed: no small body becomes a large one.
+        headers = {"Accept-Encoding": "identity", **(headers or {})}
         progress = Progress()
-        request = httpx.Request(
-            method,
-            # Parsed once where it has no query. One with a query may hold credentials and a code: it is not kept.
-            httpx.URL(url) if "?" in url else _kept(url),
-            # Nothing is decompressed, so nothing may come compressed: no small body becomes a large one.
-            headers={"Accept-Encoding": "identity", **(headers or {})},
-            stream=httpx.ByteStream(content),
-            extensions={"progress": progress, "timeout": {"connect": min(self._connect_seconds, seconds)}},
-        )
         has_slot = False
         try:
             async with asyncio.timeout(seconds), self._slots:
                 has_slot = True
-                reply = await self._transfer(request, sink)
+                answer = await self._transport.request(method, url, headers=headers, content=content, progress=progress)
+                try:
+                    reply = Reply(answer.status, await _body(answer, sink))
+                finally:
+                    answer.close()
                 if watching:
                     watching.reply(reply.status, reply.body)
                 return reply
@@ -154,34 +146,30 @@ class HttpClient:
                 failure = GatewayError(Reason.TIMEOUT, Then.UNCLEAR)
             else:
                 failure = GatewayError(Reason.UNREACHABLE if has_slot else Reason.THROTTLED, Then.NEXT)
-        except (httpx.ConnectError, httpx.ConnectTimeout):
-            failure = GatewayError(Reason.UNREACHABLE, Then.NEXT)
-        except httpx.TransportError:
-            failure = broken_answer()
-        # Raised outside of `except`: an httpx error carries the request, and the context of an exception is logged.
+        except NoAnswerError:
+            failure = broken_answer() if progress.connected else GatewayError(Reason.UNREACHABLE, Then.NEXT)
+        # Raised outside of `except`: the error may show the request, and the context of an exception is logged.
         raise failure
 
     async def close(self) -> None:
         await self._transport.aclose()
 
-    async def _transfer(self, request: httpx.Request, sink: Callable[[bytes], None] | None) -> Reply:
-        # The transport is called directly: httpx.AsyncClient would log each URL at INFO and keep cookies.
-        response = await self._transport.handle_async_request(request)
-        body = bytearray()
-        given = 0
-        if not 200 <= response.status_code < 300:
-            sink = None
-        try:
-            if response.headers.get("Content-Encoding", "identity") != "identity":
-                raise broken_answer()
-            async for chunk in cast("httpx.AsyncByteStream", response.stream):
-                given += len(chunk)
-                if given > (MAX_LIST if sink else MAX_BODY):
-                    raise broken_answer()
-                if sink:
-                    sink(chunk)
-                else:
-                    body += chunk
-        finally:
-            await response.aclose()
-        return Reply(response.status_code, bytes(body))
+
+async def _body(answer: Arriving, sink: Callable[[bytes], None] | None) -> bytes:
+    """Raises GatewayError, NoAnswerError."""
+    if any(coding != "identity" for coding in answer.headers.getall("Content-Encoding", ())):
+        raise broken_answer()
+    if not 200 <= answer.status < 300:
+        sink = None
+    most = MAX_LIST if sink else MAX_BODY
+    body = bytearray()
+    given = 0
+    while chunk := await piece(answer):
+        given += len(chunk)
+        if given > most:
+            raise broken_answer()
+        if sink:
+            sink(chunk)
+        else:
+            body += chunk
+    return bytes(body)

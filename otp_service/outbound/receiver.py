@@ -7,13 +7,12 @@ import re
 import ssl
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
-
-import httpx
 
 from otp_service.domain.value import Value
 from otp_service.outbound.address_guard import AddressGuard
-from otp_service.outbound.transport import AiohttpTransport, Progress
+from otp_service.outbound.transport import Arriving, NoAnswerError, Progress, Transport, piece
 
 SECONDS = 15.0
 CONNECT_SECONDS = 5.0
@@ -46,45 +45,42 @@ class Receiver:
     def __init__(self, url: str, guard: AddressGuard, *, ssl_context: ssl.SSLContext | None = None) -> None:
         self._url = url
         self._guard = guard
-        self._transport = AiohttpTransport(guard=guard, ssl_context=ssl_context)
+        self._transport = Transport(connect_seconds=CONNECT_SECONDS, guard=guard, ssl_context=ssl_context)
 
     async def post(self, body: bytes, headers: Mapping[str, str], *, seconds: float = SECONDS) -> Answer:
         """Never raises for what the receiver does. `seconds` for all of it, at most 5 of them for the connection."""
         progress = Progress()
         try:
-            request = httpx.Request(
-                "POST",
-                self._url,
-                headers={"Content-Type": "application/json", "Accept-Encoding": "identity", **headers},
-                content=body,
-                extensions={"progress": progress, "timeout": {"connect": CONNECT_SECONDS}},
-            )
             async with asyncio.timeout(seconds):
-                response = await self._transport.handle_async_request(request)
-        except (TimeoutError, httpx.ReadTimeout):
+                answer = await self._transport.request(
+                    "POST",
+                    self._url,
+                    headers={"Content-Type": "application/json", "Accept-Encoding": "identity", **headers},
+                    content=body,
+                    progress=progress,
+                )
+        except TimeoutError:
             return Answer(why="timeout" if progress.connected else "unreachable")
-        except (httpx.TransportError, httpx.InvalidURL, ValueError):
+        except NoAnswerError:
             return Answer(why="broken" if progress.connected else progress.obstacle or "unreachable")
-        await _leave(response)
-        return Answer(response.status_code, retry_after=retry_after(response.headers.get("Retry-After", "")))
+        try:
+            await _pass_over(answer)
+        finally:
+            answer.close()
+        return Answer(answer.status, retry_after=retry_after(answer.headers.get("Retry-After", "")))
 
     async def close(self) -> None:
         await self._transport.aclose()
         await self._guard.close()
 
 
-async def _leave(response: httpx.Response) -> None:
+async def _pass_over(answer: Arriving) -> None:
+    """Read the rest, within bounds."""
     size = 0
-    try:
+    with suppress(TimeoutError, NoAnswerError):
         async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in response.aiter_raw():
+            while size <= MAX_BODY and (chunk := await piece(answer)):
                 size += len(chunk)
-                if size > MAX_BODY:
-                    break
-    except (TimeoutError, httpx.TransportError):
-        pass
-    finally:
-        await response.aclose()
 
 
 def retry_after(text: str) -> float:

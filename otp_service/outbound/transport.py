@@ -1,18 +1,18 @@
-"""httpx's transport interface over aiohttp's connection pool.
+"""Requests over aiohttp's connection pool: one request, sent once, of which is known how far it got.
 
-Why not httpx's own pool: cancelled requests leave its slots taken for good, and its cost grows with the number of
-requests waiting. Why not `httpx-aiohttp`: it reports "processed, then reset" as a connect timeout, which everywhere
-else proves that nothing was sent. Figures: docs/adr/0006.
+Why not httpx: cancelled requests leave slots of its pool taken for good, and its cost grows with the number of requests
+waiting. Why not `httpx-aiohttp`: it reports "processed, then reset" as a connect timeout, which everywhere else proves
+that nothing was sent. Figures: docs/adr/0006.
 """
 
 from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import aiohttp
@@ -36,12 +36,12 @@ KEEP_IDLE_SECONDS = 3.0
 """Below the 5 s after which common servers drop an idle connection, so that no request races with that."""
 
 OURS_ALONE = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
-"""Headers that aiohttp would add by itself; only those of the httpx request go out."""
+"""Headers that aiohttp would add by itself; besides `Host` and `Content-Length` only those of the request go out."""
 
 
 @dataclass(slots=True)
 class Progress:
-    """How far one request got. Pass it as `extensions={"progress": …}` to read it after a time-out or a cancellation.
+    """How far one request got, to be read after an error, a time-out or a cancellation.
 
     connected: a connection was handed to the request, so that bytes of it may have left. obstacle: why there was none,
     where that is known: `address` (the guard refused it), `name` (it has no address), `certificate` (TLS failed).
@@ -126,16 +126,8 @@ async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHand
         raise _ConnectionLostError from error
 
 
-def _as_httpx(error: Exception, progress: Progress) -> httpx.TransportError:
-    """Not sent is proved only where no connection was ever handed out; whatever comes later is unclear."""
-    if not progress.connected:
-        progress.obstacle = _obstacle(error)
-        if isinstance(error, TimeoutError):
-            return httpx.ConnectTimeout("no connection in time")
-        return httpx.ConnectError("no connection")
-    if isinstance(error, TimeoutError):
-        return httpx.ReadTimeout("no answer in time")
-    return httpx.ReadError("the connection broke, or the answer was not HTTP")
+class NoAnswerError(Exception):
+    """There was no whole answer. Not sent is proved only where no connection was ever handed out; see `Progress`."""
 
 
 def _obstacle(error: BaseException) -> str:
@@ -148,57 +140,67 @@ def _obstacle(error: BaseException) -> str:
     return "certificate" if isinstance(error, aiohttp.ClientSSLError) else ""
 
 
-class _Body(httpx.AsyncByteStream):
-    def __init__(self, response: aiohttp.ClientResponse, progress: Progress) -> None:
-        self._response = response
-        self._progress = progress
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            while chunk := await self._response.content.readany():
-                yield chunk
-        except Exception as error:
-            raise _as_httpx(error, self._progress) from None
-
-    async def aclose(self) -> None:
-        # A body read to its end has already given the connection back; one cut short must not be used again.
-        self._response.close()
+Arriving = aiohttp.ClientResponse
+"""An answer whose head is here. Its body is read by `piece`."""
 
 
-class AiohttpTransport(httpx.AsyncBaseTransport):
+async def piece(answer: Arriving) -> bytes:
+    """The next bytes of its body; none at its end. Raises NoAnswerError."""
+    try:
+        return await answer.content.readany()
+    except Exception:
+        raise NoAnswerError from None
+
+
+def _parsed(url: str) -> URL:
+    """As httpx reads and escapes it. Raises ValueError or httpx.InvalidURL."""
+    return URL(str(httpx.URL(url)), encoded=True)
+
+
+_kept = lru_cache(64)(_parsed)
+
+
+class Transport:
     """One pool for one gateway or receiver.
 
-    Raises `httpx.ConnectError` or `httpx.ConnectTimeout` if nothing can have been sent, any other
-    `httpx.TransportError` if something may have been. Sends each request once, follows no redirects, keeps no
-    cookies, reads no proxy from the environment, verifies TLS, does not decompress. Honours the httpx time-outs
-    `connect` and `read`. max_connections: 0 for no limit. ssl_context: in place of the system's certificates.
-    guard: decides which addresses may be connected to, each time anew.
+    Sends each request once, follows no redirects, keeps no cookies, reads no proxy from the environment, verifies TLS,
+    does not decompress. connect_seconds: for a connection. max_connections: 0 for no limit. ssl_context: in place of
+    the system's certificates. guard: decides which addresses may be connected to, each time anew.
     """
 
     def __init__(
-        self, *, max_connections: int = 0, ssl_context: ssl.SSLContext | None = None, guard: AddressGuard | None = None
+        self,
+        *,
+        connect_seconds: float,
+        max_connections: int = 0,
+        ssl_context: ssl.SSLContext | None = None,
+        guard: AddressGuard | None = None,
     ) -> None:
+        self._connect_seconds = connect_seconds
         self._max_connections = max_connections
         self._ssl = ssl_context or True
         self._guard = guard
         self._session: aiohttp.ClientSession | None = None
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        progress = request.extensions.get("progress") or Progress()
+    async def request(
+        self, method: str, url: str, *, headers: Mapping[str, str], content: bytes, progress: Progress
+    ) -> Arriving:
+        """To be closed: one whose body was read to its end has already given the connection back, one cut short must
+        not be used again. Raises NoAnswerError."""
         _progress.set(progress)
-        limits = request.extensions.get("timeout", {})
         try:
-            response = await self._pool().request(
-                request.method,
-                URL(str(request.url), encoded=True),
-                headers=[(name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw],
-                data=await request.aread() or None,
+            return await self._pool().request(
+                method,
+                # Parsed once where it has no query. One with a query may hold credentials and a code: it is not kept.
+                _parsed(url) if "?" in url else _kept(url),
+                headers=headers,
+                data=content or None,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(connect=limits.get("connect"), sock_read=limits.get("read")),
             )
         except Exception as error:
-            raise _as_httpx(error, progress) from None
-        return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response, progress))
+            if not progress.connected:
+                progress.obstacle = _obstacle(error)
+            raise NoAnswerError from None
 
     async def aclose(self) -> None:
         if self._session is not None:
@@ -225,7 +227,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                     socket_factory=self._open_socket,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(),
+                timeout=aiohttp.ClientTimeout(connect=self._connect_seconds),
                 skip_auto_headers=OURS_ALONE,
                 auto_decompress=False,
                 trust_env=False,

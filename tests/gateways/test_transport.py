@@ -13,7 +13,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -21,10 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from otp_service.domain.reasons import Reason
-from otp_service.gateways import http
 from otp_service.gateways.base import GatewayError, Then
 from otp_service.gateways.http import HttpClient
-from otp_service.outbound.transport import AiohttpTransport
+from otp_service.outbound import transport
 from tests.gateways.stub import Stub, closed_port
 
 NAME = "receiver.test"
@@ -214,12 +212,12 @@ async def test_only_our_headers_go_out(stub: Stub, connect: Connect) -> None:
 async def test_a_url_is_kept_unless_it_has_a_query(stub: Stub, path: str, kept: int, connect: Connect) -> None:
     """A query may hold credentials, a phone and a code."""
     client = connect(stub.url)
-    before = http._kept.cache_info()
+    before = transport._kept.cache_info()
 
     for _ in range(3):
         await client.exchange("POST", path, content=b"hello", seconds=1)
 
-    after = http._kept.cache_info()
+    after = transport._kept.cache_info()
     assert [request.path for request in stub.read] == [path] * 3
     assert (after.misses - before.misses, after.hits - before.hits) == (kept, 2 * kept)
 
@@ -245,17 +243,6 @@ async def test_a_cancellation_storm_leaves_the_pool_healthy(stub: Stub, connect:
     assert session is not None
     assert session.connector is not None
     assert not session.connector._acquired
-
-
-async def test_it_is_a_transport_for_httpx_itself(stub: Stub) -> None:
-    async with httpx.AsyncClient(transport=AiohttpTransport()) as client:
-        answer = await client.post(stub.url, content=b"hello")
-        assert (answer.status_code, answer.text) == (200, "ok")
-        with pytest.raises(httpx.ConnectError):
-            await client.post(f"http://127.0.0.1:{closed_port()}")
-        stub.fault = "stall"
-        with pytest.raises(httpx.ReadTimeout):
-            await client.post(stub.url, timeout=0.1)
 
 
 def certificate(folder: Path) -> ssl.SSLContext:

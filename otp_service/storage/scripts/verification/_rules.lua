@@ -24,17 +24,18 @@ end
 
 -- Set fields of the open record: name, value, ... They are written in this order.
 local function put(...)
-  local given = {...}
+  local given, size = {...}, #altered
   for i = 1, #given, 2 do
     local name, value = given[i], given[i + 1]
-    if not altered[name] then altered[#altered + 1], altered[name] = name, true end
-    record[name] = type(value) == 'number' and string.format('%.17g', value) or value
+    if type(value) == 'number' then value = string.format('%d', value) end
+    record[name], gone[name] = value, nil
+    altered[size + i], altered[size + i + 1] = name, value
   end
 end
 
 local function drop(...)
   for _, name in ipairs({...}) do
-    if record[name] then gone[#gone + 1], record[name] = name, nil end
+    if record[name] then record[name], gone[name] = nil, true end
   end
 end
 
@@ -46,31 +47,32 @@ end
 
 -- WAIT proves nothing on a connection that wrote nothing.
 local function touch(now)
-  if #altered + #gone == 0 then put('touched', now) end
+  if not next(altered) and not next(gone) then put('touched', now) end
 end
 
 -- Take fields out of the record, and still answer with them this once: they were for what is done now.
 local function leave_behind(prefix)
   for name in pairs(record) do
-    if string.sub(name, 1, #prefix) == prefix then gone[#gone + 1] = name end
+    if string.sub(name, 1, #prefix) == prefix then gone[name] = true end
   end
 end
 
 local function save()
-  local fields = {}
-  for _, name in ipairs(altered) do
-    if record[name] then fields[#fields + 1], fields[#fields + 2] = name, record[name] end
-  end
-  if #gone > 0 then redis.call('HDEL', current, unpack(gone)) end
-  if #fields > 0 then redis.call('HSET', current, unpack(fields)) end
+  if #altered > 0 then redis.call('HSET', current, unpack(altered)) end  -- of what was put twice, the last stays
+  local names = {}
+  for name in pairs(gone) do names[#names + 1] = name end
+  if #names > 0 then redis.call('HDEL', current, unpack(names)) end
   altered, gone = {}, {}
 end
 
 -- As `answer`, of the open record.
 local function close(word, now, extra)
   save()
-  local flat = {}
-  for name, value in pairs(record) do flat[#flat + 1], flat[#flat + 2] = name, value end
+  local flat, size = {}, 0
+  for name, value in pairs(record) do
+    flat[size + 1], flat[size + 2] = name, value
+    size = size + 2
+  end
   return {word, tostring(extra or ''), tostring(now), flat}
 end
 
@@ -149,8 +151,11 @@ end
 -- All have the same fields, in the same order: of those a stream keeps the names only once.
 local function emit_of(v, due, out, id, kind, now, n, carried)
   changed()
-  local fields = {}
-  local function tell(name, value) fields[#fields + 1] = name; fields[#fields + 1] = value or '' end
+  local fields, size = {}, 0
+  local function tell(name, value)
+    fields[size + 1], fields[size + 2] = name, value or ''
+    size = size + 2
+  end
   for _, name in ipairs(TOLD) do tell(name, record[name]) end
   tell('message', n)
   local m = (n or carried) and 'm' .. (n or carried) .. ':' or ''
@@ -164,7 +169,7 @@ local function emit_of(v, due, out, id, kind, now, n, carried)
     put(m .. 'counted', table.concat({text(v, m .. 'status'), sent, text(v, m .. 'parts'), text(v, m .. 'price')}, '|'))
   end
   for _, name in ipairs(TOLD_OF_MESSAGE) do tell('message:' .. name, m ~= '' and record[m .. name]) end
-  fields[#fields] = counted or ''
+  fields[size] = counted or ''
   tell('message:others', n and others(v, n))
   emit(out, due, now, kind, record.application, id, unpack(fields))
 end

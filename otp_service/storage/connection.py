@@ -201,11 +201,12 @@ class Database:
             ):
                 for number, own in zip(batch.numbers, batch.spread(reply), strict=True):
                     replies[number] = [own]
-        spoilt = [number for number, (reply, *_) in enumerate(replies) if _is_of_the_record(reply)][:MOST_MENDED]
-        for number in spoilt:
-            step = steps[number]
-            if len(step.keys) == 1 and (await self.mend(step.keys)).done:  # it failed before it wrote anything
-                (replies[number],) = await self._asked([step], after)
+        if _has_faults(replies):
+            spoilt = [number for number, (reply, *_) in enumerate(replies) if _is_of_the_record(reply)]
+            for number in spoilt[:MOST_MENDED]:
+                step = steps[number]
+                if len(step.keys) == 1 and (await self.mend(step.keys)).done:  # it failed before it wrote anything
+                    (replies[number],) = await self._asked([step], after)
         for step, answered in zip(steps, replies, strict=True):
             if not isinstance(answered[0], (step.script.answers, Exception)):
                 answered[0] = InvalidResponse(f"{type(answered[0]).__name__} from {step.script.name}")
@@ -213,27 +214,15 @@ class Database:
 
     async def _asked(self, steps: Sequence[Step], after: Sequence[Sequence[Argument]]) -> list[list[Reply]]:
         """A call for each step, with what follows it on its connection; a server that lacks a script is told it."""
-
-        def call(word: str, text: str, step: Step) -> Call:
-            keys = step.keys
-            return Call(keys[0] if keys else "", [(word, text, len(keys), *keys, *step.args), *after])
-
-        async def once_more(numbers: Sequence[int], texts: Sequence[str]) -> None:
-            calls = [call("EVAL", text, steps[number]) for number, text in zip(numbers, texts, strict=True)]
-            for number, reply in zip(numbers, await self.topology.send(calls), strict=True):
+        replies = await self.topology.send([_call("EVALSHA", step.script.sha, step, after) for step in steps])
+        if not _has_faults(replies):
+            return replies
+        for _ in range(2):  # who was told a script may refuse to run it
+            texts = [_instead(reply[0], step.script) for step, reply in zip(steps, replies, strict=True)]
+            numbers = [number for number, text in enumerate(texts) if text]
+            calls = [_call("EVAL", texts[number], steps[number], after) for number in numbers]
+            for number, reply in zip(numbers, await self.topology.send(calls) if calls else [], strict=True):
                 replies[number] = reply
-
-        replies = await self.topology.send([call("EVALSHA", step.script.sha, step) for step in steps])
-        missing = [number for number, (reply, *_) in enumerate(replies) if isinstance(reply, NoScriptError)]
-        if missing:
-            await once_more(missing, [steps[number].script.text for number in missing])
-        refused = [
-            number
-            for number, (reply, *_) in enumerate(replies)
-            if steps[number].script.as_reader and _takes_no_writes(reply)
-        ]
-        if refused:
-            await once_more(refused, [steps[number].script.as_reader for number in refused])
         return replies
 
     async def _heard(
@@ -283,6 +272,23 @@ def _key_of(words: Sequence[Argument]) -> str:
         place = next(n for n, word in enumerate(words) if str(word).upper() == "STREAMS") + 1
     found = "" if name in _KEYLESS or len(words) <= place else words[place]
     return found.decode() if isinstance(found, bytes) else str(found)
+
+
+def _call(word: str, text: str, step: Step, after: Sequence[Sequence[Argument]]) -> Call:
+    keys = step.keys
+    return Call(keys[0] if keys else "", [(word, text, len(keys), *keys, *step.args), *after])
+
+
+def _instead(reply: Reply, script: Script[Any]) -> str:
+    """What is sent in place of a call by the script's name that was answered so; '' for nothing."""
+    if isinstance(reply, NoScriptError):
+        return script.text
+    return script.as_reader if _takes_no_writes(reply) else ""
+
+
+def _has_faults(replies: Sequence[Sequence[Reply]]) -> bool:
+    """Nearly none has, so nobody looks closer before this is known."""
+    return any(isinstance(reply[0], Exception) for reply in replies)
 
 
 def _is_of_the_record(reply: Reply) -> bool:

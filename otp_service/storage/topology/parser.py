@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import hiredis
 from redis._parsers import _AsyncHiredisParser
+from redis._parsers.hiredis import NOT_ENOUGH_DATA
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import InvalidResponse
 
@@ -22,13 +23,26 @@ class BoundedParser(_AsyncHiredisParser):
 
     __slots__ = ("_left",)
 
-    async def read_response(self, *args: Any, **kwargs: Any) -> Any:
+    async def read_response(self, *_: Any, **__: Any) -> Any:
+        """The next answer, also if it is an error of the command's. Raises what is one of the connection's."""
+        if not self._connected:
+            raise RedisConnectionError("closed")
+        reader = cast("hiredis.Reader", self._reader)
         self._left = MOST_BYTES
-        return await super().read_response(*args, **kwargs)
+        while (answer := reader.gets()) is NOT_ENOUGH_DATA:
+            await self.read_from_socket()
+        if isinstance(answer, RedisConnectionError):
+            raise answer
+        if isinstance(answer, hiredis.PushNotification):
+            raise InvalidResponse("a message that nobody asked for")
+        return answer
 
     async def read_from_socket(self) -> bool:
         stream, reader = cast("asyncio.StreamReader", self._stream), cast("hiredis.Reader", self._reader)
-        chunk = await stream.read(self._read_size)
+        try:
+            chunk = await stream.read(self._read_size)
+        except OSError as error:
+            raise RedisConnectionError(type(error).__name__) from error
         if not chunk:
             raise RedisConnectionError("closed by the server")
         self._left -= len(chunk)
@@ -36,6 +50,3 @@ class BoundedParser(_AsyncHiredisParser):
             raise InvalidResponse("longer than any answer of ours")
         reader.feed(chunk)
         return True
-
-    async def handle_push_response(self, response: Any, **_: Any) -> Any:
-        raise InvalidResponse("a message that nobody asked for")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
 
 from hiredis import pack_command
 from redis.asyncio import Redis
@@ -15,6 +15,7 @@ from redis.exceptions import InvalidResponse, ReadOnlyError, RedisError, Respons
 
 from otp_service import settings
 from otp_service.domain.value import Value
+from otp_service.storage.topology.parser import BoundedParser
 from otp_service.storage.topology.pool import Pool, open_pool
 
 SHORT = 16
@@ -54,6 +55,7 @@ class Server:
 
     def __init__(self, redis: Redis, seconds: float = SECONDS) -> None:
         self.redis = redis
+        self._readers = cast("Mapping[str, Callable[[Any], Reply]]", dict(redis.response_callbacks))
         self._seconds = seconds
         self._line: Connection | None = None
         self._waiting: list[_Asked] = []
@@ -175,13 +177,13 @@ class Server:
             try:
                 async with asyncio.timeout(seconds):
                     await connection.send_packed_command(packet)
-                    for command in commands:
-                        try:
-                            replies.append(_read(await connection.read_response(), str(command[0]), self.redis))
-                        except ResponseError as error:
-                            replies.append(error)
-                        except _SENSELESS as error:
-                            raise InvalidResponse(type(error).__name__) from None
+                    parser = cast("BoundedParser", connection._parser)  # what redis-py puts around it is done here
+                    try:
+                        for command in commands:  # those that were heard before a fault count
+                            said = await parser.read_response()
+                            replies.append(_read(said, str(command[0]), self._readers))
+                    except _SENSELESS as error:
+                        raise InvalidResponse(type(error).__name__) from None
                 if isinstance(pool, Pool):
                     pool.note_use(connection)
             except BaseException:
@@ -211,15 +213,17 @@ _ANSWERS: Mapping[type | tuple[type, ...], frozenset[str]] = {
 _ANSWER_OF = {word: kind for kind, words in _ANSWERS.items() for word in words}
 
 
-def _read(raw: Any, word: str, redis: Redis) -> Reply:
+def _read(raw: Any, word: str, readers: Mapping[str, Callable[[Any], Reply]]) -> Reply:
     """An answer as redis-py makes it for this command. Raises InvalidResponse for one that the command cannot have:
     whoever says that is no Redis, or speaks of another question. What scripts answer is looked at where they are known.
     """
+    if isinstance(raw, ResponseError):
+        return raw
     expected = _ANSWER_OF.get(word)
     if expected and not isinstance(raw, expected):
         raise InvalidResponse(f"{type(raw).__name__} for {word}")
-    made = redis.response_callbacks.get(word)
-    return made(raw) if made else raw
+    read = readers.get(word)
+    return read(raw) if read else raw
 
 
 def _fail(asked: _Asked, fault: Exception) -> None:

@@ -125,6 +125,7 @@ async def run(plan: Plan, folder: Path) -> Outcome:
 def _keep(file: Path, everybody: Sequence[Person], records: Sequence[dict[str, Any]]) -> None:
     """Times as seconds since the first person came."""
     by_id, began = {record["id"]: record for record in records}, everybody[0].starts_at
+    file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("wb") as lines:
         for person in everybody:
             told = {

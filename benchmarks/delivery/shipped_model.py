@@ -233,7 +233,7 @@ def within(visit: Visit, seconds: int) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--seeds", type=int, default=40)
     parser.add_argument("--people", type=int, default=2000)
     told = parser.parse_args()
     for title, world, workflow in (

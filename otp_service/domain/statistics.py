@@ -6,8 +6,10 @@ delivered and approved is a share of what was sent, and a status that changes la
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from otp_service.domain import costs
 from otp_service.domain.messages import MessageStatus
@@ -68,6 +70,12 @@ DELIVERY, APPROVAL = len(COUNTERS), len(COUNTERS) + len(BOUNDS) + 1
 NUMBERS = APPROVAL + len(BOUNDS) + 1 + len(LATER)
 """In a whole row."""
 DIMENSIONS = ("gateway", "channel", "country", "operator")
+TOLD = (
+    "at", "created_at", "channel", "country", "operator", "test", "withheld",
+    *(f"message:{name}" for name in ("gateway", "channel", "status", "sent_at", "parts", "price", "reason", "ended_at",
+                                     "failover", "counted", "others")),
+)  # fmt: skip
+"""Fields of an event that are looked at."""
 OTHER = "other"
 """Stands for countries and operators of a period that has too many of them."""
 LONGEST_WORD = 40
@@ -180,7 +188,8 @@ def always(gateway: str, status: MessageStatus) -> bool:
 
 def choice_made(at: int, group: Group, times: int, *, differs: bool) -> Addition:
     """A gateway that learning would ask first. differs: it is not the first of the settings."""
-    group = Group(*(_word(word) for word in (group.gateway, group.channel, group.country, group.operator)))
+    words = (group.gateway, group.channel, group.country, group.operator)
+    group = Group(*(_word(word[:LONGEST_WORD]) for word in words))
     return Addition(at, group, {_AT["chosen"]: times, _AT["chosen_otherwise"]: times * differs})
 
 
@@ -219,12 +228,13 @@ def hour_of(at: int) -> datetime:
 
 def _group(told: Mapping[str, str], gateway: str, channel: str) -> Group:
     words = (told.get(gateway, ""), channel, told.get("country", ""), told.get("operator", "").strip())
-    return Group(*map(_word, words))
+    return Group(*(_word(word[:LONGEST_WORD]) for word in words))
 
 
+@lru_cache(1024)
 def _word(text: str) -> str:
     """Operators are named by providers: no more of it than a name needs, and nothing that a row's name is made of."""
-    return "".join(sign for sign in text[:LONGEST_WORD] if sign.isprintable() and sign not in "|=")
+    return "".join(sign for sign in text if sign.isprintable() and sign not in "|=")
 
 
 def _of_message(told: Mapping[str, str], group: Group, price: Price, owes: Owes) -> dict[int, int]:
@@ -306,5 +316,4 @@ def _counts(
 
 
 def _bucket(histogram: int, milliseconds: int) -> int:
-    seconds = milliseconds / 1000
-    return histogram + sum(1 for bound in BOUNDS if seconds > bound)
+    return histogram + bisect_left(BOUNDS, milliseconds / 1000)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -19,9 +19,10 @@ from otp_service.domain.events import Event, type_of
 from otp_service.domain.keyring import Keyring
 from otp_service.errors import Unreadable
 from otp_service.storage import keys
-from otp_service.storage.connection import Argument, Database, Script, Step, hash_of
+from otp_service.storage.connection import Argument, Database, Script, Step
 from otp_service.storage.statistics import MOST_GROUPS, StatisticsStore, written
 from otp_service.storage.subject_records import open_person
+from otp_service.storage.topology import Call
 
 log = structlog.get_logger()
 
@@ -29,10 +30,17 @@ SEARCH_SECONDS = 0.15
 SEARCHED_AT_ONCE = 500
 MOST_FOUND = 50
 BATCH = 64
-"""Events of one outbox that are passed on together. One is some 80 arguments, and a script can spread 8,000 at most
-(Lua 5.1, LUAI_MAXCSTACK)."""
-_OUTBOX, _CLEAR = map(Script.load, ("event/read_outbox", "event/clear_outbox"))
+"""Events of one outbox that are read together, and of one application that are appended in one call. One is some 70
+arguments; Redis serves nobody else until a call is done, and a script can spread 8,000 at most (Lua 5.1,
+LUAI_MAXCSTACK)."""
+_CLEAR = Script.load("event/clear_outbox")
 _APPEND = Script.load("event/append", "statistics/_rows")
+
+_COUNTED_ALONE = frozenset(
+    {b"country", b"operator", b"test", b"withheld"}
+    | {b"message:" + name for name in (b"ended_at", b"failover", b"counted", b"others")}
+)
+"""Fields of an event that only its statistics ask for, so no log keeps them."""
 
 Entry = tuple[bytes, Mapping[bytes, bytes]]
 """Of a stream: its id and its fields."""
@@ -66,13 +74,10 @@ class EventStore:
         One round trip for each step, whatever the number of lanes. Lanes whose primary is away, or whose outbox cannot
         be read, are left as they are and not returned. What is passed on twice counts once.
         """
-        calls = [([keys.outbox(lane)], [BATCH]) for lane in lanes]
-        replies = await self._database.run_many(_OUTBOX, calls, some=True)
-        read = {
-            lane: [(entry_id, hash_of(flat)) for entry_id, flat in reply]
-            for lane, reply in zip(lanes, replies, strict=True)
-            if reply is not None
-        }
+        calls = [Call(name, [("XRANGE", name, "-", "+", "COUNT", BATCH)]) for name in map(keys.outbox, lanes)]
+        replies: Sequence[list[Entry] | None] = await self._database.command_all("XRANGE", calls, some=True)
+        read = {lane: entries for lane, entries in zip(lanes, replies, strict=True) if entries is not None}
+        full = {lane for lane, entries in read.items() if len(entries) == BATCH}
         for lane, entries in read.items():
             for entry in [entry for entry in entries if not _is_sound(entry)]:
                 await self._set_aside(keys.outbox(lane), entry, "is no event")
@@ -80,13 +85,12 @@ class EventStore:
         jobs = (
             {name: [*self._jobs[name], *await self._more_of(name)] for name in self._jobs} if any(read.values()) else {}
         )
-        appends = [(lane, step) for lane, entries in read.items() for step in self._appends(lane, entries, jobs)]
+        appends = self._appends(read, jobs)
         appended = await self._database.run_all([step for _, step in appends], some=True)
-        missed = {lane for (lane, _), reply in zip(appends, appended, strict=True) if reply is None}
+        missed = {lane for (lanes, _), reply in zip(appends, appended, strict=True) if reply is None for lane in lanes}
         passed = {lane: entries for lane, entries in read.items() if entries and lane not in missed}
         clears = [Step(_CLEAR, [keys.outbox(lane)], [each for each, _ in passed[lane]]) for lane in passed]
         await self._database.run_all(clears, some=True)
-        full = {lane for lane, reply in zip(lanes, replies, strict=True) if reply and len(reply) == BATCH}
         return {lane: lane in full for lane in read if lane not in missed}
 
     async def after(self, application: str, event_id: str, limit: int) -> list[Event]:
@@ -126,38 +130,55 @@ class EventStore:
         found: list[Entry] = await self._database.command("XREVRANGE", keys.events(application), "+", "-", "COUNT", 1)
         return _id(application, found[0][0]) if found else ""
 
-    def _appends(self, lane: str, entries: Sequence[Entry], jobs: Mapping[str, Sequence[str]]) -> list[Step]:
-        """To the log of each application that these events concern, and to its statistics; what concerns gateways
-        concerns all."""
-        by_application: defaultdict[str, list[Argument]] = defaultdict(list)
-        hashes: defaultdict[str, dict[str, int]] = defaultdict(dict)
-        for entry_id, fields in entries:
-            named = fields[b"application"].decode()
-            for application in self._jobs if lane == keys.GATEWAYS else [named]:
-                written = [part for pair in fields.items() for part in pair]
-                rows = self._rows(application, fields, hashes[application])
-                by_application[application] += [entry_id, len(written), *written, *rows]
+    def _appends(
+        self, read: Mapping[str, Sequence[Entry]], jobs: Mapping[str, Sequence[str]]
+    ) -> list[tuple[Sequence[str], Step]]:
+        """To the log of each application that these events concern, and to its statistics, with the lanes they are
+        from; what concerns gateways concerns all. Some lanes together, since what they add to one row is one sum; each
+        whole, since a log remembers the last event that it took from it."""
+        by_application: defaultdict[str, dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
+        for lane, entries in read.items():
+            for entry in entries:
+                for name in self._jobs if lane == keys.GATEWAYS else [entry[1][b"application"].decode()]:
+                    by_application[name][lane].append(entry)
         return [
-            Step(
-                _APPEND,
-                [keys.events(name), keys.event_state(name), keys.due(keys.application_lane(name)), *hashes[name]],
-                [lane, self._keep_ms, ",".join(jobs[name]), MOST_GROUPS, *hashes[name].values(), *args],
-            )
-            for name, args in by_application.items()
+            ([lane for lane, _ in some], self._append(name, some, jobs[name]))
+            for name, outboxes in by_application.items()
             if name in self._jobs
+            for some in _bounded(outboxes)
         ]
 
-    def _rows(self, application: str, fields: Mapping[bytes, bytes], hashes: dict[str, int]) -> list[Argument]:
-        """How many rows of the statistics an event adds to, and of each what append.lua asks for."""
+    def _append(self, name: str, outboxes: Sequence[tuple[str, Sequence[Entry]]], jobs: Sequence[str]) -> Step:
+        hashes: dict[str, tuple[int, int]] = {}
+        args: list[Argument] = []
+        for lane, entries in outboxes:
+            for entry_id, fields in entries:
+                kept = [part for pair in fields.items() if pair[0] not in _COUNTED_ALONE for part in pair]
+                args += (lane, entry_id, len(kept), *kept, *self._rows(name, fields, hashes))
+        return Step(
+            _APPEND,
+            [keys.events(name), keys.event_state(name), keys.due(keys.application_lane(name)), *hashes],
+            [self._keep_ms, ",".join(jobs), MOST_GROUPS, *(kept_until for _, kept_until in hashes.values()), *args],
+        )
+
+    def _rows(
+        self, application: str, fields: Mapping[bytes, bytes], hashes: dict[str, tuple[int, int]]
+    ) -> list[Argument]:
+        """How many rows of the statistics an event adds to, and of each what append.lua asks for.
+
+        hashes: those of this call by their names, each with its number and with its `kept_until`.
+        """
         operator = "" if fields.get(b"operator") else number_plan.given_to(self._phone(fields))
         found = self._statistics.of_event(fields[b"type"].decode(), fields, operator)
         if found is None:
             return [0]
         places = self._statistics.places(application, found.at)
-        hashes.update((place.name, place.kept_until) for place in places)
-        known = list(hashes)
-        rows = [part for place in places for part in (known.index(place.name) + 1, place.period, *written(found))]
-        return [len(places), *rows]
+        row = written(found)
+        rows: list[Argument] = [len(places)]
+        for place in places:
+            number, _ = hashes.setdefault(place.name, (len(hashes) + 1, place.kept_until))
+            rows += (number, place.period, *row)
+        return rows
 
     def _phone(self, fields: Mapping[bytes, bytes]) -> str:
         """'' where there is none, or it cannot be read: whoever is told of the event sees to that."""
@@ -212,6 +233,19 @@ class EventStore:
             if tags and holder
             else {},
         )
+
+
+def _bounded(outboxes: Mapping[str, Sequence[Entry]]) -> Iterator[Sequence[tuple[str, Sequence[Entry]]]]:
+    """Whole outboxes, `BATCH` events together or fewer."""
+    some: list[tuple[str, Sequence[Entry]]] = []
+    room = BATCH
+    for lane, entries in outboxes.items():
+        if len(entries) > room:
+            yield some
+            some, room = [], BATCH
+        some.append((lane, entries))
+        room -= len(entries)
+    yield some
 
 
 def _is_sound(entry: Entry) -> bool:

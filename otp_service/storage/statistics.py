@@ -11,6 +11,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from struct import Struct
 
 import structlog
@@ -51,6 +52,7 @@ class StatisticsStore:
         self._keep = keep
         self._price = price
         self._owes = owes
+        self._places = lru_cache(1024)(self._places_of)  # most of what is counted began a moment ago
 
     def of_event(self, kind: str, fields: Mapping[bytes, bytes], operator: str = "") -> Addition | None:
         """What an event of an outbox adds. One that cannot be read adds nothing: it must not stop those after it.
@@ -58,7 +60,7 @@ class StatisticsStore:
         operator: of the phone, where the event names none.
         """
         try:
-            told = {name.decode(): fields[name].decode() for name in fields if name not in _SEALED}
+            told = {name: fields[stored].decode() for stored, name in _TOLD.items() if stored in fields}
             told["operator"] = told.get("operator") or operator
             return statistics.addition(kind, told, self._price, self._owes)
         except (LookupError, ValueError) as error:
@@ -67,7 +69,9 @@ class StatisticsStore:
 
     def places(self, application: str, at: int) -> tuple[Place, Place]:
         """Where the hour and the day of a moment are."""
-        hour = statistics.hour_of(at)
+        return self._places(application, statistics.hour_of(at))
+
+    def _places_of(self, application: str, hour: datetime) -> tuple[Place, Place]:
         day = hour.replace(hour=0)
         month = day.replace(day=1)
         day_ends, month_ends = day + timedelta(days=1), (month + timedelta(days=32)).replace(day=1)
@@ -111,7 +115,7 @@ def written(each: Addition) -> tuple[str, str]:
     return f"{group.gateway}|{group.channel}|{group.country}|{group.operator}", counters
 
 
-_SEALED = (b"phone", b"person", b"tags")
+_TOLD = {name.encode(): name for name in statistics.TOLD}
 
 
 def _ms(ends: datetime, days: int) -> int:

@@ -48,9 +48,9 @@ async def events(redis: Redis, store: StatisticsStore, application: str) -> Asyn
     await redis.delete(keys.outbox(LANE))
 
 
-async def told(redis: Redis, application: str, kind: str, **more: str) -> None:
+async def told(redis: Redis, application: str, kind: str, lane: str = LANE, **more: str) -> None:
     fields: dict[Any, Any] = {"type": kind, "at": str(AT), "application": application, "subject": "s"}
-    await redis.xadd(keys.outbox(LANE), fields | {"created_at": str(AT)} | more)
+    await redis.xadd(keys.outbox(lane), fields | {"created_at": str(AT)} | more)
 
 
 async def summed(store: StatisticsStore, application: str, name: str, step: str = "hour", hours: int = 1) -> int:
@@ -80,6 +80,29 @@ async def test_an_event_is_counted_once_however_often_it_is_passed_on(
     await events.relay([LANE])
     assert await summed(store, application, "started") == 251
     assert await redis.xlen(keys.events(application)) == 251
+
+
+async def test_outboxes_that_are_passed_on_together_are_remembered_each_by_itself(
+    redis: Redis, events: EventStore, store: StatisticsStore, application: str
+) -> None:
+    """More than fit into one call, and one outbox whose events were passed on before."""
+    lanes = [f"{LANE}{n}" for n in range(5)]
+    for lane in lanes:
+        for _ in range(30):
+            await told(redis, application, "verification.created", lane, channel="sms", country="RU")
+    entries: Any = await redis.xrange(keys.outbox(lanes[1]))
+    await events.relay(lanes)
+    await redis.delete(keys.outbox(lanes[1]))
+    for entry_id, fields in entries[-3:]:
+        await redis.xadd(keys.outbox(lanes[1]), fields, id=entry_id)
+    for lane in lanes:
+        await told(redis, application, "verification.created", lane, channel="sms", country="RU")
+    await events.relay(lanes)
+    log = await events.after(application, "", 1000)
+    assert [each.sequence for each in log] == list(range(1, 156))
+    assert await summed(store, application, "started") == await summed(store, application, "started", "day") == 155
+    assert all("country" not in each.fields for each in log), "what statistics alone ask for is not kept"
+    await redis.delete(*map(keys.outbox, lanes))
 
 
 async def test_events_are_counted_where_none_are_kept(redis: Redis, store: StatisticsStore, application: str) -> None:

@@ -1,16 +1,16 @@
 #!lua
--- Pass events on from an outbox to an application's log, and count each in its statistics in the same step: each exactly once.
+-- Pass events on from outboxes to an application's log, and count each in its statistics in the same step: each exactly once.
 -- KEYS[1] log   KEYS[2] state of the log   KEYS[3] due jobs of the application   KEYS[4…] hashes of statistics
--- ARGV[1] lane of the outbox   ARGV[2] ms that events are kept, 0 for not at all   ARGV[3] jobs to be done then,
--- comma-separated   ARGV[4] rows that statistics may have in a period
--- ARGV[5…] of each hash of statistics: until when it is kept, ms; then
--- of each event: id in the outbox, number of its fields and values together, field, value, …, then how many rows it adds
--- to, and of each: number of the hash, period, group, counters (see statistics/_rows.lua)
+-- ARGV[1] ms that events are kept, 0 for not at all   ARGV[2] jobs to be done then, comma-separated   ARGV[3] rows that
+-- statistics may have in a period
+-- ARGV[4…] of each hash of statistics: until when it is kept, ms; then
+-- of each event: lane of its outbox, id there, number of its fields and values together, field, value, …, then how many
+-- rows it adds to, and of each: number of the hash, period, group, counters (see statistics/_rows.lua)
 -- Returns how many were new
 local log, state, due = KEYS[1], KEYS[2], KEYS[3]
-local keep = tonumber(ARGV[2])
+local keep = tonumber(ARGV[1])
 local now = now_ms()
-local new = 0
+local marks, sums, new = {}, {}, 0
 
 -- Ids of a stream are `ms-n`; they grow in both parts.
 local function after(a, b)
@@ -20,30 +20,29 @@ local function after(a, b)
   return tonumber(a_n) > tonumber(b_n)
 end
 
-local last = redis.call('HGET', state, 'relayed:' .. ARGV[1]) or '0-0'
-local sums = {}
-local hashes, words = {unpack(KEYS, 4)}, {unpack(ARGV, 5)}
+local sequence = number(state, 'sequence')
+if keep > 0 and sequence == 0 then
+  -- Lost, or not yet there: go on from the newest event.
+  local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+  for n = 1, newest and #newest[2] or 0, 2 do
+    if newest[2][n] == 'sequence' then sequence = tonumber(newest[2][n + 1]) or 0 end
+  end
+end
+
+local hashes, words = {unpack(KEYS, 4)}, {unpack(ARGV, 4)}
 local i = 1 + #hashes
 while i <= #words do
-  local id, size = words[i], tonumber(words[i + 1])
-  local is_new = after(id, last)
+  local mark, id, size = 'relayed:' .. words[i], words[i + 1], tonumber(words[i + 2])
+  local is_new = after(id, marks[mark] or redis.call('HGET', state, mark) or '0-0')
   if is_new then
     if keep > 0 then
-      if redis.call('HEXISTS', state, 'sequence') == 0 then
-        -- Lost, or not yet there: go on from the newest event.
-        local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
-        for n = 1, newest and #newest[2] or 0, 2 do
-          local at = newest[2][n] == 'sequence' and tonumber(newest[2][n + 1])
-          if at then redis.call('HSET', state, 'sequence', string.format('%d', at)) end
-        end
-      end
-      local sequence = redis.call('HINCRBY', state, 'sequence', 1)
-      redis.call('XADD', log, '*', 'sequence', sequence, unpack(words, i + 2, i + 1 + size))
+      sequence = sequence + 1
+      redis.call('XADD', log, '*', 'sequence', sequence, unpack(words, i + 3, i + 2 + size))
     end
-    last = id
+    marks[mark] = id
     new = new + 1
   end
-  i = i + 2 + size
+  i = i + 3 + size
   for _ = 1, tonumber(words[i]) do
     if is_new then add_to(sums, tonumber(words[i + 1]), unpack(words, i + 2, i + 4)) end
     i = i + 4
@@ -51,11 +50,14 @@ while i <= #words do
   i = i + 1
 end
 if new > 0 then
-  for n, rows in pairs(sums) do write_rows(hashes[n], tonumber(words[n]), tonumber(ARGV[4]), rows) end
-  redis.call('HSET', state, 'relayed:' .. ARGV[1], last)
+  for n, rows in pairs(sums) do write_rows(hashes[n], tonumber(words[n]), tonumber(ARGV[3]), rows) end
+  local fields = {}
+  for mark, id in pairs(marks) do fields[#fields + 1], fields[#fields + 2] = mark, id end
+  if keep > 0 then fields[#fields + 1], fields[#fields + 2] = 'sequence', string.format('%d', sequence) end
+  redis.call('HSET', state, unpack(fields))
   if keep > 0 then
     redis.call('XTRIM', log, 'MINID', '~', string.format('%d', now - keep))
-    for job in string.gmatch(ARGV[3], '[^,]+') do redis.call('ZADD', due, 'LT', now, job) end
+    for job in string.gmatch(ARGV[2], '[^,]+') do redis.call('ZADD', due, 'LT', now, job) end
   end
 end
 return new

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
@@ -89,16 +90,19 @@ class Spending:
         if cost != bill.reserved or self._settings.applications[bill.application].enumeration_safe:
             await self._add(bill.application, cost - bill.reserved, day=bill.day)
 
-    async def reported(self, found: Verification, before: Message, message: Message) -> None:
-        """What became known of a message: a price, its parts, an end that is not charged. The difference to what it
-        was thought to cost before is added to today's spending."""
-        country = known(found.phone).region
-        if message.price not in ("", before.price):
-            self._compare(message, country)
-        if not before.may_have_left:
-            return  # it was under way, and `settle` charges it by what is known then
-        if change := self._cost(message, country) - self._cost(before, country):
-            await self._add(found.application, change)
+    async def reported(self, changed: Iterable[tuple[Verification, Message, Message]]) -> None:
+        """What became known of messages, each as it was before and as it is: a price, its parts, an end that is not
+        charged. The difference to what they were thought to cost before is added to today's spending."""
+        amounts: defaultdict[str, int] = defaultdict(int)
+        for found, before, message in changed:
+            country = known(found.phone).region
+            if message.price not in ("", before.price):
+                self._compare(message, country)
+            if before.may_have_left:  # else it was under way, and `settle` charges it by what is known then
+                amounts[found.application] += self._cost(message, country) - self._cost(before, country)
+        for application, amount in amounts.items():
+            if amount:
+                await self._add(application, amount)
 
     def _cost(self, message: Message, country: str) -> int:
         owed = message.may_have_left and self._prices.owes(message.gateway, message.status)

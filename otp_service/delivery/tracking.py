@@ -90,14 +90,16 @@ class Tracking:
         for old, new in zip(found, written, strict=True):
             if new.word == "ok" and new.verification.ended_at > old.verification.ended_at == 0:
                 self._plans.learned.note_end(new.verification)
-        for old, new in zip(found, written, strict=True):  # what messages cost, where more is known of that now
+        changed = []
+        for old, new in zip(found, written, strict=True):
             if new.word == "ok":
                 for was, now_is in zip(old.verification.messages, new.verification.messages, strict=False):
                     arrived = was.status is not now_is.status and now_is.status is MessageStatus.DELIVERED
                     if arrived and new.verification.once_unreached:
                         await self._reach.forget(new.verification.id, now_is.channel)
                     if (was.status, was.price, was.parts) != (now_is.status, now_is.price, now_is.parts):
-                        await self._spending.reported(new.verification, was, now_is)
+                        changed.append((new.verification, was, now_is))
+        await self._spending.reported(changed)
         await _each(self._replace(stored, unasked) for stored in written if stored.word == "ok")
         return [each for each, stored in zip(verification_ids, read, strict=True) if stored.word != "ok"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 from otp_service.domain.reasons import NoReason, Reason
@@ -37,9 +38,9 @@ class MessageStatus(StrEnum):
         return self not in _NEVER_LEFT
 
     @property
-    def predecessors(self) -> list[MessageStatus]:
+    def predecessors(self) -> Sequence[MessageStatus]:
         """The statuses it may follow. They never go back; a late `delivered` may still overwrite a failed one."""
-        return [status for status in MessageStatus if RANK[status] < RANK[self]]
+        return _PREDECESSORS[self]
 
 
 RANK = {
@@ -56,7 +57,7 @@ RANK = {
     MessageStatus.DELIVERED: 6,
 }
 
-
+_PREDECESSORS = {status: [before for before in MessageStatus if RANK[before] < RANK[status]] for status in RANK}
 _NEVER_LEFT = frozenset({MessageStatus.QUEUED, MessageStatus.REJECTED, MessageStatus.CANCELED})
 
 

@@ -29,6 +29,7 @@ MOST_GROUPS = 250
 ADDED_AT_ONCE = 200
 AT_ONCE = 16
 """How many hashes are read in one go; others are served in between."""
+_HOUR_MS = 3_600_000
 _BYTES, _LONGEST_ROW = 8, 128
 _ROW = Struct(f"<{NUMBERS}Q")
 _ADD = Script.load("statistics/add", "statistics/_rows")
@@ -69,9 +70,11 @@ class StatisticsStore:
 
     def places(self, application: str, at: int) -> tuple[Place, Place]:
         """Where the hour and the day of a moment are."""
-        return self._places(application, statistics.hour_of(at))
+        return self._places(application, at // _HOUR_MS)
 
-    def _places_of(self, application: str, hour: datetime) -> tuple[Place, Place]:
+    def _places_of(self, application: str, number: int) -> tuple[Place, Place]:
+        """number: of the hour since the epoch."""
+        hour = statistics.hour_of(number * _HOUR_MS)
         day = hour.replace(hour=0)
         month = day.replace(day=1)
         day_ends, month_ends = day + timedelta(days=1), (month + timedelta(days=32)).replace(day=1)

@@ -28,6 +28,7 @@ from otp_service.domain import failover, number_plan, reach
 from otp_service.domain.failover import Asked
 from otp_service.domain.messages import CodeSource, Message, MessageStatus
 from otp_service.domain.phone import Number
+from otp_service.domain.polling import LOOKS_SECONDS
 from otp_service.domain.reach import Unreached
 from otp_service.sandbox.messages import Status
 from otp_service.sandbox.scenario import GatewayName, Scenario, UnderWay, is_on_telegram, person_of
@@ -35,7 +36,7 @@ from otp_service.storage.gateways import ENDS
 
 GATEWAYS: tuple[GatewayName, ...] = ("password", "xml", "smska")
 READING_MS, LOOK_MS, INCOMING_MS, STALL_MS, LIFE_MS, TELEGRAM_WAIT_MS = 3000, 3000, 3000, 4000, 300_000, 10_000
-POLLS_MS = (5000, 15_000, 30_000, 60_000, 120_000, 300_000)
+POLLS_MS = tuple(1000 * seconds for seconds in LOOKS_SECONDS)
 MOST_SENDS, LEAST_LIFE_MS, FOLLOWS, SENDS_MS = 5, 120_000, 0.95, 12_000
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -161,7 +162,7 @@ def run(world: str, seed: int, people: int, *, workflow: bool) -> dict[str, floa
                 holds = reach.PROVED_HOLDS_MS if visit.phone in proved else reach.HOLDS_MS
                 remembered[visit.phone] = Unreached(times, now, now + holds[min(times, len(holds)) - 1])
                 return
-        if sent < MOST_SENDS and visit.began + LIFE_MS - now >= LEAST_LIFE_MS:
+        if sent < min(MOST_SENDS, reach.MOST_IN_VAIN) and visit.began + LIFE_MS - now >= LEAST_LIFE_MS:
             visit.failovers += 1
             place = GATEWAYS.index(last.gateway) + 1
             send(visit, (*GATEWAYS[place:], *GATEWAYS[:place]), now)

@@ -72,11 +72,13 @@ class Circuits:
         hopeful = [gateway for gateway in candidates if self._records[gateway.name].reason not in HOPELESS]
         return sorted(hopeful, key=lambda gateway: self._records[gateway.name].probe_at)[:1]
 
-    def reports_come(self, name: str) -> bool:
-        """Whether the gateway tells what became of its messages: of the newest, half or more, and of three or more.
-        One that the settings name no more is not asked, so its silence means nothing."""
-        heard = self._records[name].heard if name in self._records else ()
-        return len(heard) >= 3 and 2 * sum(heard) >= len(heard)
+    def reports_come(self, name: str) -> bool | None:
+        """Whether the gateway tells what became of its messages: of half or more of the newest. None: too few are
+        known. One that the settings name no more is not asked, so its silence means nothing."""
+        if name not in self._records:
+            return False
+        heard = self._records[name].heard
+        return 2 * sum(heard) >= len(heard) if len(heard) >= 3 else None
 
     async def note(self, gateway: Gateway, reason: Reason | None) -> None:
         """How an attempt ended; None: well. A gateway that answers about a message works, whatever the answer."""

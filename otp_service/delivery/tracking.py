@@ -270,9 +270,10 @@ class Tracking:
         records = self._circuits.records
         ends = records[last.gateway].ends if last.gateway in records else ()
         other_way, gateways = self._plans.ways_left(stored, last.channel)
-        enough = 1 if other_way else max(1, min(gateways, reach.ENOUGH_GATEWAYS))
         channel = ""
-        if reach.tried(found.messages, last.channel) >= enough and reach.tells(last, _asked(last, unasked), ends):
+        if reach.in_vain(found.messages, last.channel, gateways, other_way=other_way) and reach.tells(
+            last, _asked(last, unasked), ends
+        ):
             channel = last.channel
         marked = replace(stored, present=replace(found, unreached=(*found.unreached, channel))) if channel else stored
         none_left = self._plans.has_none_left(marked)

@@ -93,13 +93,14 @@ def turn(
     messages: Sequence[Message],
     *,
     due: bool,
-    reports_come: Callable[[str], bool],
+    reports_come: Callable[[str], bool | None],
     asked: Asked,
     late_ms: int,
     failovers: int,
 ) -> Turn:
     """Judged by the message that went out last. due: its time is up. reports_come: whether a gateway's reports are
-    known to come, because the silence of a mute one means nothing. asked: whether its gateway answered just now.
+    known to come, because the silence of a mute one means nothing; None where too little is known, and then only who
+    has waited in vain before is believed not to get this one either. asked: whether its gateway answered just now.
     late_ms: for how long it has been due. failovers: turns that the verification had before.
 
     One that does not answer is not waited for, or its outage would be that of all who wait for its SMS. But only once
@@ -116,7 +117,8 @@ def turn(
         return Turn.NOT_YET
     if last.status is MessageStatus.UNCLEAR:
         return Turn.NOW
-    if not reports_come(last.gateway):
+    come = reports_come(last.gateway)
+    if come is False or (come is None and not failovers):
         return Turn.ON_FAILURE
     silent = asked is Asked.SILENT or late_ms >= BUSY_MS
     if asked is not Asked.ANSWERED and (failovers or not silent):

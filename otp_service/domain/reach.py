@@ -22,8 +22,9 @@ ASKED_FOR_MS = HOUR_MS // 4
 """How long such a channel is refused when the caller names it, where the application offers another."""
 FORGOTTEN_MS = 720 * HOUR_MS
 """After the last time; a hold is over long before."""
-ENOUGH_GATEWAYS = 3
-"""Without another channel: after so many gateways failed, a further one is not tried."""
+MOST_IN_VAIN = 4
+"""Messages without another channel: where one in six is lost by chance, four in a row are for one person in a thousand,
+three for one in two hundred, who would have got the next."""
 KNOWN_ENDS, NEWEST_ENDS = 3, 20
 SMS = "sms"
 _LOST = frozenset({MessageStatus.UNDELIVERED, MessageStatus.EXPIRED})
@@ -52,9 +53,11 @@ def tells(message: Message, how: Asked, ends: Sequence[int | None]) -> bool:
     return message.status in _LOST or late
 
 
-def tried(messages: Sequence[Message], channel: str) -> int:
-    """How many gateways of a channel sent something."""
-    return len({message.gateway for message in messages if message.channel == channel and message.sent_at})
+def in_vain(messages: Sequence[Message], channel: str, gateways: int, *, other_way: bool) -> bool:
+    """Whether enough messages of a channel were sent to say that it does not reach the person: one, where there is
+    another way; else one by each of its gateways on the route, and one more."""
+    sent = sum(message.channel == channel and message.sent_at > 0 for message in messages)
+    return sent >= (1 if other_way else min(gateways + 1, MOST_IN_VAIN))
 
 
 def passed_over(known: Mapping[str, Unreached], now: int, *, asked_for: str = "") -> Collection[str]:

@@ -43,6 +43,9 @@ def messages(*statuses: str) -> list[Message]:
         (["accepted"], True, True, "answered", 3, Turn.NOW),
         (["accepted"], True, False, "answered", 0, Turn.ON_FAILURE),
         (["accepted"], True, False, "silent", 0, Turn.ON_FAILURE),
+        (["accepted"], True, None, "answered", 0, Turn.ON_FAILURE),
+        (["accepted", "accepted"], True, None, "answered", 1, Turn.NOW),
+        (["accepted", "accepted"], True, False, "answered", 1, Turn.ON_FAILURE),
         (["accepted"], True, True, "busy", 0, Turn.SOON),
         (["accepted"], True, True, "silent", 0, Turn.NOW),
         (["accepted", "accepted"], True, True, "silent", 1, Turn.SOON),
@@ -57,7 +60,7 @@ def messages(*statuses: str) -> list[Message]:
         ([], True, True, "answered", 0, Turn.NEVER),
     ],
 )
-def test_turns(statuses: list[str], due: bool, come: bool, asked: str, failovers: int, then: Turn) -> None:
+def test_turns(statuses: list[str], due: bool, come: bool | None, asked: str, failovers: int, then: Turn) -> None:
     found = turn(
         messages(*statuses),
         due=due,

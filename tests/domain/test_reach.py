@@ -8,7 +8,7 @@ import pytest
 
 from otp_service.domain.failover import Asked
 from otp_service.domain.messages import CodeSource, Message, MessageStatus
-from otp_service.domain.reach import ASKED_FOR_MS, HOLDS_MS, Unreached, passed_over, tells, tried
+from otp_service.domain.reach import ASKED_FOR_MS, HOLDS_MS, Unreached, in_vain, passed_over, tells
 
 GOOD: Sequence[int | None] = [5000, None, 4000, 6000]
 BAD: Sequence[int | None] = [None, None, 4000, None]
@@ -56,11 +56,13 @@ def test_how_long_a_channel_is_passed_over() -> None:
     assert passed_over(known, 0) == ["sms"]  # a clock that went back holds no longer than it was to
 
 
-def test_what_was_tried() -> None:
-    sent = [
-        message("undelivered"),
-        message("accepted"),
-        message("accepted", gateway="two"),
-        message("queued", sent_at=0),
-    ]
-    assert (tried(sent, "sms"), tried(sent, "viber"), tried([], "sms")) == (2, 0, 0)
+def test_how_many_messages_are_in_vain_before_that_is_the_person_s() -> None:
+    sent = [message("undelivered"), message("accepted"), message("accepted", gateway="two")]
+    unsent = message("queued", sent_at=0)
+    assert not in_vain([unsent], "sms", 3, other_way=True)
+    assert in_vain(sent[:1], "sms", 3, other_way=True)
+    assert not in_vain(sent, "viber", 3, other_way=True)
+    assert not in_vain([*sent, unsent], "sms", 3, other_way=False), "each of the route, and one more"
+    assert in_vain([*sent, sent[0]], "sms", 3, other_way=False)
+    assert in_vain([*sent, sent[0]], "sms", 9, other_way=False), "four at most"
+    assert in_vain(sent[:2], "sms", 1, other_way=False)

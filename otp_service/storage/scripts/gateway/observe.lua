@@ -6,17 +6,19 @@
 -- ARGV[7…] those: '1' | '0'; then ends: ms to delivery, or 'failed'; then group, ms to delivery, …
 -- Returns 1
 local told, heard, ends = {unpack(ARGV, 7)}, tonumber(ARGV[5]), tonumber(ARGV[6])
-for i = 1, heard + ends do
-  redis.call('LPUSH', i <= heard and KEYS[1] or KEYS[2], told[i])
+if heard > 0 then redis.call('LPUSH', KEYS[1], unpack(told, 1, heard)) end
+if ends > 0 then redis.call('LPUSH', KEYS[2], unpack(told, heard + 1, heard + ends)) end
+local delays = {}
+for i = #told - 1, heard + ends + 1, -2 do  -- the newest first
+  local of_group = delays[told[i]] or {}
+  delays[told[i]] = of_group
+  of_group[#of_group + 1] = told[i + 1]
 end
-for i = heard + ends + 1, #told, 2 do
-  local before = redis.call('HGET', KEYS[3], told[i])
+for group, of_group in pairs(delays) do
+  local before = redis.call('HGET', KEYS[3], group)
   if before or redis.call('HLEN', KEYS[3]) < tonumber(ARGV[3]) then
-    local kept = {told[i + 1]}
-    for ms in string.gmatch(before or '', '%d+') do
-      if #kept < tonumber(ARGV[2]) then kept[#kept + 1] = ms end
-    end
-    redis.call('HSET', KEYS[3], told[i], table.concat(kept, ','))
+    for ms in string.gmatch(before or '', '%d+') do of_group[#of_group + 1] = ms end
+    redis.call('HSET', KEYS[3], group, table.concat(of_group, ',', 1, math.min(#of_group, tonumber(ARGV[2]))))
   end
 end
 redis.call('LTRIM', KEYS[1], 0, tonumber(ARGV[1]) - 1)

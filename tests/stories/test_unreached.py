@@ -188,13 +188,13 @@ async def test_nobody_is_locked_out(
                     break
                 await world.hurry(started["id"], failover_at=1)
                 await asyncio.sleep(0.2)
-            assert len(await gateways.messages(silent)) == 3, "each gateway of the route once, and no more"
+            assert len(await gateways.messages(silent)) == 4, "each gateway of the route once, and one more"
             await asyncio.sleep(0.5)
             again = await api.started(silent)
             assert again["advice"].startswith("try_channel:") or again["advice"] == "sms_likely_blocked"
             assert [m["status"] for m in again["messages"]] == ["accepted"]
             await given_up(world, again["id"])
-            assert len(await gateways.messages(silent)) == 4, "one, and none by itself"
+            assert len(await gateways.messages(silent)) == 5, "one, and none by itself"
             assert len((await api.resend(again["id"])).json()["messages"]) == 2, "who asks gets another"
 
             for key in await remembered(redis):

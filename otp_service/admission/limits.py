@@ -34,12 +34,19 @@ class Limits:
             name: applying(application.limits, settings.limits, f"applications.{name}.limits")
             for name, application in settings.applications.items()
         }
+        self._by_themselves = {
+            name: [(limit, terms) for limit, terms in own.items() if not _with_the_attempt(terms)]
+            for name, own in self._limits.items()
+        }
+        """Those that are not counted with the attempt."""
+        self._words = {
+            name: frozenset(word for limit in own.values() for word in limit.per) for name, own in self._limits.items()
+        }
 
     def check_words(self, application: str, words: Mapping[str, str]) -> None:
         """Refuse a caller's own dimension that no limit counts by: a misspelt one would limit nothing."""
-        known = self.words(application)
         for word in words:
-            if word not in known or word in limits.DIMENSIONS:
+            if word not in self._words[application] or word in limits.DIMENSIONS:
                 message = "no limit of this application counts by it"
                 raise Refused(
                     "validation_failed",
@@ -49,18 +56,18 @@ class Limits:
 
     def words(self, application: str) -> Set[str]:
         """What the application's limits count by."""
-        return {word for limit in self._limits[application].values() for word in limit.per}
+        return self._words[application]
 
     def counters(self, application: str, what: Sequence[str], pseudonyms: Pseudonyms) -> list[Counter]:
         return [
             self._counter(name, limit, pseudonyms)
-            for name, limit in self._by_themselves(application, what)
-            if all(word in pseudonyms for word in limit.per)
+            for name, limit in self._by_themselves[application]
+            if limit.of in what and all(word in pseudonyms for word in limit.per)
         ]
 
     def counts(self, application: str, what: str) -> bool:
         """Whether there are counters at all, before anybody works out what they count by."""
-        return bool(self._by_themselves(application, [what]))
+        return any(limit.of == what for _, limit in self._by_themselves[application])
 
     def guesses(self, application: str, verification_id: str) -> list[Counter]:
         """What is counted in the same step as an attempt at this verification."""
@@ -120,11 +127,6 @@ class Limits:
         """A guess as it was counted, right after its attempt was."""
         guesses = self.counters(application, [limits.WRONG_CODES], pseudonyms)
         return [Counted(one, [at + COUNTED_BEFORE_MS], COUNTED_BEFORE_MS) for one in guesses]
-
-    def _by_themselves(self, application: str, what: Sequence[str]) -> list[tuple[str, Limit]]:
-        """Limits of these, without those that are counted with the attempt."""
-        listed = self._limits[application].items()
-        return [(name, limit) for name, limit in listed if limit.of in what and not _with_the_attempt(limit)]
 
     def _refusal(self, application: str, full: Full) -> Refused:
         if full.limit not in self._limits[application]:  # made at run time by the caller

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from argon2.low_level import Type, hash_secret_raw
 from nacl.bindings import crypto_pwhash_alg, crypto_pwhash_ALG_ARGON2ID13
@@ -84,6 +85,7 @@ class Cost(Value):
         return f"{self.memory_kib},{self.time_cost},{self.parallelism}"
 
     @classmethod
+    @lru_cache(maxsize=64)  # nearly all are alike
     def parse(cls, text: str) -> Cost:
         memory, time, lanes = map(int, text.split(","))
         return cls(memory, time, lanes)

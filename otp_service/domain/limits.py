@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from functools import cache
 
 from otp_service.domain.networks import Address, Network, address
@@ -56,7 +55,8 @@ def provider(address: Address) -> str:
 
 def _around(address: Address, of_v4: int, of_v6: int) -> str:
     length = of_v4 if address.version == 4 else of_v6
-    return str(ipaddress.ip_network(f"{address}/{length}", strict=False))
+    host_bits = address.max_prefixlen - length
+    return f"{type(address)(int(address) >> host_bits << host_bits)}/{length}"
 
 
 class ListEntry(Value):

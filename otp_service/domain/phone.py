@@ -91,14 +91,12 @@ def normalise(text: str, region: str) -> Phone:
     bare = _bare(text)
     if not bare:
         raise _invalid()
-    number = _parsed(bare, region)
-    if number is None and bare.startswith("00"):
-        number = _parsed(f"+{bare[2:]}", region)
-    if number is None:
+    found = _parsed(bare, region)
+    if found is None and bare.startswith("00"):
+        found = _parsed(f"+{bare[2:]}", region)
+    if found is None:
         raise _invalid()
-    e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    kind = NUMBER_TYPES.get(phonenumbers.number_type(number), "unknown")
-    return Phone(e164, phonenumbers.region_code_for_number(number) or "ZZ", kind)
+    return found
 
 
 def is_readable(text: str) -> bool:
@@ -118,12 +116,16 @@ def _bare(text: str) -> str:
     return bare if _DIGITS.fullmatch(bare) else ""
 
 
-def _parsed(bare: str, region: str) -> phonenumbers.PhoneNumber | None:
+def _parsed(bare: str, region: str) -> Phone | None:
     try:
         number = phonenumbers.parse(bare, region)
     except phonenumbers.NumberParseException:
         return None
-    return number if phonenumbers.is_valid_number(number) else None
+    kind = phonenumbers.number_type(number)
+    if kind == _TYPE.UNKNOWN:  # so libphonenumber calls what is not valid, and nothing else
+        return None
+    e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return Phone(e164, phonenumbers.region_code_for_number(number) or "ZZ", NUMBER_TYPES.get(kind, "unknown"))
 
 
 def known(e164: str) -> Phone:

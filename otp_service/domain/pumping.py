@@ -33,6 +33,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
@@ -120,6 +121,7 @@ class Decision(Value, omit_defaults=True):
         return {"guard": text, "verdict": msgspec.json.encode(self).decode()}
 
     @classmethod
+    @lru_cache(maxsize=256)  # most have no findings, and so are alike
     def parse(cls, guard: str, verdict: str = "") -> Decision | None:
         """None where no guard was there."""
         if verdict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Annotated
 
 from msgspec import Meta
@@ -46,6 +47,7 @@ def encode(steps: Sequence[Step]) -> str:
     )
 
 
+@lru_cache(maxsize=256)  # few are written, and each is read again and again
 def parse(text: str) -> tuple[Step, ...]:
     """What `encode` wrote."""
     pairs = [part.partition("=") for part in text.split(",") if part]

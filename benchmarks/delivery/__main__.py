@@ -147,10 +147,10 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
         help="which of them: a one gateway, b errors only, c as shipped, d and e fixed waits, t Telegram, w a workflow "
         "to its end, f and l a fixed order and one that learns",
     )
-    add("--verifications", type=int, default=2000, help="of each run")
+    add("--verifications", type=int, default=800, help="of each run")
     add("--rate", type=float, default=1.0, help="starts a second, Poisson")
-    add("--speed", type=float, default=12, help="of the clock")
-    add("--parallel", type=int, default=1, help="runs at the same time; each wants half a core at this speed")
+    add("--speed", type=float, default=18, help="of the clock")
+    add("--parallel", type=int, default=2, help="runs at the same time; each wants most of a core at this speed")
     add("--alone", choices=ROUTE, default="smska", help="the gateway of variant a")
     add("--tuned-seconds", type=int, default=15, help="failover_after_seconds of variant d")
     add("--price", action="append", default=[], metavar="GATEWAY=ROUBLES", help="of one part; 1.00 if not told")

@@ -9,8 +9,9 @@ given back have to be read together.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence, Set
 from contextlib import asynccontextmanager, contextmanager
+from typing import TypeVar
 
 import structlog
 from msgspec.structs import replace
@@ -36,7 +37,7 @@ from otp_service.errors import Refused, StorageUnavailable
 from otp_service.settings import Settings, workflows
 from otp_service.statistics.refused import RefusalCounter
 from otp_service.storage import keys
-from otp_service.storage.limits import Counter
+from otp_service.storage.limits import Counter, count_steps
 from otp_service.storage.records import Answered, Repeat, Stored, counted_by_fields
 from otp_service.storage.stores import Stores
 from otp_service.storage.words import FailOver, Resend, TakeOver
@@ -50,6 +51,8 @@ depends on what was asked before (pauses, limits, the ledger, money) is told as 
 shows (its country)."""
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 
 class Admission:
@@ -336,18 +339,18 @@ class Admission:
     async def _take(self, admitted: Admitted) -> None:
         """Limits, guard and money for one message: all of it, or nothing where one of them refuses. Raises Refused."""
         send = admitted.send
-        count = self._limits.count(send.application, admitted.counters)  # one round trip for both
-        passes = self._guard.unjudged(send) if admitted.unguarded else self._guard.passes(send)
-        counted, passed = await asyncio.gather(count, passes, return_exceptions=True)
-        taken = Taken(
-            [] if isinstance(counted, BaseException) else counted,
-            None if isinstance(passed, BaseException) else passed,
-        )
+        unjudged = await self._guard.unjudged(send, unguarded=admitted.unguarded)
+        counting = count_steps(admitted.counters)
+        verifying = [] if unjudged or admitted.unguarded else self._guard.verified_steps(send)
+        answers = await self._database.run_all(counting + verifying)  # one round trip for both
+        counted = await _outcome(self._limits.counted(send.application, admitted.counters, answers[: len(counting)]))
+        passed = unjudged or await _outcome(self._guard.verified(send, answers[len(counting) :]))
+        taken = Taken([] if isinstance(counted, Refused) else counted, None if isinstance(passed, Refused) else passed)
         try:
-            if isinstance(counted, BaseException):
+            if isinstance(counted, Refused):
                 raise counted
             try:
-                if isinstance(passed, BaseException):
+                if isinstance(passed, Refused):
                     raise passed
                 if taken.decision is None and not admitted.unguarded:
                     taken = Taken(taken.counted, await self._guard.judge(send, admitted.first))
@@ -440,3 +443,11 @@ class Admission:
             trusted=by.get(limits.CLIENT_TRUSTED) == self._names.pseudonym(limits.CLIENT_TRUSTED, TRUSTED),
             challenge=bool(found.guard and found.guard.challenge),
         )
+
+
+async def _outcome(asked: Awaitable[T]) -> T | Refused:
+    """What it says, a refusal included: it waits until the other has said it, too."""
+    try:
+        return await asked
+    except Refused as refusal:
+        return refusal

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from typing import Any
 
 from otp_service.domain import limits, recipients
 from otp_service.domain.keyring import Names
@@ -101,10 +102,11 @@ class Limits:
 
     async def count(self, application: str, counters: Sequence[Counter]) -> list[Counted]:
         """Count one event in each. Raises Refused `limit_exceeded`; then nothing was counted."""
-        counted = await self._store.count(counters)
-        if isinstance(counted, Full):
-            raise self._refusal(application, counted)
-        return counted
+        return self._unless_full(application, await self._store.count(counters))
+
+    async def counted(self, application: str, counters: Sequence[Counter], answers: Sequence[Any]) -> list[Counted]:
+        """The same where the steps were asked together with others. answers: to those of `count_steps`."""
+        return self._unless_full(application, await self._store.counted(counters, answers))
 
     async def take_back(self, counted: Sequence[Counted]) -> None:
         await self._store.take_back(counted)
@@ -127,6 +129,11 @@ class Limits:
         """A guess as it was counted, right after its attempt was."""
         guesses = self.counters(application, [limits.WRONG_CODES], pseudonyms)
         return [Counted(one, [at + COUNTED_BEFORE_MS], COUNTED_BEFORE_MS) for one in guesses]
+
+    def _unless_full(self, application: str, counted: list[Counted] | Full) -> list[Counted]:
+        if isinstance(counted, Full):
+            raise self._refusal(application, counted)
+        return counted
 
     def _refusal(self, application: str, full: Full) -> Refused:
         if full.limit not in self._limits[application]:  # made at run time by the caller

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -27,7 +28,9 @@ from otp_service.storage.pumping import (
     TallyStore,
     finding_step,
     leave_step,
+    tallies,
     tally_steps,
+    verified_step,
 )
 from otp_service.telemetry import metrics
 
@@ -91,29 +94,35 @@ class PumpingGuard:
         """For how long a number passes that the right code came from; 0 where the guard is off."""
         return self._config.verified_days * 86_400 if decision else 0
 
-    async def unjudged(self, send: Send) -> Decision | None:
-        """The decision for a send that the guard does not judge."""
-        return None if self.mode(send.application) == "off" else Decision(Word.PASSED)
-
-    async def passes(self, send: Send) -> Decision | None:
-        """Why it is not judged like a new number, if there is a reason; there is none in mode `off`.
-
-        A number that the right code came from is counted in a budget of its own. Raises Refused beyond that.
-        """
+    async def unjudged(self, send: Send, *, unguarded: bool) -> Decision | None:
+        """The decision for a send that the guard does not judge; None in mode `off`. unguarded: whatever its lists
+        say."""
         if self.mode(send.application) == "off":
             return None
+        if unguarded:
+            return Decision(Word.PASSED)
         if self._lists.allows(send.to.text, send.client_ip):
             return Decision(Word.PASSED, (Finding(Reason.ALLOW_LIST),))
         if await self._safe_list.holds(send.application, send.to.text):
             return Decision(Word.PASSED, (Finding(Reason.ALLOW_LIST),))
-        if not self._config.verified_days:
+        return None
+
+    def verified_steps(self, send: Send) -> list[Step]:
+        """What is to be asked for `verified`."""
+        if self.mode(send.application) == "off" or not self._config.verified_days:
+            return []
+        return [verified_step(*self._located(send), self._memory_ms)]
+
+    async def verified(self, send: Send, answers: Sequence[Any]) -> Decision | None:
+        """The decision for a number that the right code came from; None for any other. It is counted in a budget of its
+        own. answers: to `verified_steps`. Raises Refused beyond that budget."""
+        found = tallies([answer for answer in answers if answer])
+        if not found:
             return None
-        tally = await self._store.visit_verified(*self._located(send), self._memory_ms)
-        if tally is None:
-            return None
+        (tally,) = found
         (watch,) = self._watches(send, Decision(Word.PASSED, verified=True))
-        found = pumping.judged(watch.reason, tally, watch.floor, watch.per_approval)
-        counted = Decision(Word.PASSED, (found,), verified=True, counted=True, challenge=send.challenge)
+        finding = pumping.judged(watch.reason, tally, watch.floor, watch.per_approval)
+        counted = Decision(Word.PASSED, (finding,), verified=True, counted=True, challenge=send.challenge)
         return await self._judged(send, {watch: tally}, counted) if watch.over(tally) else counted
 
     async def judge(self, send: Send, first: Decision | None = None) -> Decision | None:
@@ -128,8 +137,8 @@ class PumpingGuard:
         if first and not first.verified:
             counted = replace(first, by_challenge=False)
             watches = self._watches(send, counted)
-            tallies = await self._store.add([one.change(1) for one in watches])
-            return await self._judged(send, dict(zip(watches, tallies, strict=True)), counted)
+            added = await self._store.add([one.change(1) for one in watches])
+            return await self._judged(send, dict(zip(watches, added, strict=True)), counted)
         watched, counted = await self._visited(send)
         return await self._judged(send, watched, counted)
 
@@ -164,10 +173,10 @@ class PumpingGuard:
         ordinary one; that saves ordinary ones a question.
         """
         ordinary = self._watches(send, Decision(Word.ALLOWED))
-        others, tallies = await self._store.visit(
+        others, visited = await self._store.visit(
             *self._place(send), self._memory_ms, [one.change(1) for one in ordinary]
         )
-        watched = dict(zip(ordinary, tallies, strict=True))
+        watched = dict(zip(ordinary, visited, strict=True))
         row = isinstance(send.to, Phone) and pumping.in_row(self._place(send)[1], others)
         at_home = isinstance(send.to, Phone) and send.to.region == self._settings.applications[send.application].region
         stranger = at_home and not (send.trusted or any(map(_vouches, watched.items())))
@@ -226,8 +235,8 @@ class PumpingGuard:
     async def _by_challenge(self, send: Send, decision: Decision) -> Decision:
         """Count it with those that passed a challenge, in place of the others; refused beyond that budget."""
         ordinary, passed = self._watches(send, decision), self._watches(send, replace(decision, by_challenge=True))
-        tallies = await self._store.add([one.change(1) for one in passed])
-        if _over(dict(zip(passed, tallies, strict=True))):
+        added = await self._store.add([one.change(1) for one in passed])
+        if _over(dict(zip(passed, added, strict=True))):
             await self._store.add([one.change(-1) for one in passed])
             return replace(decision, word=Word.REFUSED, counted=False)
         await self._store.add([one.change(-1) for one in ordinary])

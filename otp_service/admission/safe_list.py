@@ -28,7 +28,7 @@ class SafeList:
             things = await self._store.things(application, anew=anew)
         except Unreadable:
             return False
-        return FAMILY + self.sid(application, e164) in things
+        return bool(things) and FAMILY + self.sid(application, e164) in things  # nearly always there are none
 
     async def add(self, application: str, e164: str) -> bool:
         """False: it is full. A phone that is on it already stays there."""

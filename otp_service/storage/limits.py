@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from otp_service.domain.value import Value
 from otp_service.storage.connection import Database, Script, Step
@@ -40,11 +41,10 @@ class LimitStore:
 
     async def count(self, counters: Sequence[Counter]) -> list[Counted] | Full:
         """Count one event in each of the counters, or in none: what was counted is taken back when one is full."""
-        if not counters:
-            return []
-        answers = await self._database.run_many(
-            _COUNT, [([counter.key], [counter.quota, counter.window_seconds * 1000]) for counter in counters]
-        )
+        return await self.counted(counters, await self._database.run_all(count_steps(counters)))
+
+    async def counted(self, counters: Sequence[Counter], answers: Sequence[Any]) -> list[Counted] | Full:
+        """The same where the steps of `count_steps` were asked together with others."""
         counted = [Counted(counter, [now]) for counter, (wait, now) in zip(counters, answers, strict=True) if not wait]
         if len(counted) == len(counters):
             return counted
@@ -60,6 +60,11 @@ class LimitStore:
         """Begin anew; returns how many events each limit had counted, without those that had none."""
         counted = await self._database.run_all([clear_step(counter) for counter in counters])
         return {counter.limit: count for counter, count in zip(counters, counted, strict=True) if count}
+
+
+def count_steps(counters: Sequence[Counter]) -> list[Step]:
+    """See `LimitStore.counted`."""
+    return [Step(_COUNT, [each.key], [each.quota, each.window_seconds * 1000]) for each in counters]
 
 
 def uncount_steps(events: Sequence[Counted]) -> list[Step]:

@@ -47,7 +47,7 @@ class TallyStore:
 
     async def add(self, changes: Sequence[Change]) -> list[Tally]:
         """Returns the tallies as they are then."""
-        return _read(await self._database.run_all(tally_steps(changes))) if changes else []
+        return tallies(await self._database.run_all(tally_steps(changes))) if changes else []
 
     async def visit(
         self, block: str, place: int, memory_ms: int, changes: Sequence[Change]
@@ -55,13 +55,7 @@ class TallyStore:
         """Note a place for so long, and change tallies; returns the other places asked for lately, and the tallies."""
         visiting = Step(_VISIT, [keys.places(block)], [place, REMEMBERED_PLACES, memory_ms])
         others, *counts = await self._database.run_all([visiting, *tally_steps(changes)])
-        return [int(one) for one in others if one.isdigit()], _read(counts)
-
-    async def visit_verified(self, partition: int, phone_index: str, memory_ms: int) -> Tally | None:
-        """Count one more send to a phone that was proved, in its own tally; None if it was not."""
-        names = [keys.proved(partition, phone_index), keys.verified(partition, phone_index)]
-        (answer,) = await self._database.run_all([Step(_VERIFIED, names, [memory_ms])])
-        return _read([answer])[0] if answer else None
+        return [int(one) for one in others if one.isdigit()], tallies(counts)
 
     async def note(self, application: str, word: str, things: Sequence[tuple[str, str]]) -> None:
         """Count for the report: the decision as a whole, and reason and value of each finding."""
@@ -113,7 +107,13 @@ def tally_steps(changes: Sequence[Change]) -> list[Step]:
     return [Step(_TALLY, [one.key], [one.memory_ms, one.unverified, one.approved]) for one in changes]
 
 
-def _read(replies: Sequence[Sequence[bytes]]) -> list[Tally]:
+def verified_step(partition: int, phone_index: str, memory_ms: int) -> Step:
+    """Count one more send to a phone that was proved, in its own tally; nothing is answered if it was not."""
+    return Step(_VERIFIED, [keys.proved(partition, phone_index), keys.verified(partition, phone_index)], [memory_ms])
+
+
+def tallies(replies: Sequence[Sequence[bytes]]) -> list[Tally]:
+    """What steps say of their tallies."""
     return [Tally(float(one), float(other)) for one, other in replies]
 
 

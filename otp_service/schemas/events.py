@@ -104,7 +104,8 @@ def _delivery(event: Event) -> dict[str, Any]:
     fields, public_id = event.fields, delivery_id(event.subject)
     status = {"failed": "failed", "expired": "expired"}.get(event.type.partition(".")[2], "")
     if not status:
-        status = fields["message:status"] if fields["message:status"] in ("accepted", "delivered") else "queued"
+        told = fields.get("message:status", "")
+        status = told if told in ("accepted", "delivered") else "queued"
     data: dict[str, Any] = {
         "delivery_id": public_id,
         "status": status,

@@ -30,17 +30,24 @@ SEARCH_SECONDS = 0.15
 SEARCHED_AT_ONCE = 500
 MOST_FOUND = 50
 BATCH = 64
-"""Events of one outbox that are read together, and of one application that are appended in one call. One is some 70
+"""Events of one outbox that are read together, and of one application that are appended in one call. One is some 40
 arguments; Redis serves nobody else until a call is done, and a script can spread 8,000 at most (Lua 5.1,
 LUAI_MAXCSTACK)."""
 _CLEAR = Script.load("event/clear_outbox")
 _APPEND = Script.load("event/append", "statistics/_rows")
 
-_COUNTED_ALONE = frozenset(
-    {b"country", b"operator", b"test", b"withheld"}
-    | {b"message:" + name for name in (b"ended_at", b"failover", b"counted", b"others")}
+_LAYOUT = dict.fromkeys(
+    b"type at application subject key_id phone purpose channel reference status created_at expires_at attempts"
+    b" max_attempts sends max_sends kind service tags assurance message message:gateway message:channel message:status"
+    b" message:updated_at message:sent_at message:parts message:price message:reason".split(),
+    b"",
 )
-"""Fields of an event that only its statistics ask for, so no log keeps them."""
+"""What a log keeps of a verification's event. All have these fields, in this order: of those a stream keeps the names
+only once."""
+_COUNTED_ALONE = (
+    b"country operator test withheld message:ended_at message:failover message:counted message:others".split()
+)
+"""Fields that only its statistics ask for, so no log keeps them."""
 
 Entry = tuple[bytes, Mapping[bytes, bytes]]
 """Of a stream: its id and its fields."""
@@ -153,8 +160,8 @@ class EventStore:
         args: list[Argument] = []
         for lane, entries in outboxes:
             for entry_id, fields in entries:
-                kept = [part for pair in fields.items() if pair[0] not in _COUNTED_ALONE for part in pair]
-                args += (lane, entry_id, len(kept), *kept, *self._rows(name, fields, hashes))
+                kept = _kept(fields)
+                args += (lane, entry_id, b",".join(kept), *kept.values(), *self._rows(name, fields, hashes))
         return Step(
             _APPEND,
             [keys.events(name), keys.event_state(name), keys.due(keys.application_lane(name)), *hashes],
@@ -233,6 +240,16 @@ class EventStore:
             if tags and holder
             else {},
         )
+
+
+def _kept(fields: Mapping[bytes, bytes]) -> Mapping[bytes, bytes]:
+    """Of an event, for a log. What a later version tells besides stays."""
+    if b"created_at" not in fields:  # of something else
+        return fields
+    kept = {**_LAYOUT, **fields}
+    for name in _COUNTED_ALONE:
+        kept.pop(name, None)
+    return kept
 
 
 def _bounded(outboxes: Mapping[str, Sequence[Entry]]) -> Iterator[Sequence[tuple[str, Sequence[Entry]]]]:

@@ -400,6 +400,16 @@ async def test_the_phone_that_was_verified_longest_ago_makes_room(rig: Rig) -> N
     assert phones == {f"+791612345{n:02}" for n in range(2, 12)}
 
 
+async def test_a_relay_of_the_last_release_finds_what_its_readers_ask_for(rig: Rig) -> None:
+    await rig.sent()
+    entries = await rig.stores.database.command("XRANGE", keys.outbox(str(rig.stores.names.partition(PHONE))), "-", "+")
+    created, updated = (fields for _, fields in entries)
+    asked = b"purpose channel reference status created_at expires_at attempts max_attempts sends max_sends message"
+    assert {*asked.split(), b"phone", b"key_id", b"type", b"at", b"application", b"subject"} <= created.keys()
+    assert not created[b"message"]
+    assert created.keys() | {b"message:gateway", b"message:status", b"message:updated_at"} <= updated.keys()
+
+
 async def test_a_log_that_lost_its_counter_goes_on_from_its_newest_event(rig: Rig) -> None:
     await rig.sent()
     lane = str(rig.stores.names.partition(PHONE))

@@ -96,12 +96,14 @@ async def test_outboxes_that_are_passed_on_together_are_remembered_each_by_itsel
     for entry_id, fields in entries[-3:]:
         await redis.xadd(keys.outbox(lanes[1]), fields, id=entry_id)
     for lane in lanes:
-        await told(redis, application, "verification.created", lane, channel="sms", country="RU")
+        await told(redis, application, "verification.created", lane, channel="sms", country="RU", later="told")
     await events.relay(lanes)
     log = await events.after(application, "", 1000)
     assert [each.sequence for each in log] == list(range(1, 156))
     assert await summed(store, application, "started") == await summed(store, application, "started", "day") == 155
     assert all("country" not in each.fields for each in log), "what statistics alone ask for is not kept"
+    assert {each.fields["message"] for each in log} == {""}, "all have the same fields"
+    assert [each.fields.get("later") for each in log] == [None] * 150 + ["told"] * 5, "what a later version tells is"
     await redis.delete(*map(keys.outbox, lanes))
 
 

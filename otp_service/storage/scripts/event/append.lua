@@ -4,8 +4,8 @@
 -- ARGV[1] ms that events are kept, 0 for not at all   ARGV[2] jobs to be done then, comma-separated   ARGV[3] rows that
 -- statistics may have in a period
 -- ARGV[4…] of each hash of statistics: until when it is kept, ms; then
--- of each event: lane of its outbox, id there, number of its fields and values together, field, value, …, then how many
--- rows it adds to, and of each: number of the hash, period, group, counters (see statistics/_rows.lua)
+-- of each event: lane of its outbox, id there, names of its fields, comma-separated, value, …, then how many rows it adds
+-- to, and of each: number of the hash, period, group, counters (see statistics/_rows.lua)
 -- Returns how many were new
 local log, state, due = KEYS[1], KEYS[2], KEYS[3]
 local keep = tonumber(ARGV[1])
@@ -31,18 +31,27 @@ end
 
 local hashes, words = {unpack(KEYS, 4)}, {unpack(ARGV, 4)}
 local i = 1 + #hashes
+local layouts = {}
 while i <= #words do
-  local mark, id, size = 'relayed:' .. words[i], words[i + 1], tonumber(words[i + 2])
+  local mark, id, joined = 'relayed:' .. words[i], words[i + 1], words[i + 2]
+  local names = layouts[joined]
+  if not names then  -- nearly all events have the same
+    names = {}
+    for name in string.gmatch(joined, '[^,]+') do names[#names + 1] = name end
+    layouts[joined] = names
+  end
   local is_new = after(id, marks[mark] or redis.call('HGET', state, mark) or '0-0')
   if is_new then
     if keep > 0 then
       sequence = sequence + 1
-      redis.call('XADD', log, '*', 'sequence', sequence, unpack(words, i + 3, i + 2 + size))
+      local fields = {}
+      for n = 1, #names do fields[2 * n - 1], fields[2 * n] = names[n], words[i + 2 + n] end
+      redis.call('XADD', log, '*', 'sequence', sequence, unpack(fields))
     end
     marks[mark] = id
     new = new + 1
   end
-  i = i + 3 + size
+  i = i + 3 + #names
   for _ = 1, tonumber(words[i]) do
     if is_new then add_to(sums, tonumber(words[i + 1]), unpack(words, i + 2, i + 4)) end
     i = i + 4

@@ -114,11 +114,11 @@ local function plan(due, id)
   if at then redis.call('ZADD', due, at, 'look:' .. id) else redis.call('ZREM', due, 'look:' .. id) end
 end
 
-local TOLD = {'key_id', 'phone', 'purpose', 'channel', 'reference', 'status', 'created_at', 'expires_at', 'attempts',
+local TOLD = {'key_id', 'phone', 'purpose', 'channel', 'status', 'created_at', 'expires_at', 'attempts',
   'max_attempts', 'sends', 'max_sends', 'kind', 'service', 'tags', 'country', 'operator', 'test', 'withheld',
   'assurance'}
 local TOLD_OF_MESSAGE = {'gateway', 'channel', 'status', 'updated_at', 'sent_at', 'parts', 'price', 'reason', 'ended_at',
-  'failover', 'counted'}
+  'failover'}
 
 -- The message that brought the code, as far as is known: the one that was delivered last, else the one that left last.
 local function carrier(v)
@@ -146,18 +146,18 @@ local function others(v, n)
   return table.concat(found, ',')
 end
 
--- An event of a verification, with what it is like at that moment; n: the message that it is about, nil for none.
--- carried: for the statistics of one that is about no message, which of them counts for it.
--- All have the same fields, in the same order: of those a stream keeps the names only once.
+-- An event of a verification, with what it is like at that moment, as far as there is something to tell; n: the message
+-- that it is about, nil for none. carried: for the statistics of one that is about no message, which of them counts for it.
 local function emit_of(v, due, out, id, kind, now, n, carried)
   changed()
-  local fields, size = {}, 0
+  -- These always: a relay of 0.1.0 hands on what is here, and its readers ask for them.
+  local fields, size = {'reference', record.reference or '', 'message', n or ''}, 4
   local function tell(name, value)
-    fields[size + 1], fields[size + 2] = name, value or ''
+    if not value or value == '' then return end
+    fields[size + 1], fields[size + 2] = name, value
     size = size + 2
   end
   for _, name in ipairs(TOLD) do tell(name, record[name]) end
-  tell('message', n)
   local m = (n or carried) and 'm' .. (n or carried) .. ':' or ''
   -- What it was like when an event last told of it: statistics count the difference (domain/statistics.py). After a
   -- delivery there is none.
@@ -168,9 +168,14 @@ local function emit_of(v, due, out, id, kind, now, n, carried)
     local sent = record[m .. 'sent_at'] and '1' or ''
     put(m .. 'counted', table.concat({text(v, m .. 'status'), sent, text(v, m .. 'parts'), text(v, m .. 'price')}, '|'))
   end
-  for _, name in ipairs(TOLD_OF_MESSAGE) do tell('message:' .. name, m ~= '' and record[m .. name]) end
-  fields[size] = counted or ''
-  tell('message:others', n and others(v, n))
+  if m ~= '' then
+    for _, name in ipairs(TOLD_OF_MESSAGE) do tell('message:' .. name, record[m .. name]) end
+  end
+  if n then
+    fields[size + 1], fields[size + 2] = 'message:counted', counted or ''  -- not there: of a version that counted nothing
+    size = size + 2
+    tell('message:others', others(v, n))
+  end
   emit(out, due, now, kind, record.application, id, unpack(fields))
 end
 

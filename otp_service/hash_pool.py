@@ -40,7 +40,7 @@ class HashPool:
         self.lasting_cost = max(OWASP, config.cost, key=lambda cost: cost.memory_kib * cost.time_cost)
         """For what lasts longer than a code: OWASP's, or the settings' where that is dearer."""
         self._threads = config.threads or cores()
-        self.places = self._threads + config.queue
+        self.tickets = self._threads + config.queue
         # Not a ThreadPoolExecutor: its two futures, locks and semaphore for each hash cost more than the rest of it.
         self._queue: SimpleQueue[_Work | None] = SimpleQueue()
         self._closed = False
@@ -48,15 +48,15 @@ class HashPool:
             threading.Thread(target=_serve, args=(self._queue,), name=f"argon2_{number}", daemon=True).start()
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """Hold a place for one check. Raises Refused `busy` when none is free, before anything was counted."""
-        if self.places <= 0:
+    def ticket(self) -> Iterator[None]:
+        """Hold a ticket for one check. Raises Refused `busy` when none is free, before anything was counted."""
+        if self.tickets <= 0:
             raise Refused("busy", "Too many codes are being checked at once; try again.", retry_after=1)
-        self.places -= 1
+        self.tickets -= 1
         try:
             yield
         finally:
-            self.places += 1
+            self.tickets += 1
 
     async def digest(self, pepper: bytes, scope: Scope, code: str, salt: bytes, cost: Cost) -> bytes:
         """One argon2id computation. Waits for a thread as long as it takes. Raises RuntimeError after `close`."""

@@ -55,6 +55,6 @@ class Runtime:
     def observe(self) -> None:
         """Bring gauges up to date before they are read."""
         metrics.BUILD.labels(__version__, platform.python_version()).set(1)
-        metrics.HASH_PLACES.set(self.hash_pool.places)
+        metrics.HASH_PLACES.set(self.hash_pool.tickets)
         if self.worker:
             metrics.WORKER_ROUND_AT.set(self.worker.last_round)

@@ -18,8 +18,8 @@ from otp_service.telemetry import multiprocess
 
 
 def main(words: list[str]) -> int:
-    listener, ready, place = map(int, words[:3])
-    multiprocess.join(Path(words[3]), place)  # before any module makes a metric
+    listener, ready, seat = map(int, words[:3])
+    multiprocess.join(Path(words[3]), seat)  # before any module makes a metric
 
     from otp_service import settings
     from otp_service.cli.serve import configure_logs
@@ -28,7 +28,7 @@ def main(words: list[str]) -> int:
     from otp_service.hash_pool import sharing_cores
 
     def announce(*_: object) -> None:
-        os.write(ready, b"%d\n" % place)
+        os.write(ready, b"%d\n" % seat)
         os.close(ready)
 
     try:

@@ -39,8 +39,8 @@ STOP_SECONDS = 15.0
 log = structlog.get_logger()
 
 
-class _Place:
-    """One of the processes, and whoever takes its place."""
+class _Seat:
+    """One of the processes, and whoever sits there after it."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -66,7 +66,7 @@ class _Supervisor:
         self._settings = found
         self._environ = environ
         self._folder = folder
-        self._places = [_Place(number) for number in range(count)]
+        self._seats = [_Seat(number) for number in range(count)]
         self._stopping = asyncio.Event()
 
     async def run(self, listener: socket.socket) -> int:
@@ -82,23 +82,23 @@ class _Supervisor:
             while not self._stopping.is_set():
                 with contextlib.suppress(BlockingIOError):
                     serving |= {int(line) for line in os.read(heard, 65536).split()}
-                if len(serving) == len(self._places) and not announced:
+                if len(serving) == len(self._seats) and not announced:
                     announced = True
                     names = [*self._settings.applications]
-                    log.info("serving", url=url_of(listener), applications=names, workers=len(self._places))
-                for place in self._places:
-                    if place.child is None:
-                        if time.monotonic() >= place.starts_at:
-                            place.start(listener, ready, self._folder, self._environ, len(self._places))
-                    elif (status := place.child.poll()) is not None:
+                    log.info("serving", url=url_of(listener), applications=names, workers=len(self._seats))
+                for seat in self._seats:
+                    if seat.child is None:
+                        if time.monotonic() >= seat.starts_at:
+                            seat.start(listener, ready, self._folder, self._environ, len(self._seats))
+                    elif (status := seat.child.poll()) is not None:
                         if not serving:
                             return status if status > 0 else 1  # it has said why
-                        if time.monotonic() - place.started_at > STEADY_SECONDS:
-                            place.pause = PAUSES[0]
-                        log.warning("process_died", place=place.number, exit_status=status, restart_in=place.pause)
-                        multiprocess.leave(self._folder, place.number)
-                        place.child, place.starts_at = None, time.monotonic() + place.pause
-                        place.pause = min(2 * place.pause, PAUSES[1])
+                        if time.monotonic() - seat.started_at > STEADY_SECONDS:
+                            seat.pause = PAUSES[0]
+                        log.warning("process_died", seat=seat.number, exit_status=status, restart_in=seat.pause)
+                        multiprocess.leave(self._folder, seat.number)
+                        seat.child, seat.starts_at = None, time.monotonic() + seat.pause
+                        seat.pause = min(2 * seat.pause, PAUSES[1])
                 await asyncio.sleep(POLL_SECONDS)
             listener.close()
             log.info("stopped")
@@ -110,7 +110,7 @@ class _Supervisor:
 
     async def _stop(self) -> None:
         """All at once, each as gracefully as one alone."""
-        children = [place.child for place in self._places if place.child]
+        children = [seat.child for seat in self._seats if seat.child]
         for child in children:
             child.terminate()
         deadline = time.monotonic() + STOP_SECONDS + self._settings.service.stop_delay_seconds

@@ -80,10 +80,10 @@ async def _reasons(visit: Visit, application: str) -> Mapping[str, Sequence[tupl
     """By gateway: why messages of the application failed, how many in each of SPANS, the most frequent first."""
     now, store = datetime.now(UTC), visit.service.stores.statistics
     counts: defaultdict[str, defaultdict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0] * len(SPANS)))
-    for place, (step, back) in enumerate(SPANS):
+    for index, (step, back) in enumerate(SPANS):
         for row in await read(store, application, start=now - back, end=now, step=step, by=("gateway",)):
             for why, number in row.reasons.items():
-                counts[row.group.gateway][why][place] += number
+                counts[row.group.gateway][why][index] += number
     return {name: sorted(found.items(), key=lambda each: -each[1][-1]) for name, found in counts.items()}
 
 

@@ -32,9 +32,9 @@ def bars(title: str, head: tuple[str, str], found: Sequence[tuple[str, int]], ba
     width = 16 + bar * max(1, len(found))
     step = float(bar)
     parts = []
-    for place, (label, value) in enumerate(found):
+    for index, (label, value) in enumerate(found):
         height = (HEIGHT - BOTTOM - TOP - 14) * value / most
-        x, y = 8 + place * step, HEIGHT - BOTTOM - height
+        x, y = 8 + index * step, HEIGHT - BOTTOM - height
         middle = f"{x + step / 2:.1f}"
         parts.append(
             Markup(
@@ -70,8 +70,8 @@ def lines(
     most = _rounded(max([1.0, *values]))
     step = (WIDTH - LEFT - 8) / max(1, len(labels) - 1)
 
-    def x(place: int) -> float:
-        return LEFT + place * step
+    def x(index: int) -> float:
+        return LEFT + index * step
 
     def y(value: float) -> float:
         return HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * value / most
@@ -84,17 +84,17 @@ def lines(
     ]
     every = max(1, -(-len(labels) // 8))
     parts += [
-        Markup('<text x="{}" y="{}" text-anchor="middle">{}</text>').format(f"{x(place):.1f}", HEIGHT - 6, label)
-        for place, label in enumerate(labels)
-        if place % every == 0 and x(place) < WIDTH - 16
+        Markup('<text x="{}" y="{}" text-anchor="middle">{}</text>').format(f"{x(index):.1f}", HEIGHT - 6, label)
+        for index, label in enumerate(labels)
+        if index % every == 0 and x(index) < WIDTH - 16
     ]
     for drawn, (_, line) in zip(("first", "second"), series, strict=False):
         runs: list[list[str]] = [[]]
-        for place, value in enumerate(line):
+        for index, value in enumerate(line):
             if value is None:
                 runs.append([])
             else:
-                runs[-1].append(f"{x(place):.1f},{y(value):.1f}")
+                runs[-1].append(f"{x(index):.1f},{y(value):.1f}")
         parts += [
             Markup('<polyline class="{}" points="{}"/>').format(drawn, " ".join(run)) for run in runs if len(run) > 1
         ]
@@ -104,14 +104,14 @@ def lines(
             for run in runs
             if len(run) == 1
         ]
-    for place, label in enumerate(labels):
-        told = ", ".join(f"{name}: {_told(line[place], unit)}" for name, line in series)
+    for index, label in enumerate(labels):
+        told = ", ".join(f"{name}: {_told(line[index], unit)}" for name, line in series)
         parts.append(
             Markup('<rect class="hit" x="{}" y="{}" width="{}" height="{}"><title>{}, {}</title></rect>').format(
-                f"{x(place) - step / 2:.1f}", TOP, f"{step:.1f}", HEIGHT - BOTTOM - TOP, label, told
+                f"{x(index) - step / 2:.1f}", TOP, f"{step:.1f}", HEIGHT - BOTTOM - TOP, label, told
             )
         )
-    rows = [(label, *(_told(line[place], unit) for _, line in series)) for place, label in enumerate(labels)]
+    rows = [(label, *(_told(line[index], unit) for _, line in series)) for index, label in enumerate(labels)]
     legend = ", ".join(name for name, _ in series)
     return Plot(title, _framed(title, legend, Markup().join(parts)), [head, *(name for name, _ in series)], rows)
 

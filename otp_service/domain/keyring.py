@@ -151,9 +151,9 @@ class Names(Value):
         return self._mac(b"counter", *(part.encode() for part in parts))[:12].hex()
 
     def new_id(self, application: str, phone: str) -> str:
-        place = self.partition(phone).to_bytes(2, "big") + bytes.fromhex(self.phone_index(application, phone))
+        packed = self.partition(phone).to_bytes(2, "big") + bytes.fromhex(self.phone_index(application, phone))
         random = secrets.token_bytes(RANDOM_BYTES)
-        return base64.urlsafe_b64encode(random + self._masked(random, place)).decode()
+        return base64.urlsafe_b64encode(random + self._masked(random, packed)).decode()
 
     def locate(self, verification_id: str) -> tuple[int, str] | None:
         """Partition and phone index of an id; None for what has not the form of one.
@@ -191,9 +191,9 @@ class Names(Value):
     def _place(self, index: bytes) -> SubjectPlace:
         return SubjectPlace(int.from_bytes(index[:8], "big") % self.partitions, index.hex())
 
-    def _masked(self, random: bytes, place: bytes) -> bytes:
-        mask = self._mac(b"id", random)[: len(place)]
-        return (int.from_bytes(place, "big") ^ int.from_bytes(mask, "big")).to_bytes(len(place), "big")
+    def _masked(self, random: bytes, packed: bytes) -> bytes:
+        mask = self._mac(b"id", random)[: len(packed)]
+        return (int.from_bytes(packed, "big") ^ int.from_bytes(mask, "big")).to_bytes(len(packed), "big")
 
 
 @lru_cache(maxsize=1024)  # each step of a request asks anew, and what many share is asked for again and again

@@ -45,19 +45,19 @@ def of_message(names: Names, verification_id: str, number: int) -> str:
 def locate(names: Names, sid: str) -> tuple[int, str]:
     """Partition and phone index of a verification or message. One that nobody made leads somewhere, too."""
     raw = bytes.fromhex(sid[2:])
-    place = _masked(names, raw[:NONCE_BYTES], raw[NONCE_BYTES:])
-    return int.from_bytes(place[:2], "big") % names.partitions, place[2:].hex()
+    packed = _masked(names, raw[:NONCE_BYTES], raw[NONCE_BYTES:])
+    return int.from_bytes(packed[:2], "big") % names.partitions, packed[2:].hex()
 
 
 def _located(prefix: str, names: Names, verification_id: str, what: str) -> str:
     found = names.locate(verification_id)
     if found is None:
         raise ValueError("not an id of ours")
-    place = found[0].to_bytes(2, "big") + bytes.fromhex(found[1])[:PHONE_INDEX_BYTES]
+    packed = found[0].to_bytes(2, "big") + bytes.fromhex(found[1])[:PHONE_INDEX_BYTES]
     nonce = bytes.fromhex(names.counter(prefix, what))[:NONCE_BYTES]
-    return prefix + (nonce + _masked(names, nonce, place)).hex()
+    return prefix + (nonce + _masked(names, nonce, packed)).hex()
 
 
-def _masked(names: Names, nonce: bytes, place: bytes) -> bytes:
-    mask = bytes.fromhex(names.counter("sid", nonce.hex()))[: len(place)]
-    return bytes(a ^ b for a, b in zip(place, mask, strict=True))
+def _masked(names: Names, nonce: bytes, packed: bytes) -> bytes:
+    mask = bytes.fromhex(names.counter("sid", nonce.hex()))[: len(packed)]
+    return bytes(a ^ b for a, b in zip(packed, mask, strict=True))

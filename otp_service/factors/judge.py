@@ -120,7 +120,7 @@ class Judge:
     ) -> tuple[FactorOutcome, Subject]:
         """One argon2id computation, whatever is there. Raises Refused `busy` before anything is counted."""
         selector = self._names.selector(place, backup_codes.selector(code))
-        with self._hash_pool.place():
+        with self._hash_pool.ticket():
             taken = await self._store.take_backup(application, place, selector, repeat, self._decoys.backup)
             if taken.word == "replay":
                 return verdict(taken).outcome, taken

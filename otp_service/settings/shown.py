@@ -39,8 +39,8 @@ def _rows(table: Any, credentials: frozenset[str], above: str = "") -> Iterator[
         elif isinstance(value, (msgspec.Struct, Mapping)):
             yield from _rows(value, credentials, f"{name}.")
         elif isinstance(value, (list, tuple)) and value and isinstance(value[0], (msgspec.Struct, Mapping)):
-            for place, each in enumerate(value):
-                yield from _rows(each, credentials, f"{name}[{place}].")
+            for index, each in enumerate(value):
+                yield from _rows(each, credentials, f"{name}[{index}].")
         else:
             yield name, _text(value, credentials)
 

@@ -179,12 +179,12 @@ class EventStore:
         found = self._statistics.of_event(fields[b"type"].decode(), fields, operator)
         if found is None:
             return [0]
-        places = self._statistics.places(application, found.at)
+        period_keys = self._statistics.period_keys(application, found.at)
         row = written(found)
-        rows: list[Argument] = [len(places)]
-        for place in places:
-            number, _ = hashes.setdefault(place.name, (len(hashes) + 1, place.kept_until))
-            rows += (number, place.period, *row)
+        rows: list[Argument] = [len(period_keys)]
+        for key in period_keys:
+            number, _ = hashes.setdefault(key.name, (len(hashes) + 1, key.kept_until))
+            rows += (number, key.period, *row)
         return rows
 
     def _phone(self, fields: Mapping[bytes, bytes]) -> str:

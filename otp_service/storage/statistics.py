@@ -37,7 +37,7 @@ _ADD = Script.load("statistics/add", "statistics/_rows")
 log = structlog.get_logger()
 
 
-class Place(Value):
+class PeriodKey(Value):
     """Where a row is written: hash, until when that is kept in milliseconds, and the period within it."""
 
     name: str
@@ -53,7 +53,7 @@ class StatisticsStore:
         self._keep = keep
         self._price = price
         self._owes = owes
-        self._places = lru_cache(1024)(self._places_of)  # most of what is counted began a moment ago
+        self._period_keys = lru_cache(1024)(self._period_keys_of)  # most of what is counted began a moment ago
 
     def of_event(self, kind: str, fields: Mapping[bytes, bytes], operator: str = "") -> Addition | None:
         """What an event of an outbox adds. One that cannot be read adds nothing: it must not stop those after it.
@@ -68,19 +68,19 @@ class StatisticsStore:
             log.warning("event_not_counted", type=kind, error=type(error).__name__)
             return None
 
-    def places(self, application: str, at: int) -> tuple[Place, Place]:
+    def period_keys(self, application: str, at: int) -> tuple[PeriodKey, PeriodKey]:
         """Where the hour and the day of a moment are."""
-        return self._places(application, at // _HOUR_MS)
+        return self._period_keys(application, at // _HOUR_MS)
 
-    def _places_of(self, application: str, number: int) -> tuple[Place, Place]:
+    def _period_keys_of(self, application: str, number: int) -> tuple[PeriodKey, PeriodKey]:
         """number: of the hour since the epoch."""
         hour = statistics.hour_of(number * _HOUR_MS)
         day = hour.replace(hour=0)
         month = day.replace(day=1)
         day_ends, month_ends = day + timedelta(days=1), (month + timedelta(days=32)).replace(day=1)
         return (
-            Place(keys.hours(application, day), _ms(day_ends, self._keep.hours_days), f"{hour:%H}"),
-            Place(keys.days(application, month), _ms(month_ends, self._keep.days_days), f"{hour:%d}"),
+            PeriodKey(keys.hours(application, day), _ms(day_ends, self._keep.hours_days), f"{hour:%H}"),
+            PeriodKey(keys.days(application, month), _ms(month_ends, self._keep.days_days), f"{hour:%d}"),
         )
 
     async def add(self, application: str, additions: Sequence[Addition]) -> None:
@@ -89,9 +89,9 @@ class StatisticsStore:
             hashes: dict[str, int] = {}
             rows: list[Argument] = []
             for each in additions[first : first + ADDED_AT_ONCE]:
-                for place in self.places(application, each.at):
-                    hashes[place.name] = place.kept_until
-                    rows += [list(hashes).index(place.name) + 1, place.period, *written(each)]
+                for key in self.period_keys(application, each.at):
+                    hashes[key.name] = key.kept_until
+                    rows += [list(hashes).index(key.name) + 1, key.period, *written(each)]
             await self._database.run(_ADD, list(hashes), [MOST_GROUPS, *hashes.values(), *rows])
 
     async def read(self, application: str, start: datetime, end: datetime, step: str, by: Sequence[str]) -> list[Row]:
@@ -114,7 +114,7 @@ class StatisticsStore:
 def written(each: Addition) -> tuple[str, str]:
     """Group and counters, as _rows.lua reads them."""
     group = each.group
-    counters = ",".join(f"{place}:{added}" for place, added in each.counted.items())
+    counters = ",".join(f"{index}:{added}" for index, added in each.counted.items())
     return f"{group.gateway}|{group.channel}|{group.country}|{group.operator}", counters
 
 

@@ -1,7 +1,7 @@
 """Every Prometheus metric, declared once. No label holds personal data or an unbounded value.
 
 `multiprocess_mode` says what a gauge tells where several processes share a page: of those that live, the sum, the worst
-or the newest where it is of something that they share; each process's own, with its place as `pid`, where it is not.
+or the newest where it is of something that they share; each process's own, with its seat as `pid`, where it is not.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Prometheus text, or OpenMetrics for who asks for it.
 
-Processes that share one write their metrics into files of a common folder, one for each place and type. A process that
-takes the place of a dead one goes on in its files, so counters never fall and files do not pile up.
+Processes that share one write their metrics into files of a common folder, one for each seat and type. A process that
+takes the seat of a dead one goes on in its files, so counters never fall and files do not pile up.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ AGED = "otp_worker_last_round_seconds"
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # where prometheus_client looks for it
 
 
-def join(folder: Path, place: int) -> None:
-    """From now on this process writes into `folder`. Before the first metric is made, and one process per place."""
+def join(folder: Path, seat: int) -> None:
+    """From now on this process writes into `folder`. Before the first metric is made, and one process per seat."""
     os.environ[_FOLDER] = str(folder)
-    values.ValueClass = values.MultiProcessValue(lambda: place)  # type: ignore[no-untyped-call]
+    values.ValueClass = values.MultiProcessValue(lambda: seat)  # type: ignore[no-untyped-call]
 
 
-def leave(folder: Path, place: int) -> None:
+def leave(folder: Path, seat: int) -> None:
     """A process has ended: remove its gauges, keep its counters."""
-    multiprocess.mark_process_dead(place, str(folder))  # type: ignore[no-untyped-call]
+    multiprocess.mark_process_dead(seat, str(folder))  # type: ignore[no-untyped-call]
 
 
 def render(accept: str = "") -> tuple[bytes, str]:

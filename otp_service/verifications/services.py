@@ -100,10 +100,10 @@ class ServiceVerifications:
     async def page(
         self, application: str, since_ms: int, until_ms: int, start: int, count: int
     ) -> list[tuple[int, Verification | None]]:
-        """Of those made between two moments, newest first, by their place in the page. Empty after the last."""
+        """Of those made between two moments, newest first, by their index in the page. Empty after the last."""
         ids = await self._twilio.verifications(application, since_ms, until_ms, start, count)
         stored = await self._store.read_many(ids)
-        return [(place, one.verification if one.word == "ok" else None) for place, one in enumerate(stored)]
+        return [(index, one.verification if one.word == "ok" else None) for index, one in enumerate(stored)]
 
     async def near(self, application: str, sid: str) -> list[Verification]:
         """Those of the phone that a SID of a message leads to."""

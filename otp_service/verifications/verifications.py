@@ -141,7 +141,7 @@ class Verifications:
             raise refusals.not_found()
         repeat = self._repeat(application, idempotency_key, "check", code, to, purpose)
         guesses = self._admission.guesses(application, verification_id)
-        with self._hash_pool.place():
+        with self._hash_pool.ticket():
             taken = await self._store.take_attempt(
                 verification_id, application, purpose, 0 if any_length else len(code), repeat, guesses
             )

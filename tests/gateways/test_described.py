@@ -22,7 +22,7 @@ from otp_service.domain.messages import MessageStatus
 from otp_service.domain.reasons import Reason
 from otp_service.errors import SettingsError
 from otp_service.gateways.base import Accepted, Gateway, GatewayError, Outgoing, Push, TakesCallbacks, Then
-from otp_service.gateways.described.reading import bounded_pattern, document, place
+from otp_service.gateways.described.reading import bounded_pattern, document, locator
 from otp_service.gateways.registry import build, warnings
 from tests.gateways.stub import Stub
 from tests.gateways.test_hostile_answers import check, mutated, outcome
@@ -303,7 +303,7 @@ def test_a_pattern_that_could_take_long_is_refused(pattern: str) -> None:
     ],
 )
 def test_patterns(pattern: str, text: str, found: str | None) -> None:
-    where = place(pattern, "text", "here")
+    where = locator(pattern, "text", "here")
     assert where
     assert where.find(document(text, "text")) == found
 
@@ -336,7 +336,7 @@ def test_no_pattern_takes_over_50_ms() -> None:
     for _ in range(3000):
         pattern = "".join(draw.choice(PIECES) for _ in range(draw.randint(1, 30))) + draw.choice(["", "!", "$", "x"])
         try:
-            where = place(pattern, "text", "here")
+            where = locator(pattern, "text", "here")
         except SettingsError:
             continue
         assert where

@@ -157,7 +157,7 @@ async def test_no_counter_falls_below_nothing_or_reaches_into_the_next(
 
 async def test_rows_end(redis: Redis, store: StatisticsStore, application: str) -> None:
     now = int(time.time() * 1000)
-    hour, day = store.places(application, now)
+    hour, day = store.period_keys(application, now)
     await store.add(application, [Addition(now, Group(), {0: 1})])
     assert 90 <= await redis.ttl(hour.name) / 86_400 <= 91
     assert 1095 <= await redis.ttl(day.name) / 86_400 <= 1127

@@ -42,12 +42,12 @@ VOUCH = "otp_service.vouch"
 class Connection(Protocol):
     """What the door sees of one connection.
 
-    host: the peer's address. place: as `place_of` has it. deadline: by the clock of the loop; vouched: its last request
-    came with a valid key. proxied: the peer is a trusted proxy, which speaks for many.
+    host: the peer's address. network: as `network_of` has it. deadline: by the clock of the loop. vouched: its last
+    request came with a valid key. proxied: the peer is a trusted proxy, which speaks for many.
     """
 
     host: str
-    place: str
+    network: str
     deadline: float
     vouched: bool
     proxied: bool
@@ -101,10 +101,10 @@ class Door:
         if not self._open:
             loop.call_later(TICK_SECONDS, self._tick, loop)
         self._open.add(connection)
-        place = connection.place
+        network = connection.network
         connection.proxied = self._is_proxy(connection.host)
-        room = self._max if connection.proxied or self._knows(place) else self._max * STRANGERS_SHARE
-        if len(self._taken_in) >= room or (self._at[place] >= self._per_address and not connection.proxied):
+        room = self._max if connection.proxied or self._knows(network) else self._max * STRANGERS_SHARE
+        if len(self._taken_in) >= room or (self._at[network] >= self._per_address and not connection.proxied):
             self._refused[connection] = None
             if len(self._refused) > MOST_REFUSED:
                 first = next(iter(self._refused))
@@ -112,7 +112,7 @@ class Door:
                 first.abort()
             return False
         self._taken_in.add(connection)
-        self._at[place] += 1
+        self._at[network] += 1
         return True
 
     def leave(self, connection: Connection) -> None:
@@ -120,20 +120,20 @@ class Door:
         self._refused.pop(connection, None)
         if connection in self._taken_in:
             self._taken_in.remove(connection)
-            self._at[connection.place] -= 1
-            if not self._at[connection.place]:
-                del self._at[connection.place]
+            self._at[connection.network] -= 1
+            if not self._at[connection.network]:
+                del self._at[connection.network]
 
     def vouch(self, connection: Connection) -> None:
         connection.vouched = True
-        self._known.pop(connection.place, None)
-        self._known[connection.place] = asyncio.get_running_loop().time() + KNOWN_SECONDS
+        self._known.pop(connection.network, None)
+        self._known[connection.network] = asyncio.get_running_loop().time() + KNOWN_SECONDS
         if len(self._known) > KNOWN_ADDRESSES:
             del self._known[next(iter(self._known))]
 
     def begin(self, connection: Connection) -> None:
         """Let a connection's request begin or go on: at once, or when its turn comes."""
-        if connection.vouched or (not connection.proxied and self._knows(connection.place)):
+        if connection.vouched or (not connection.proxied and self._knows(connection.network)):
             connection.begin()
             return
         self._waiting.append(connection)
@@ -145,8 +145,8 @@ class Door:
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._next)
 
-    def _knows(self, place: str) -> bool:
-        until = self._known.get(place)
+    def _knows(self, network: str) -> bool:
+        until = self._known.get(network)
         return until is not None and until > asyncio.get_running_loop().time()
 
     def _is_proxy(self, host: str) -> bool:
@@ -172,7 +172,7 @@ def _give_back() -> None:
 
 
 @lru_cache(1024)
-def place_of(host: str) -> str:
+def network_of(host: str) -> str:
     """What is counted for a peer: its address, or of IPv6 the network of 64 bits that is one customer's."""
     found = address(host)
     if found is None or found.version == 4:

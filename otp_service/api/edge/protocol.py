@@ -18,7 +18,7 @@ from uvicorn.server import ServerState
 
 from otp_service.api import problems
 from otp_service.api.edge import headers, http1
-from otp_service.api.edge.connections import Door, place_of
+from otp_service.api.edge.connections import Door, network_of
 from otp_service.api.edge.exchange import Exchange, head_of
 from otp_service.errors import Refused
 
@@ -58,7 +58,7 @@ class Connection(asyncio.BufferedProtocol):
         self.app_state = app_state
         self.door = door
         self.loop = _loop or asyncio.get_running_loop()
-        self.host = self.place = ""
+        self.host = self.network = ""
         self.client: tuple[str, int] | None = None
         self.server: tuple[str, int | None] | None = None
         self.deadline = NEVER
@@ -90,7 +90,7 @@ class Connection(asyncio.BufferedProtocol):
         peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         if isinstance(peer, tuple):
             self.client, self.server = (peer[0], peer[1]), (own[0], own[1])
-            self.host, self.place = peer[0], place_of(peer[0])
+            self.host, self.network = peer[0], network_of(peer[0])
         elif getattr(transport.get_extra_info("socket"), "family", None) == socket.AF_UNIX:
             self.server = (str(own), None)
         transport.set_write_buffer_limits(high=0)  # `_unsent` is then whether anything at all waits to be taken

@@ -139,9 +139,9 @@ async def _newest(caller: Caller, start: int) -> AsyncIterator[tuple[int, Verifi
     until_ms = int(until.timestamp() * 1000) if until else LAST_MOMENT
     for position in range(start, start + MOST_READ, READ_AT_ONCE):
         found = await caller.runtime.of_services.page(caller.application, since_ms, until_ms, position, READ_AT_ONCE)
-        for place, verification in found:
+        for index, verification in found:
             if verification:  # else it was erased, or is kept no longer
-                yield position + place, verification
+                yield position + index, verification
         if not found:
             return
 

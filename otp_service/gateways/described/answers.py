@@ -10,7 +10,7 @@ from otp_service.domain.value import Value
 from otp_service.errors import SettingsError
 from otp_service.gateways.base import Accepted, Delivery, GatewayError, Then
 from otp_service.gateways.described.config import Answer, Rule
-from otp_service.gateways.described.reading import Document, Place, document, place
+from otp_service.gateways.described.reading import Document, Locator, document, locator
 from otp_service.gateways.http import REFUSALS, Reply, broken_answer, decode, tell
 from otp_service.gateways.wire import amount, count, is_token
 
@@ -24,15 +24,15 @@ GOOD = {
 
 class _Rule(Value):
     written: Rule
-    place: Place | None
+    locator: Locator | None
 
     def fits(self, status: int, found: Document) -> bool:
         rule = self.written
         if rule.status and not {str(status), f"{status // 100}xx"} & {str(each).lower() for each in rule.status}:
             return False
-        if self.place is None:
+        if self.locator is None:
             return True
-        value = self.place.find(found)
+        value = self.locator.find(found)
         if rule.exists is not None and (value is not None) is not rule.exists:
             return False
         word = (value or "").casefold()
@@ -48,12 +48,12 @@ class AnswerReader:
         self._answer = answer
         self._rules = [_rule(rule, answer, f"{where}.rules[{number}]") for number, rule in enumerate(answer.rules)]
         form = answer.format
-        self._id = place(answer.id, form, f"{where}.id")
-        self._parts = place(answer.parts, form, f"{where}.parts")
-        self._price = place(answer.price, form, f"{where}.price")
-        self._words = place(answer.words, form, f"{where}.words")
-        self._state = place(answer.state, form, f"{where}.state")
-        self._balance = place(answer.balance, form, f"{where}.balance")
+        self._id = locator(answer.id, form, f"{where}.id")
+        self._parts = locator(answer.parts, form, f"{where}.parts")
+        self._price = locator(answer.price, form, f"{where}.price")
+        self._words = locator(answer.words, form, f"{where}.words")
+        self._state = locator(answer.state, form, f"{where}.state")
+        self._balance = locator(answer.balance, form, f"{where}.balance")
         self._states = {word.casefold(): MessageStatus(status) for word, status in answer.states.items()}
 
     def accepted(self, reply: Reply) -> Accepted:
@@ -107,7 +107,7 @@ class AnswerReader:
         # A page with status 200 is none, whatever a rule says of 200; a refusal may come without a body.
         rules = [] if found is None and 200 <= reply.status < 300 else self._rules
         for number, rule in enumerate(rules):
-            if (found is not None or rule.place is None) and rule.fits(reply.status, found):
+            if (found is not None or rule.locator is None) and rule.fits(reply.status, found):
                 at = f": {rule.written.at}" if rule.written.at else ""
                 tell(f"rules[{number}] fits{at}, so {rule.written.then}")
                 return rule.written, found
@@ -126,7 +126,7 @@ class AnswerReader:
         return GatewayError(reason, then, said=words if reason is Reason.UNKNOWN_ERROR else "")
 
 
-def _value(found: Place | None, within: Document) -> str | None:
+def _value(found: Locator | None, within: Document) -> str | None:
     return found.find(within) if found and within is not None else None
 
 
@@ -140,4 +140,4 @@ def _rule(rule: Rule, answer: Answer, where: str) -> _Rule:
     for each in rule.status:
         if str(each).lower()[1:] != "xx" and not str(each).isdigit():
             raise SettingsError(f'{where}.status: {each!r} is neither an HTTP status nor as "2xx"')
-    return _Rule(rule, place(rule.at, answer.format, f"{where}.at"))
+    return _Rule(rule, locator(rule.at, answer.format, f"{where}.at"))

@@ -30,7 +30,7 @@ from otp_service.gateways.base import (
 from otp_service.gateways.config import account_name, hidden_in_errors, networks
 from otp_service.gateways.described.answers import AnswerReader
 from otp_service.gateways.described.config import Callback, HttpConfig
-from otp_service.gateways.described.reading import Place, check_pointer, document, inside, place
+from otp_service.gateways.described.reading import Locator, check_pointer, document, inside, locator
 from otp_service.gateways.described.requests import RequestMaker, signed, signer
 from otp_service.gateways.http import broken_answer, decode
 from otp_service.gateways.polling import one_by_one
@@ -214,8 +214,8 @@ class _Pushes:
     def __init__(self, callback: Callback, config: HttpConfig, fixed: Mapping[str, str], where: str) -> None:
         self._callback = callback
         self._fixed = fixed
-        self._id = _required(place(callback.id, callback.format, f"{where}.id"), f"{where}.id")
-        self._state = _required(place(callback.state, callback.format, f"{where}.state"), f"{where}.state")
+        self._id = _required(locator(callback.id, callback.format, f"{where}.id"), f"{where}.id")
+        self._state = _required(locator(callback.state, callback.format, f"{where}.state"), f"{where}.state")
         states = callback.states or (config.status.answer.states if config.status else {})
         if not states:
             raise SettingsError(f"{where}.states: says what the provider's words mean, and is missing")
@@ -227,8 +227,8 @@ class _Pushes:
         self._signer = signer(callback.signature, set(fixed), f"{where}.signature") if callback.signature else None
         if callback.believe and not (callback.signature or callback.networks):
             raise SettingsError(f"{where}.believe: needs `signature` or `networks`, or anybody could tell us anything")
-        self._from = place(callback.from_, callback.format, f"{where}.from")
-        self._said = place(callback.said, callback.format, f"{where}.said")
+        self._from = locator(callback.from_, callback.format, f"{where}.from")
+        self._said = locator(callback.said, callback.format, f"{where}.said")
         if (self._from is None) != (self._said is None):
             raise SettingsError(f"{where}.{'said' if self._from else 'from'}: `from` and `said` go together")
         if self._from and not (callback.signature or callback.networks):
@@ -287,7 +287,7 @@ class _Pushes:
             raise broken_answer()
 
 
-def _required(found: Place | None, where: str) -> Place:
+def _required(found: Locator | None, where: str) -> Locator:
     if found is None:
         raise SettingsError(f"{where}: is missing")
     return found

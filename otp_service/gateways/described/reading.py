@@ -30,23 +30,23 @@ Find: TypeAlias = Callable[[Document], str | None]
 _STEP = re.compile(r"([A-Za-z_][\w.-]*|\*)(?:\[([1-9][0-9]{0,3})\])?|@([A-Za-z_][\w.:-]*)")
 
 
-class Place(Value):
+class Locator(Value):
     """written: as in the settings. find: the value there as text, None where there is none."""
 
     written: str
     find: Find
 
 
-def place(written: str, form: Format, where: str) -> Place | None:
+def locator(written: str, form: Format, where: str) -> Locator | None:
     """None for "". Raises `SettingsError` naming `where`."""
     if not written:
         return None
     makers = {"json": _pointer, "form": _field, "xml": _path, "text": _pattern}
-    return Place(written, makers[form](written, where))
+    return Locator(written, makers[form](written, where))
 
 
 def document(body: str, form: Format) -> Document:
-    """What the places look into; None for what is no such document. Linear in the length, bounded in depth."""
+    """What locators look into; None for what is no such document. Linear in the length, bounded in depth."""
     if body[:9].lower().startswith(("<!doctype", "<html")):
         return None
     if form == "text":

@@ -106,8 +106,8 @@ class Cluster:
         slot = key_slot(key.encode())
         if slot in self._moved:
             return self._moved[slot]
-        place = bisect_right(self._ranges, slot, key=lambda found: found[0]) - 1
-        return self._ranges[place][2] if place >= 0 and slot <= self._ranges[place][1] else None
+        index = bisect_right(self._ranges, slot, key=lambda found: found[0]) - 1
+        return self._ranges[index][2] if index >= 0 and slot <= self._ranges[index][1] else None
 
     async def _sent(self, owner: Address | None, calls: Sequence[Call]) -> list[list[Reply]]:
         if owner is None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import re
-from xml.etree.ElementTree import Element, ParseError, tostring
-
-from defusedxml.ElementTree import fromstring
+from typing import Never
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
+from xml.sax.saxutils import escape
 
 from otp_service.gateways.http import broken_answer
 from otp_service.gateways.targetsms.errors import error_of
@@ -14,6 +15,7 @@ from otp_service.gateways.targetsms.errors import error_of
 HEADERS = {"Content-Type": "text/xml; charset=utf-8"}
 
 DECLARATION = re.compile(r"^<\?xml[^<>]*\?>\s*")
+_IN_QUOTES = {'"': "&quot;", "\t": "&#09;"}
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -33,7 +35,14 @@ def document(*children: Element) -> bytes:
 
 def serialized(root: Element) -> bytes:
     """A whole document in UTF-8 without a line break (X1)."""
-    return b'<?xml version="1.0" encoding="utf-8"?>' + tostring(root, encoding="unicode").encode("utf-8")
+    return b'<?xml version="1.0" encoding="utf-8"?>' + _written(root).encode("utf-8")
+
+
+def _written(found: Element) -> str:
+    """What `tostring` writes of an `element`, which has neither namespace nor tail, in a third of its time."""
+    attributes = "".join(f' {name}="{escape(value, _IN_QUOTES)}"' for name, value in found.items())
+    content = escape(found.text or "") + "".join(map(_written, found))
+    return f"<{found.tag}{attributes}>{content}</{found.tag}>" if content else f"<{found.tag}{attributes} />"
 
 
 def read(text: str, *, may_be_empty: bool = False) -> Element:
@@ -57,11 +66,27 @@ def parse(text: str, tag: str) -> Element:
     Two slips that the vendor's samples hold are forgiven: a blank in `</ base>`, and none in `version="1.0"encoding=`.
     """
     root: Element | None = None
-    with contextlib.suppress(ParseError, ValueError):  # defusedxml's refusals are ValueErrors
-        root = fromstring(DECLARATION.sub("", text).replace("</ ", "</"), forbid_dtd=True)
+    with contextlib.suppress(expat.ExpatError, ValueError):
+        root = _tree(DECLARATION.sub("", text).replace("</ ", "</"))
     if root is None or root.tag != tag:
         raise broken_answer()
     return root
+
+
+def _tree(text: str) -> Element:
+    """As ElementTree parses, without a turn in Python for each tag, and as defusedxml refuses: no DTD, and so no
+    entities."""
+    builder, parser = TreeBuilder(), expat.ParserCreate(namespace_separator="}")
+    parser.buffer_text = True
+    parser.StartElementHandler, parser.EndElementHandler = builder.start, builder.end
+    parser.CharacterDataHandler = builder.data
+    parser.StartDoctypeDeclHandler = _refuse
+    parser.Parse(text, True)
+    return builder.close()
+
+
+def _refuse(*_: object) -> Never:
+    raise ValueError("it declares a DTD")
 
 
 def content_of(found: Element) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -83,6 +84,7 @@ class PumpingGuard:
         self._lists = lists
         self._config = settings.guard
         self._memory_ms = settings.guard.memory_hours * 3_600_000
+        self._watch = lru_cache(maxsize=1024)(self._watch_of)  # a send asks twice, and many share most of theirs
 
     def mode(self, application: str) -> str:
         return self._settings.applications[application].guard or self._config.mode
@@ -251,9 +253,7 @@ class PumpingGuard:
         group = "challenged" if decision.by_challenge else "guard"
 
         def watch(reason: Reason, value: str, floor: float, *, region: bool = False) -> Watch:
-            name = self._names.counter(group, application, reason, value)
-            per_approval = config.region_per_approval if region else config.unverified_per_approval
-            return Watch(reason, keys.tally(name), self._memory_ms, floor, per_approval)
+            return self._watch(group, application, reason, value, floor, region=region)
 
         if decision.verified:
             own = watch(Reason.VERIFIED_NUMBER, send.to.text, config.verified_floor)
@@ -280,6 +280,13 @@ class PumpingGuard:
         if decision.stranger:
             found.append(watch(Reason.STRANGERS, send.to.region, config.region_floor, region=True))
         return found
+
+    def _watch_of(
+        self, group: str, application: str, reason: Reason, value: str, floor: float, *, region: bool
+    ) -> Watch:
+        name = self._names.counter(group, application, reason, value)
+        per_approval = self._config.region_per_approval if region else self._config.unverified_per_approval
+        return Watch(reason, keys.tally(name), self._memory_ms, floor, per_approval)
 
     def _place(self, send: Send) -> tuple[str, int]:
         """A stand-in of the block, and the place in it, shifted so that nobody reads digits of a phone there."""

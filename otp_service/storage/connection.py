@@ -230,8 +230,11 @@ class Database:
     ) -> Sequence[Reply]:
         """Raises what is a fault. some, each: see `run_all`."""
         faults = [reply for reply in replies if isinstance(reply, Exception)]
+        if not faults:
+            self._outage.note_answer()
+            return replies
         absent = [fault for fault in faults if not _is_of_the_record(fault)]
-        if faults and ((some and len(absent) < len(replies)) or (each and not absent)):
+        if (some and len(absent) < len(replies)) or (each and not absent):
             if absent:
                 self._outage.note_fault(operation, _told(absent[0]))
             bad = [names for reply, names in zip(replies, keys, strict=True) if _is_of_the_record(reply)]

@@ -46,13 +46,16 @@ class Batch(Value):
 def batched(steps: Sequence[Step]) -> Iterator[Batch]:
     """In the order of their first steps; those of one script stay in theirs."""
     open_ones: dict[str, list[int]] = {}
+    arguments: dict[str, int] = {}
     for number, step in enumerate(steps):
-        together = open_ones.setdefault(step.script.sha, [])
-        room = MOST_ARGUMENTS - sum(len(steps[each].args) for each in together)
-        if together and (len(together) == MOST_STEPS or len(step.args) > room):
+        name, size = step.script.sha, len(step.args)
+        together = open_ones.setdefault(name, [])
+        if together and (len(together) == MOST_STEPS or arguments[name] + size > MOST_ARGUMENTS):
             yield _together(steps, together)
-            together = open_ones[step.script.sha] = []
+            together = open_ones[name] = []
+            arguments[name] = 0
         together.append(number)
+        arguments[name] = arguments.get(name, 0) + size
     for numbers in open_ones.values():
         yield _together(steps, numbers)
 
@@ -61,8 +64,12 @@ def _together(steps: Sequence[Step], numbers: Sequence[int]) -> Batch:
     first = steps[numbers[0]]
     if len(numbers) == 1 or first.script.repeated is None:
         return Batch(first, numbers)
-    own = [steps[number] for number in numbers]
-    sizes = [size for step in own for size in (len(step.keys), len(step.args))]
-    keys = [key for step in own for key in step.keys]
-    args = [len(own), *sizes, *(arg for step in own for arg in step.args)]
-    return Batch(Step(first.script.repeated, keys, args), numbers)
+    sizes: list[int] = []
+    keys: list[str] = []
+    args: list[Argument] = []
+    for number in numbers:
+        own = steps[number]
+        sizes += (len(own.keys), len(own.args))
+        keys += own.keys
+        args += own.args
+    return Batch(Step(first.script.repeated, keys, [len(numbers), *sizes, *args]), numbers)

@@ -432,7 +432,12 @@ class Admission:
 
     def _pseudonyms(self, application: str, to: Recipient, order: StartRequest) -> dict[str, str]:
         known = limits.dimensions(application, to, order)
-        return {word: self._names.pseudonym(word, value) for word, value in known.items()}
+        counted = self._limits.words(application)
+        return {
+            word: self._names.pseudonym(word, value)
+            for word, value in known.items()
+            if word in counted or word in limits.OF_CLIENT
+        }
 
     def _send_of(self, found: Verification) -> Send:
         by = self._pseudonyms_of(found)

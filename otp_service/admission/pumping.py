@@ -72,7 +72,7 @@ class Watch(Value):
         return pumping.over_budget(self.reason, tally, self.floor, self.per_approval)
 
 
-Watched = Mapping[Watch, Tally]
+Watched = Sequence[tuple[Watch, Tally]]
 
 
 class PumpingGuard:
@@ -125,7 +125,7 @@ class PumpingGuard:
         (watch,) = self._watches(send, Decision(Word.PASSED, verified=True))
         finding = pumping.judged(watch.reason, tally, watch.floor, watch.per_approval)
         counted = Decision(Word.PASSED, (finding,), verified=True, counted=True, challenge=send.challenge)
-        return await self._judged(send, {watch: tally}, counted) if watch.over(tally) else counted
+        return await self._judged(send, [(watch, tally)], counted) if watch.over(tally) else counted
 
     async def judge(self, send: Send, first: Decision | None = None) -> Decision | None:
         """Count one more message and say what is to be thought of it; None in mode `off`. Raises Refused.
@@ -140,7 +140,7 @@ class PumpingGuard:
             counted = replace(first, by_challenge=False)
             watches = self._watches(send, counted)
             added = await self._store.add([one.change(1) for one in watches])
-            return await self._judged(send, dict(zip(watches, added, strict=True)), counted)
+            return await self._judged(send, list(zip(watches, added, strict=True)), counted)
         watched, counted = await self._visited(send)
         return await self._judged(send, watched, counted)
 
@@ -175,20 +175,20 @@ class PumpingGuard:
         ordinary one; that saves ordinary ones a question.
         """
         ordinary = self._watches(send, Decision(Word.ALLOWED))
-        others, visited = await self._store.visit(
-            *self._place(send), self._memory_ms, [one.change(1) for one in ordinary]
-        )
-        watched = dict(zip(ordinary, visited, strict=True))
-        row = isinstance(send.to, Phone) and pumping.in_row(self._place(send)[1], others)
+        block, place = self._place(send)
+        others, visited = await self._store.visit(block, place, self._memory_ms, [one.change(1) for one in ordinary])
+        watched = list(zip(ordinary, visited, strict=True))
+        row = isinstance(send.to, Phone) and pumping.in_row(place, others)
         at_home = isinstance(send.to, Phone) and send.to.region == self._settings.applications[send.application].region
-        stranger = at_home and not (send.trusted or any(map(_vouches, watched.items())))
+        stranger = at_home and not (send.trusted or any(map(_vouches, watched)))
         counted = Decision(Word.ALLOWED, row=row, stranger=stranger, counted=True, challenge=send.challenge)
+        if not row and not stranger:
+            return watched, counted
         watches = self._watches(send, counted)
-        gone, new = [one for one in ordinary if one not in watches], [one for one in watches if one not in watched]
-        if new:
-            found = await self._store.add([*(one.change(1) for one in new), *(one.change(-1) for one in gone)])
-            watched |= dict(zip(new, found, strict=False))
-        return {one: watched[one] for one in watches}, counted
+        gone, new = [one for one in ordinary if one not in watches], [one for one in watches if one not in ordinary]
+        added = await self._store.add([*(one.change(1) for one in new), *(one.change(-1) for one in gone)])
+        known = {one.key: tally for one, tally in [*watched, *zip(new, added, strict=False)]}
+        return [(one, known[one.key]) for one in watches], counted
 
     async def _judged(self, send: Send, watched: Watched, counted: Decision) -> Decision:
         """What comes of a message that is counted in these. Raises Refused, and then it is not."""
@@ -202,7 +202,7 @@ class PumpingGuard:
                 stays = word is Word.WOULD_REFUSE and self.mode(send.application) != "shadow"
                 decision = replace(decision, word=word, counted=stays)
             if not decision.counted:
-                await self._store.add([one.change(-1) for one in watched])
+                await self._store.add([one.change(-1) for one, _ in watched])
             told = CHALLENGE_PASSED if decision.by_challenge else str(decision.word)
             await self._store.note(send.application, told, _things(send, findings))
         metrics.GUARDED.labels(send.application, decision.word).inc()
@@ -238,7 +238,7 @@ class PumpingGuard:
         """Count it with those that passed a challenge, in place of the others; refused beyond that budget."""
         ordinary, passed = self._watches(send, decision), self._watches(send, replace(decision, by_challenge=True))
         added = await self._store.add([one.change(1) for one in passed])
-        if _over(dict(zip(passed, added, strict=True))):
+        if _over(list(zip(passed, added, strict=True))):
             await self._store.add([one.change(-1) for one in passed])
             return replace(decision, word=Word.REFUSED, counted=False)
         await self._store.add([one.change(-1) for one in ordinary])
@@ -302,7 +302,7 @@ class PumpingGuard:
 
 
 def _over(watched: Watched) -> tuple[Finding, ...]:
-    return tuple(finding for one, tally in watched.items() if (finding := one.over(tally)))
+    return tuple(finding for one, tally in watched if (finding := one.over(tally)))
 
 
 def _vouches(watched: tuple[Watch, Tally]) -> bool:

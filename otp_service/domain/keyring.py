@@ -30,7 +30,7 @@ KEY_ID_BYTES = 4
 
 def frame(*parts: bytes) -> bytes:
     """Join parts so that no two different lists give the same bytes: each is preceded by its length."""
-    return b"".join([len(part).to_bytes(4, "big") + part for part in parts])
+    return b"".join([len(part).to_bytes(4) + part for part in parts])
 
 
 class Keys(Value):
@@ -141,14 +141,14 @@ class Names(Value):
 
     def fingerprint(self, *parts: str) -> str:
         """Of a request's meaning; 12 bytes, so that two bodies never pass for the same one."""
-        return self._mac(b"fingerprint", *(part.encode() for part in parts))[:12].hex()
+        return self._mac(b"fingerprint", *map(str.encode, parts))[:12].hex()
 
     def pseudonym(self, dimension: str, value: str) -> str:
         """Stands for a value that something is counted by, an address or a number, where the value must not stand."""
         return self._mac(b"stand-in", dimension.encode(), value.encode())[:9].hex()
 
     def counter(self, *parts: str) -> str:
-        return self._mac(b"counter", *(part.encode() for part in parts))[:12].hex()
+        return self._mac(b"counter", *map(str.encode, parts))[:12].hex()
 
     def new_id(self, application: str, phone: str) -> str:
         packed = self.partition(phone).to_bytes(2, "big") + bytes.fromhex(self.phone_index(application, phone))

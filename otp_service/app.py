@@ -136,7 +136,9 @@ async def open_service(settings: Settings, *, worker: bool = True) -> AsyncItera
         )
         await asyncio.gather(circuits.refresh(), admission.lists.refresh())
         await jobs.plan()
-        own_worker = Worker(stores.schedule, jobs.handlers, stopping) if worker else None
+        own_worker = (
+            Worker(stores.schedule, jobs.handlers, stopping, settings.worker.patience_seconds) if worker else None
+        )
         service = Runtime(
             settings=settings,
             stores=stores,

@@ -1,8 +1,8 @@
 """One of several processes of `otp-service serve --workers`. Started by the supervisor, not by people.
 
-    python -m otp_service.cli.child SOCKET READY PLACE FOLDER COUNT
+    python -m otp_service.cli.child SOCKET READY SEAT FOLDER COUNT
 
-SOCKET: descriptor of the listening socket. READY: descriptor that is written to when it serves. PLACE: its number among
+SOCKET: descriptor of the listening socket. READY: descriptor that is written to when it serves. SEAT: its number among
 its siblings. FOLDER: where all of them write their metrics. COUNT: how many they are; they share the cores for hashing.
 """
 
@@ -16,10 +16,16 @@ from pathlib import Path
 from otp_service.cli.printer import say
 from otp_service.telemetry import multiprocess
 
+PATIENCE_SECONDS = 2.0
+"""How long jobs that are due are left to the first of the siblings: several that claim the same ones ask Redis more,
+and each gets fewer at a time."""
+
 
 def main(words: list[str]) -> int:
     listener, ready, seat = map(int, words[:3])
     multiprocess.join(Path(words[3]), seat)  # before any module makes a metric
+
+    from msgspec.structs import replace
 
     from otp_service import settings
     from otp_service.cli.serve import configure_logs
@@ -33,6 +39,9 @@ def main(words: list[str]) -> int:
 
     try:
         found = sharing_cores(settings.load(os.environ), int(words[4]))
+        if seat:
+            patience = max(PATIENCE_SECONDS, found.worker.patience_seconds)
+            found = replace(found, worker=replace(found.worker, patience_seconds=patience))
         configure_logs(found)
         serve_on(found, socket.socket(fileno=listener), announce)
     except OtpError as error:

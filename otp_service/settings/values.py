@@ -107,6 +107,8 @@ class Tracing(Section, frozen=True):
 class Worker(Section, frozen=True):
     in_serve: bool = True
     """`serve` runs a worker beside HTTP; false where `otp-service worker` runs elsewhere."""
+    patience_seconds: Annotated[float, Meta(ge=0, le=60)] = 0.0
+    """For so long a due job is left to other workers."""
 
 
 class Guard(Section, frozen=True):

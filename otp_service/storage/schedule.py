@@ -49,8 +49,8 @@ class Schedule:
         self._first_jobs = [Call(due, [("ZRANGE", due, 0, 0, "WITHSCORES")]) for due in map(keys.due, self.lanes)]
 
     async def peek(self) -> dict[str, float]:
-        """Seconds until the first job of each lane is due, 0 for one that is. Left out are lanes without a job, and
-        those whose primary is away, so that one shard of a cluster does not hold up the others.
+        """Seconds until the first job of each lane is due, negative for one that is late. Left out are lanes without a
+        job, and those whose primary is away, so that one shard of a cluster does not hold up the others.
 
         It costs far less than `claim`, and is a hint that may be too early, but not too late: jobs are due by the clock
         of their own primary, and here all are compared with the one that is ahead.
@@ -61,7 +61,7 @@ class Schedule:
         )
         now = max(seconds + micros / 1e6 for seconds, micros in filter(None, clocks.values()))
         found = [(lane, first[1]) for lane, first in zip(self.lanes, firsts, strict=True) if first]
-        return {lane: max(0.0, float(due) / 1000 - now) for lane, due in found}
+        return {lane: float(due) / 1000 - now for lane, due in found}
 
     async def claim(
         self, lanes: Sequence[str], lease_seconds: float = LEASE_SECONDS

@@ -40,12 +40,20 @@ log = structlog.get_logger()
 
 
 class Worker:
-    """stopping: set when the process is told to stop; from then on others claim."""
+    """stopping: set when the process is told to stop; from then on others claim. patience_seconds: for so long a due
+    job is left to them."""
 
-    def __init__(self, schedule: Schedule, handlers: Mapping[str, Handler], stopping: asyncio.Event) -> None:
+    def __init__(
+        self,
+        schedule: Schedule,
+        handlers: Mapping[str, Handler],
+        stopping: asyncio.Event,
+        patience_seconds: float = 0,
+    ) -> None:
         self._schedule = schedule
         self._handlers = handlers
         self._stopping = stopping
+        self._patience_seconds = patience_seconds
         self.last_round = time.monotonic()
         self._storage_away = False
         self._sweep_at = 0.0
@@ -96,7 +104,7 @@ class Worker:
         if self._sweep_at <= now:
             waits = await self._schedule.peek()
             now = time.monotonic()
-            self._due_at = {lane: now + wait for lane, wait in waits.items()}
+            self._due_at = {lane: now + wait + self._patience_seconds for lane, wait in waits.items()}
             many = sum(at <= now for at in self._due_at.values()) >= MANY_LANES
             self._sweep_at = now + (SPARING_SECONDS if many else SWEEP_SECONDS)
         due = [lane for lane, at in self._due_at.items() if at <= now]
@@ -113,7 +121,7 @@ class Worker:
         self.last_round = now = time.monotonic()
         for lane in due:
             del self._due_at[lane]
-        self._due_at |= {lane: now + wait for lane, wait in waits.items()}
+        self._due_at |= {lane: now + wait + self._patience_seconds for lane, wait in waits.items()}
         return max(SLEEP_SECONDS, min([self._sweep_at, *self._due_at.values()]) - now)
 
     async def _run(self, kind: str, jobs: Sequence[Job]) -> None:

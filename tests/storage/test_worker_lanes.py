@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -30,7 +31,7 @@ NAMES = Names(b"test", 256)
 
 
 @asynccontextmanager
-async def working(schedule: Any) -> AsyncIterator[list[Job]]:
+async def working(schedule: Any, patience: float = 0) -> AsyncIterator[list[Job]]:
     """A worker of this schedule; the jobs that it has run."""
     ran: list[Job] = []
     stopping = asyncio.Event()
@@ -39,7 +40,7 @@ async def working(schedule: Any) -> AsyncIterator[list[Job]]:
         ran.extend(jobs)
         await schedule.done(*jobs)
 
-    running = asyncio.create_task(Worker(schedule, {"note": note}, stopping).run())
+    running = asyncio.create_task(Worker(schedule, {"note": note}, stopping, patience).run())
     yield ran
     stopping.set()
     await running
@@ -177,10 +178,24 @@ async def test_a_primary_whose_clock_is_behind_makes_no_job_late(redis: Redis) -
     schedule = Schedule(Database(shards), NAMES, [])
     await schedule.put("1", "note", "x", 1)
     seconds, micros = await redis.time()
-    for apart, least, most in ((-100, 0.5, 1), (100, 0, 0)):
+    for apart, least, most in ((-100, 0.5, 1), (100, -100, -99)):
         shards.clocks = ((seconds + apart, micros),)
         assert least <= (await schedule.peek())["1"] <= most
     assert (await schedule.claim(["1"]))[0] == []
+
+
+async def test_a_patient_worker_runs_what_the_others_leave(redis: Redis) -> None:
+    schedule = Schedule(Database(redis), NAMES, [])
+    async with working(schedule, patience=0.8) as patient, working(schedule) as first:
+        await schedule.put("1", "note", "x")
+        await until_ran(first, 1)
+        assert patient == []
+    async with working(schedule, patience=0.8) as patient:
+        began = time.monotonic()
+        await schedule.put("1", "note", "y")
+        await until_ran(patient, 3)
+        assert time.monotonic() - began > 0.7
+    assert [job.subject for job in (*first, *patient)] == ["x", "y"]
 
 
 async def test_repeated_jobs_that_a_worker_of_another_version_ended_come_back(

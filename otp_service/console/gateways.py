@@ -104,8 +104,8 @@ def _histogram(visit: Visit, ends: Sequence[int | None]) -> plots.Plot | None:
         return None
     arrived = [end / 1000 for end in ends if end is not None]
     counts = Counter(next((step for step in STEPS if seconds <= step), 0) for seconds in arrived)
-    bars = [(f"≤ {step} s", counts[step]) for step in STEPS]
-    bars += [(f"> {STEPS[-1]} s", counts[0]), (visit.say("not_delivered"), len(ends) - len(arrived))]
+    bars = [(f"≤ {step}", counts[step]) for step in STEPS]
+    bars += [(f"> {STEPS[-1]}", counts[0]), (visit.say("not_delivered"), len(ends) - len(arrived))]
     return plots.bars(visit.say("seconds_to_delivery"), (visit.say("time"), visit.say("messages")), bars)
 
 

@@ -23,8 +23,8 @@ SLEEP_SECONDS = 0.1
 SWEEP_SECONDS = 0.5
 """How often all lanes are looked at: other processes put jobs there without telling us."""
 MANY_LANES, SPARING_SECONDS = 64, 1.0
-"""Where a sweep finds so many lanes with something due, the next is after so long: a lane costs as much for one event
-as for several."""
+"""Where a sweep finds so many lanes with something due, the next is after so long, and nothing is claimed until then: a
+lane costs as much for one event as for several, and a look at a message takes the events of its lane along."""
 LATE_SECONDS = 5.0
 UNKNOWN_SECONDS = 30.0
 """How long a job of an unknown kind is left to other processes."""
@@ -57,6 +57,7 @@ class Worker:
         self.last_round = time.monotonic()
         self._storage_away = False
         self._sweep_at = 0.0
+        self._sparing = False
         self._due_at: dict[str, float] = {}
         self._running: set[asyncio.Task[None]] = set()
         self.loop = Loop("worker", self._step)
@@ -105,8 +106,8 @@ class Worker:
             waits = await self._schedule.peek()
             now = time.monotonic()
             self._due_at = {lane: now + wait + self._patience_seconds for lane, wait in waits.items()}
-            many = sum(at <= now for at in self._due_at.values()) >= MANY_LANES
-            self._sweep_at = now + (SPARING_SECONDS if many else SWEEP_SECONDS)
+            self._sparing = sum(at <= now for at in self._due_at.values()) >= MANY_LANES
+            self._sweep_at = now + (SPARING_SECONDS if self._sparing else SWEEP_SECONDS)
         due = [lane for lane, at in self._due_at.items() if at <= now]
         jobs, waits = await self._schedule.claim(due)
         by_kind: defaultdict[str, list[Job]] = defaultdict(list)
@@ -122,7 +123,8 @@ class Worker:
         for lane in due:
             del self._due_at[lane]
         self._due_at |= {lane: now + wait + self._patience_seconds for lane, wait in waits.items()}
-        return max(SLEEP_SECONDS, min([self._sweep_at, *self._due_at.values()]) - now)
+        waited_for = [at for at in self._due_at.values() if at <= now or not self._sparing]  # due: more than a batch
+        return max(SLEEP_SECONDS, min([self._sweep_at, *waited_for]) - now)
 
     async def _run(self, kind: str, jobs: Sequence[Job]) -> None:
         handler = self._handlers.get(kind)

@@ -23,7 +23,7 @@ from otp_service.storage.embedded import embedded_server
 from otp_service.storage.schedule import Job, Schedule
 from otp_service.storage.topology import Call, Reply, Server, Single
 from otp_service.worker import jobs
-from otp_service.worker.worker import SLEEP_SECONDS, SWEEP_SECONDS, Worker
+from otp_service.worker.worker import MANY_LANES, SLEEP_SECONDS, SPARING_SECONDS, SWEEP_SECONDS, Worker
 from tests.clock import faked_server
 from tests.running import service_environ
 
@@ -78,6 +78,33 @@ async def test_lanes_are_claimed_from_when_they_are_due_and_all_peeked_at_now_an
     assert 2 <= schedule.peeks <= 3
     assert 3 <= len(schedule.claimed) <= SWEEP_SECONDS * 2 / SLEEP_SECONDS
     assert all(lanes == ["busy"] for lanes in schedule.claimed)
+
+
+class Crowd(Lanes):
+    """A schedule in which many lanes always have a job, some of them more than are claimed together."""
+
+    def __init__(self, left: float) -> None:
+        super().__init__()
+        self._left = left
+
+    async def peek(self) -> dict[str, float]:
+        self.peeks += 1
+        return {str(number): 0.0 for number in range(MANY_LANES)}
+
+    async def claim(self, lanes: Sequence[str]) -> tuple[list[Job], dict[str, float]]:
+        self.claimed += [lanes] if lanes else []
+        return [], {lane: 0.1 if int(lane) else self._left for lane in lanes}
+
+
+@pytest.mark.parametrize(("left", "least", "most"), [(0.1, 2, 2), (0.0, 5, 20)])
+async def test_many_lanes_are_claimed_from_at_sweeps_alone_but_for_what_is_left_of_a_batch(
+    left: float, least: int, most: int
+) -> None:
+    schedule = Crowd(left)
+    async with working(schedule):
+        await asyncio.sleep(SPARING_SECONDS * 1.2)
+    assert schedule.peeks == 2
+    assert least <= len(schedule.claimed) <= most
 
 
 async def test_a_lane_whose_claim_was_not_answered_is_asked_again() -> None:

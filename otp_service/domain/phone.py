@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import unquote
 
 import phonenumbers
@@ -128,6 +129,7 @@ def _parsed(bare: str, region: str) -> Phone | None:
     return Phone(e164, phonenumbers.region_code_for_number(number) or "ZZ", NUMBER_TYPES.get(kind, "unknown"))
 
 
+@lru_cache(maxsize=256)  # each step of a request asks anew
 def known(e164: str) -> Phone:
     """A phone that `normalise` has read before; of what type it is was judged then."""
     number = phonenumbers.parse(e164)

@@ -128,17 +128,22 @@ def at_rest(found: Sequence[Row]) -> str:
 
 def judged(found: Sequence[Verdict]) -> str:
     return table(
-        ("what it must show", "measured", "bound", ""),
+        ("what it must show", "measured", "bound", "", "goal"),
         (
             [
                 one.what,
                 f"{number(one.value)} {one.unit}".strip() if one.measured else "not measured",
-                f"{'≥' if one.at_least else '≤'} {number(one.bound)} {one.unit}".strip(),
+                _bound(one, one.bound),
                 ("kept" if one.kept else "**missed**") if one.measured else "",
+                _bound(one, one.goal) if one.goal else "",
             ]
             for one in found
         ),
     )
+
+
+def _bound(of: Verdict, value: float) -> str:
+    return f"{'≥' if of.at_least else '≤'} {number(value)} {of.unit}".strip()
 
 
 def marked(sections: Mapping[str, str]) -> list[str]:

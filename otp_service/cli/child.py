@@ -3,7 +3,8 @@
     python -m otp_service.cli.child SOCKET READY SEAT FOLDER COUNT
 
 SOCKET: descriptor of the listening socket. READY: descriptor that is written to when it serves. SEAT: its number among
-its siblings. FOLDER: where all of them write their metrics. COUNT: how many they are; they share the cores for hashing.
+its siblings. FOLDER: where all of them write their metrics,
+and how many connections they have. COUNT: how many they are; they share the cores for hashing.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ def main(words: list[str]) -> int:
     from otp_service import settings
     from otp_service.cli.serve import configure_logs
     from otp_service.cli.server import serve_on
+    from otp_service.cli.sharing import Shares
     from otp_service.errors import OtpError
     from otp_service.hash_pool import sharing_cores
 
@@ -43,7 +45,8 @@ def main(words: list[str]) -> int:
             patience = max(PATIENCE_SECONDS, found.worker.patience_seconds)
             found = replace(found, worker=replace(found.worker, patience_seconds=patience))
         configure_logs(found)
-        serve_on(found, socket.socket(fileno=listener), announce)
+        shares = Shares(Path(words[3]), seat, int(words[4]))
+        serve_on(found, socket.socket(fileno=listener), announce, shares=shares)
     except OtpError as error:
         say(f"otp-service: {error}", error=True)
         return 2

@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from types import FrameType
 
 import structlog
@@ -21,6 +22,7 @@ from otp_service.api.edge.protocol import served_by
 from otp_service.app import create_app, open_service
 from otp_service.cli.listening import url_of
 from otp_service.cli.open_files import connections_that_fit
+from otp_service.cli.sharing import ACCEPTED_AT_ONCE, Shares, SharingServer
 from otp_service.gateways.base import Finding
 from otp_service.runtime import Runtime
 from otp_service.settings import Settings
@@ -30,10 +32,6 @@ SWITCH_SECONDS = 0.0001
 YOUNG_OBJECTS = 10_000
 """The collector looks for garbage when so many more objects exist than at its last look. The default of 700 is reached
 again and again by what a few requests hold."""
-ACCEPTED_AT_ONCE = 2
-"""Connections that are accepted in one turn of the event loop. libuv accepts one per turn from a listening socket, so
-that under load others would wait in the kernel's queue for seconds, uncounted; it is given the same socket this many
-times. Twice is enough for that; with sixteen, strangers made callers wait 250 ms in place of 150 (p99)."""
 DRAIN_SECONDS = 12.5
 """For requests under way, once nothing new is taken; the rest of 15 s is for the delay before and the closing after."""
 OBSERVED_EACH = 10
@@ -44,14 +42,22 @@ OnReady = Callable[[Runtime, str], Awaitable[None] | None]
 log = structlog.get_logger()
 
 
-def serve_on(found: Settings, listener: socket.socket, on_ready: OnReady, *, alone: bool = False) -> None:
-    """Serve until SIGINT or SIGTERM. alone: a worker and no API. Raises SettingsError."""
+def serve_on(
+    found: Settings,
+    listener: socket.socket,
+    on_ready: OnReady,
+    *,
+    alone: bool = False,
+    shares: Shares | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM. alone: a worker and no API. shares: with other processes. Raises SettingsError."""
     with listener, asyncio.Runner(loop_factory=_fastest_loop()) as runner:
-        runner.run(_serve(found, listener, on_ready, alone))
+        runner.run(_serve(found, listener, on_ready, alone, shares))
 
 
 def accepting(listener: socket.socket) -> list[socket.socket]:
-    """The listener as often as connections are accepted from it in a turn. Whoever serves on them closes them."""
+    """The listener as often as connections are accepted from it in a turn: libuv accepts one. Whoever serves on them
+    closes them."""
     return [listener, *(listener.dup() for _ in range(ACCEPTED_AT_ONCE - 1))]
 
 
@@ -63,7 +69,9 @@ def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _serve(found: Settings, listener: socket.socket, on_ready: OnReady, alone: bool) -> None:
+async def _serve(
+    found: Settings, listener: socket.socket, on_ready: OnReady, alone: bool, shares: Shares | None
+) -> None:
     max_connections, short = connections_that_fit(found)
     if short:
         log.warning("few_open_files", text=short)
@@ -89,7 +97,8 @@ async def _serve(found: Settings, listener: socket.socket, on_ready: OnReady, al
         # uvicorn raises the signal again once it has stopped; after a clean stop there is nothing left to do for it.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
-        await _Server(config, service, on_ready).serve(sockets=accepting(listener))
+        sockets = [listener] if shares else accepting(listener)
+        await _Server(config, service, on_ready, shares).serve(sockets=sockets)
     log.info("stopped")
 
 
@@ -112,25 +121,40 @@ class _Server(uvicorn.Server):
     """Says when it listens. On SIGTERM it tells readiness, serves on for a moment, so that balancers stop sending
     here, and only then closes its socket and lets requests under way end. A second signal, or Ctrl-C, does not wait."""
 
-    def __init__(self, config: uvicorn.Config, service: Runtime, on_ready: OnReady) -> None:
+    def __init__(self, config: uvicorn.Config, service: Runtime, on_ready: OnReady, shares: Shares | None) -> None:
         super().__init__(config)
+        self._shares = shares
+        self._sharing: SharingServer | None = None
         self._service = service
         self._on_ready = on_ready
         self._leaves_at = float("inf")
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         sys.setswitchinterval(SWITCH_SECONDS)
-        await super().startup(sockets)
+        if self._shares and sockets:
+            await super().startup([])
+            self._sharing = self._accept_in_turn(sockets[0], self._shares)
+            self.servers = [self._sharing]  # type: ignore[list-item]  # it is closed, and waited for
+        else:
+            await super().startup(sockets)
         self._service.load.follow()
         # What is here now stays; looking at all of it again and again would stop everything for 50 ms each time.
         gc.collect()
         gc.freeze()
         gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
-        told = self._on_ready(self._service, url_of(self.servers[0].sockets[0]))
+        told = self._on_ready(self._service, url_of(sockets[0]) if sockets else "")
         if told is not None:
             await told
 
+    def _accept_in_turn(self, listener: socket.socket, shares: Shares) -> SharingServer:
+        state = self.server_state
+        made: Callable[..., asyncio.BaseProtocol] = self.config.http_protocol_class
+        protocol = partial(made, config=self.config, server_state=state, app_state=self.lifespan.state)
+        return SharingServer(listener, self.config.backlog, protocol, shares, lambda: len(state.connections))
+
     async def on_tick(self, counter: int) -> bool:
+        if self._sharing:
+            self._sharing.tell()
         if counter % OBSERVED_EACH == 0:
             self._service.observe()
         return await super().on_tick(counter) or time.monotonic() >= self._leaves_at

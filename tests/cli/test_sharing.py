@@ -1,0 +1,127 @@
+"""Connections among the processes of one machine: evenly, and nobody waits for one that hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import uvloop
+
+from benchmarks.rig import meter
+from otp_service.cli.sharing import Shares, SharingServer
+from tests.running import free_port, process, service_environ, wait_for
+
+CROWD = 16
+
+
+class Peers(list[asyncio.BaseTransport]):
+    """The connections of one process."""
+
+    def protocol(self) -> asyncio.Protocol:
+        peers = self
+
+        class Peer(asyncio.Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                peers.append(transport)
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                peers.pop()
+
+        return Peer()
+
+
+@asynccontextmanager
+async def serving(listener: socket.socket, folder: Path, seats: int, *, hanging: int = 0) -> AsyncIterator[list[Peers]]:
+    """hanging: so many of the seats accept nothing."""
+    crowds = [Peers() for _ in range(seats - hanging)]
+    servers = [
+        SharingServer(listener.dup(), CROWD, each.protocol, Shares(folder, seat, seats), each.__len__)
+        for seat, each in enumerate(crowds)
+    ]
+    yield crowds
+    for server in servers:
+        server.close()
+        await server.wait_closed()
+
+
+async def opened(listener: socket.socket, crowds: list[Peers], stack: ExitStack) -> None:
+    """So many at once; until all are accepted."""
+    for _ in range(CROWD):
+        stack.enter_context(socket.create_connection(listener.getsockname()))
+    async with asyncio.timeout(2):
+        while sum(map(len, crowds)) < CROWD:
+            await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+@pytest.mark.parametrize(("seats", "hanging"), [(2, 0), (4, 0), (2, 1)])
+def test_a_crowd_is_shared_out(tmp_path: Path, loop: object, seats: int, hanging: int) -> None:
+    async def story() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
+            async with serving(listener, tmp_path, seats, hanging=hanging) as crowds:
+                await opened(listener, crowds, stack)
+                assert max(map(len, crowds)) - min(map(len, crowds)) <= 3
+
+    with asyncio.Runner(loop_factory=loop) as runner:  # type: ignore[arg-type]
+        runner.run(story())
+
+
+def test_one_that_begins_anew_has_none(tmp_path: Path) -> None:
+    first, second = Shares(tmp_path, 0, 2), Shares(tmp_path, 1, 2)
+    second.tell(5)
+    assert not first.has_more(6)
+    assert first.has_more(7)
+    Shares(tmp_path, 1, 2)
+    assert first.has_more(2)
+    assert not first.has_more(1)
+
+
+async def test_nothing_is_accepted_after_the_end(tmp_path: Path) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    async with serving(listener, tmp_path, 2):
+        address = listener.getsockname()
+    listener.close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address)
+
+
+def sockets_of(pid: int, port: int) -> int:
+    """Established connections of a process to this port."""
+    inodes = set()
+    for entry in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = entry.split()
+        if fields[3] == "01" and int(fields[1].rpartition(":")[2], 16) == port:
+            inodes.add(f"socket:[{fields[9]}]")
+    held = []
+    for name in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            held.append(str(name.readlink()))
+        except OSError:
+            continue
+    return sum(each in inodes for each in held)
+
+
+@pytest.mark.slow
+async def test_processes_share_the_connections_of_one_caller(
+    tmp_path: Path, redis_url: str, sandbox_process: str
+) -> None:
+    port = free_port()
+    environ = service_environ(tmp_path, redis_url, sandbox_process, OTP_PORT=str(port))
+    log = tmp_path / "log"
+    with process(["otp_service", "serve", "--workers", "2"], environ, log) as child:
+        url = f"http://127.0.0.1:{port}"
+        wait_for(f"{url}/health/ready", child, log)
+        while '"serving"' not in log.read_text() and "serving " not in log.read_text():
+            await asyncio.sleep(0.05)
+        async with httpx.AsyncClient(base_url=url, limits=httpx.Limits(max_connections=CROWD)) as http:
+            answers = await asyncio.gather(*(http.get("/health/ready") for _ in range(CROWD)))
+            assert {answer.status_code for answer in answers} == {200}
+            _, *children = meter.tree(child.pid)
+            counts = [sockets_of(pid, port) for pid in children]
+            assert sum(counts) >= CROWD - 2
+            assert max(counts) - min(counts) <= 4, counts

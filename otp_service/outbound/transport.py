@@ -60,10 +60,12 @@ class _TooMuchError(aiohttp.http.HttpProcessingError):
 
 
 class _Protocol(ResponseHandler):
-    """Leaves a peer that never comes to its answer: aiohttp reads informational answers (1xx) as long as they come."""
+    """Leaves a peer that never comes to its answer: aiohttp reads informational answers (1xx) as long as they come. And
+    one that says more than it was asked: aiohttp keeps that as the answer to the next request."""
 
     _head_bytes = _informational = 0
     _has_head = False
+    _body: StreamReader
 
     def set_response_params(self, **params: Any) -> None:
         """Called once for each exchange."""
@@ -73,6 +75,10 @@ class _Protocol(ResponseHandler):
 
     def data_received(self, data: bytes) -> None:
         """The head in small pieces, so that no more is parsed of a flood than what shows that it is one."""
+        if data and self._has_head and self._body.is_eof():  # without data it is aiohttp that reads on
+            if self.transport is not None:
+                self.transport.close()
+            return
         while data and not self._has_head and self._parser is not None and self._exception is None:
             piece, data = data[:HEAD_PIECE], data[HEAD_PIECE:]
             self._head_bytes += len(piece)
@@ -88,7 +94,7 @@ class _Protocol(ResponseHandler):
             if self._informational > MAX_INFORMATIONAL:
                 self._leave()
             return
-        self._has_head = True
+        self._has_head, self._body = True, data[1]
         super().feed_data(data, size)
 
     def _leave(self) -> None:

@@ -33,6 +33,8 @@ BATCH = 64
 """Events of one outbox that are read together, and of one application that are appended in one call. One is some 40
 arguments; Redis serves nobody else until a call is done, and a script can spread 8,000 at most (Lua 5.1,
 LUAI_MAXCSTACK)."""
+MOST_FIELDS = 64
+"""Of one event, so that a batch of the longest fits into one call, too. Ours have fewer than 40."""
 _CLEAR = Script.load("event/clear_outbox")
 _APPEND = Script.load("event/append", "statistics/_rows")
 
@@ -266,7 +268,10 @@ def _bounded(outboxes: Mapping[str, Sequence[Entry]]) -> Iterator[Sequence[tuple
 
 
 def _is_sound(entry: Entry) -> bool:
-    """Whether it says of what it is, in which application and when. All else is for who reads it."""
+    """Whether it says of what it is, in which application and when, in fields that append.lua can be handed. All else
+    is for who reads it."""
+    if len(entry[1]) > MOST_FIELDS or any(not name or b"," in name for name in entry[1]):
+        return False
     try:
         words = [entry[1][name].decode() for name in (b"type", b"application", b"subject")]
         return bool(words[0]) and _moment(entry[1][b"at"].decode()) >= 0

@@ -7,7 +7,7 @@ import random
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -107,6 +107,32 @@ async def test_connections_are_kept(stub: Stub, connect: Connect) -> None:
         await client.exchange("POST", "/x", seconds=1)
 
     assert (len(stub.processed), stub.connections) == (5, 1)
+
+
+@pytest.mark.parametrize("pause", [0, 0.02])
+@pytest.mark.parametrize("length", [1, 20, 100], ids=["a byte", "a part", "all"])
+async def test_an_answer_that_nobody_asked_for_is_not_the_next_ones(
+    pause: float, length: int, connect: Connect
+) -> None:
+    """A repeated answer names a message of somebody else."""
+    asked = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        with suppress(OSError, asyncio.IncompleteReadError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                asked += 1
+                answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % asked
+                writer.write(answer)
+                await asyncio.sleep(pause)
+                writer.write(answer[:length])
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1") as server:
+        client = connect(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        for n in (1, 2, 3):
+            assert (await client.exchange("GET", "/x", seconds=1)).text() == str(n)
+            await asyncio.sleep(2 * pause)
 
 
 async def test_a_closed_port_is_not_sent(connect: Connect) -> None:

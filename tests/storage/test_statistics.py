@@ -20,7 +20,7 @@ from otp_service.settings.values import Statistics
 from otp_service.statistics.reading import read
 from otp_service.storage import keys
 from otp_service.storage.connection import Database
-from otp_service.storage.events import EventStore
+from otp_service.storage.events import BATCH, MOST_FIELDS, EventStore
 from otp_service.storage.statistics import MOST_GROUPS, StatisticsStore
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -105,6 +105,32 @@ async def test_outboxes_that_are_passed_on_together_are_remembered_each_by_itsel
     assert {each.fields["message"] for each in log} == {""}, "all have the same fields"
     assert [each.fields.get("later") for each in log] == [None] * 150 + ["told"] * 5, "what a later version tells is"
     await redis.delete(*map(keys.outbox, lanes))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"a,b": "c"}, {"": "nameless"}, {f"f{n}": "" for n in range(9000)}],
+    ids=["with a comma", "without a name", "too many"],
+)
+async def test_an_event_with_fields_as_no_version_names_them_holds_up_no_other(
+    redis: Redis, events: EventStore, store: StatisticsStore, application: str, odd: dict[str, str]
+) -> None:
+    await told(redis, application, "verification.created", channel="sms", **odd)
+    await told(redis, application, "verification.created", channel="sms")
+    assert await events.relay([LANE]) == {LANE: False}
+    assert await summed(store, application, "started") == 1
+    assert [each.type for each in await events.after(application, "", 10)] == ["verification.created"]
+    assert await redis.xlen(keys.outbox(LANE)) == 0
+
+
+async def test_a_batch_of_the_longest_events_fits_into_one_call(
+    redis: Redis, events: EventStore, store: StatisticsStore, application: str
+) -> None:
+    longest = {f"later{n}": "" for n in range(MOST_FIELDS - 7)}
+    for _ in range(BATCH):
+        await told(redis, application, "verification.created", channel="sms", **longest)
+    await events.relay([LANE])
+    assert await summed(store, application, "started") == BATCH
 
 
 async def test_events_are_counted_where_none_are_kept(redis: Redis, store: StatisticsStore, application: str) -> None:

@@ -146,6 +146,14 @@ class _Server(uvicorn.Server):
         if told is not None:
             await told
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Who is accepted with the end is told of it as all others are: a connection that were not would be waited for
+        until the time for requests under way is over."""
+        if self._sharing:
+            self._sharing.close()
+            await self._sharing.wait_closed()
+        await super().shutdown(sockets)
+
     def _accept_in_turn(self, listener: socket.socket, shares: Shares) -> SharingServer:
         state = self.server_state
         made: Callable[..., asyncio.BaseProtocol] = self.config.http_protocol_class

@@ -10,10 +10,17 @@ from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
 import uvloop
 
 from benchmarks.rig import meter
+from otp_service import settings
+from otp_service.api.edge.connections import Door
+from otp_service.api.edge.protocol import served_by
+from otp_service.app import open_service
+from otp_service.cli.server import _Server
 from otp_service.cli.sharing import Shares, SharingServer
+from tests.edge.test_uvicorn import app
 from tests.running import free_port, process, service_environ, wait_for
 
 CROWD = 16
@@ -88,6 +95,27 @@ async def test_nothing_is_accepted_after_the_end(tmp_path: Path) -> None:
     listener.close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(address)
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_who_is_accepted_with_the_end_is_told_of_it(tmp_path: Path, redis_url: str, turns: int) -> None:
+    """Or its process would wait for it until the time for requests under way is over."""
+    found = settings.load(service_environ(tmp_path, redis_url, "http://127.0.0.1:9"))
+    door = Door(max_connections=16, per_address=0, keep_alive_seconds=30)
+    listener = socket.create_server(("127.0.0.1", 0))
+    address = listener.getsockname()
+    async with open_service(found, worker=False) as service:
+        config = uvicorn.Config(app, http=served_by(door), ws="none", lifespan="off", log_config=None)
+        config.load()
+        shares = Shares(tmp_path, 0, 2)
+        server = _Server(config, service, lambda *_: None, shares)
+        server.lifespan = config.lifespan_class(config)
+        server._sharing = server._accept_in_turn(listener, shares)  # of `startup`, which sets up the interpreter, too
+        server.servers = [server._sharing]  # type: ignore[list-item]
+        with socket.create_connection(address):
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await asyncio.wait_for(server.shutdown(), 2)
 
 
 def sockets_of(pid: int, port: int) -> int:

@@ -39,7 +39,7 @@ async def test_its_server_makes_our_connections_and_waits_for_them() -> None:
 
 
 def test_what_is_overridden_and_read_is_there() -> None:
-    assert {"startup", "on_tick", "handle_exit"} <= set(vars(uvicorn.Server))
+    assert {"startup", "shutdown", "on_tick", "handle_exit"} <= set(vars(uvicorn.Server))
     assert [*inspect.signature(uvicorn.Server.on_tick).parameters] == ["self", "counter"]
     assert [*inspect.signature(uvicorn.Server.handle_exit).parameters] == ["self", "sig", "frame"]
     assert {"connections", "tasks"} <= vars(ServerState()).keys()

@@ -15,6 +15,7 @@ from otp_service.gateways.targetsms.cabinet.subscribers import Gender, Subscribe
 from otp_service.gateways.targetsms.times import clock_of, day_of, moment_of
 from otp_service.gateways.targetsms.xml import number_info, stop_list
 from otp_service.gateways.targetsms.xml.answers import Done, Edited, phone_of
+from otp_service.gateways.targetsms.xml.lists import MOST_WITHOUT_WORD, ListReader
 from otp_service.gateways.targetsms.xml.number_info import NumberInfo
 from tests.gateways.kinds import KINDS
 from tests.gateways.operations import MOSCOW, Answering
@@ -237,6 +238,22 @@ async def test_lists_may_be_empty() -> None:
     assert (await subscribers.subscribers(client.xml(), "1", 1, None, MOSCOW, seconds=1)).items == []
     with pytest.raises(GatewayError):
         await stop_list.edit_stop_list(client.xml(), add=["+1"], seconds=1)
+
+
+@pytest.mark.parametrize("begin", ["<!--", "<?a ", '<base name="', "<", "</", "", "</response>"])
+def test_what_has_no_end_is_given_up_before_it_costs_the_square_of_its_length(begin: str) -> None:
+    """A comment, an instruction, an attribute, a name, blanks: what was there is looked at again with each piece."""
+    reader = ListReader("base", lambda found: found)
+    reader.feed(f"<response>{begin}".encode())
+    piece = b" " * 1000 if begin in ("", "</response>") else b"x" * 1000
+
+    def rest() -> None:
+        for _ in range(2 * MOST_WITHOUT_WORD // len(piece)):
+            reader.feed(piece)
+
+    with pytest.raises(GatewayError) as caught:
+        rest()
+    assert caught.value.reason is Reason.BROKEN_ANSWER
 
 
 def test_a_word_that_nobody_knows_is_unknown() -> None:

@@ -19,6 +19,10 @@ BLANKS = " \t\r\n\0"
 ELEMENT_COST = 200
 """What an element counts for beside its text, so that many small ones are bounded as well."""
 
+MOST_WITHOUT_WORD = 64 * 1024
+"""Characters that may come before there is an element or a text in them. A comment, an attribute or blanks without end
+would be looked at from their beginning with each piece that comes."""
+
 
 def _windows_1251(error: UnicodeError) -> tuple[str, int]:
     """What is not UTF-8 is taken for windows-1251, as in answers that are read as a whole."""
@@ -50,6 +54,7 @@ class ListReader(Generic[T]):
         self._text: list[str] = []
         """Since the last tag: rows hold text or elements, never both."""
         self._held = 0
+        self._without_word = 0
 
     def feed(self, chunk: bytes) -> None:
         self._take(self._decoder.decode(chunk))
@@ -66,6 +71,7 @@ class ListReader(Generic[T]):
         return root, self._rows
 
     def _take(self, text: str, *, last: bool = False) -> None:
+        self._without_word += len(text)
         text = self._pending + text
         if not self._begun:
             text = text.lstrip(BLANKS)
@@ -83,6 +89,7 @@ class ListReader(Generic[T]):
                 self._parser.close()
         except (ParseError, ValueError):  # defusedxml's refusals are ValueErrors
             broken = True
+        broken = broken or self._without_word > MOST_WITHOUT_WORD
         if broken:
             raise broken_answer()  # not in the `except`: the parser's errors quote what was sent
 
@@ -113,6 +120,7 @@ class ListReader(Generic[T]):
             self._held = 0
 
     def _hold(self, size: int) -> None:
+        self._without_word = 0
         self._held += size
         if self._held > MAX_BODY:
             raise broken_answer()

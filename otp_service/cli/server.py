@@ -34,6 +34,8 @@ YOUNG_OBJECTS = 10_000
 again and again by what a few requests hold."""
 DRAIN_SECONDS = 12.5
 """For requests under way, once nothing new is taken; the rest of 15 s is for the delay before and the closing after."""
+FIRST_WORD_SECONDS = 0.02
+"""For the requests of those who connected in the moment of a stop."""
 OBSERVED_EACH = 10
 """Ticks of uvicorn, ten in a second, between two looks at gauges; the process that is asked may be another."""
 
@@ -147,11 +149,13 @@ class _Server(uvicorn.Server):
             await told
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Who is accepted with the end is told of it as all others are: a connection that were not would be waited for
-        until the time for requests under way is over."""
+        """Who was accepted just now has its request read, and is told of the end as all others are: one that were not
+        would be waited for until the time for requests under way is over."""
+        for server in self.servers:
+            server.close()
         if self._sharing:
-            self._sharing.close()
             await self._sharing.wait_closed()
+        await asyncio.sleep(FIRST_WORD_SECONDS)
         await super().shutdown(sockets)
 
     def _accept_in_turn(self, listener: socket.socket, shares: Shares) -> SharingServer:

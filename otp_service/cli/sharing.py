@@ -59,6 +59,7 @@ class SharingServer:
         """backlog: connections that may wait to be accepted. connections: how many there are."""
         self._loop = asyncio.get_running_loop()
         self._listener = listener
+        self._backlog = backlog
         self._protocol = protocol
         self._shares = shares
         self._connections = connections
@@ -83,19 +84,23 @@ class SharingServer:
     def _accept(self) -> None:
         for _ in range(ACCEPTED_AT_ONCE):
             try:
-                accepted, _ = self._listener.accept()
+                self._take()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):  # another has taken it, or it is gone
                 return
             except OSError:
                 self._rest(FULL_SECONDS)
                 return
-            task = self._loop.create_task(self._open(accepted))
-            self._opening.add(task)
-            task.add_done_callback(self._opening.discard)
             self.tell()
             if self._shares.has_more(self.count):
                 self._rest(MOMENT_SECONDS)
                 return
+
+    def _take(self) -> None:
+        """The first that waits. Raises OSError."""
+        accepted, _ = self._listener.accept()
+        task = self._loop.create_task(self._open(accepted))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
 
     def _rest(self, seconds: float) -> None:
         self._loop.remove_reader(self._listener.fileno())
@@ -107,9 +112,13 @@ class SharingServer:
             await self._loop.connect_accepted_socket(self._protocol, accepted)
 
     def close(self) -> None:
+        """Whoever waits is taken first: a socket that is closed resets those in its queue, and they may have asked."""
         if not self._closed:
             self._closed = True
             self._loop.remove_reader(self._listener.fileno())
+            with suppress(OSError):
+                for _ in range(self._backlog):
+                    self._take()
             self._listener.close()
 
     async def wait_closed(self) -> None:

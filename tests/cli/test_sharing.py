@@ -98,7 +98,7 @@ async def test_nothing_is_accepted_after_the_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("turns", range(5))
-async def test_who_is_accepted_with_the_end_is_told_of_it(tmp_path: Path, redis_url: str, turns: int) -> None:
+async def test_who_comes_with_the_end_is_answered_and_told_of_it(tmp_path: Path, redis_url: str, turns: int) -> None:
     """Or its process would wait for it until the time for requests under way is over."""
     found = settings.load(service_environ(tmp_path, redis_url, "http://127.0.0.1:9"))
     door = Door(max_connections=16, per_address=0, keep_alive_seconds=30)
@@ -112,10 +112,12 @@ async def test_who_is_accepted_with_the_end_is_told_of_it(tmp_path: Path, redis_
         server.lifespan = config.lifespan_class(config)
         server._sharing = server._accept_in_turn(listener, shares)  # of `startup`, which sets up the interpreter, too
         server.servers = [server._sharing]  # type: ignore[list-item]
-        with socket.create_connection(address):
+        with socket.create_connection(address) as asking, socket.create_connection(address):
+            asking.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             for _ in range(turns):
                 await asyncio.sleep(0)
             await asyncio.wait_for(server.shutdown(), 2)
+            assert asking.recv(1024).startswith(b"HTTP/1.1 204 ")
 
 
 def sockets_of(pid: int, port: int) -> int:

@@ -95,7 +95,7 @@ class _Supervisor:
                             return status if status > 0 else 1  # it has said why
                         if time.monotonic() - seat.started_at > STEADY_SECONDS:
                             seat.pause = PAUSES[0]
-                        log.warning("process_died", seat=seat.number, exit_status=status, restart_in=seat.pause)
+                        log.warning("process_died", place=seat.number, exit_status=status, restart_in=seat.pause)
                         multiprocess.leave(self._folder, seat.number)
                         seat.child, seat.starts_at = None, time.monotonic() + seat.pause
                         seat.pause = min(2 * seat.pause, PAUSES[1])

@@ -3,8 +3,8 @@
     python -m otp_service.cli.child SOCKET READY SEAT FOLDER COUNT
 
 SOCKET: descriptor of the listening socket. READY: descriptor that is written to when it serves. SEAT: its number among
-its siblings. FOLDER: where all of them write their metrics,
-and how many connections they have. COUNT: how many they are; they share the cores for hashing.
+its siblings. FOLDER: where all of them write their metrics, and how many connections they have. COUNT: how many they
+are; they share the cores for hashing.
 """
 
 from __future__ import annotations

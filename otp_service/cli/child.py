@@ -29,9 +29,9 @@ def main(words: list[str]) -> int:
     from msgspec.structs import replace
 
     from otp_service import settings
+    from otp_service.cli.accepting import Shares
     from otp_service.cli.serve import configure_logs
     from otp_service.cli.server import serve_on
-    from otp_service.cli.sharing import Shares
     from otp_service.errors import OtpError
     from otp_service.hash_pool import sharing_cores
 

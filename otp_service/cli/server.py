@@ -20,9 +20,9 @@ from litestar.handlers import HTTPRouteHandler
 from otp_service.api.edge.connections import Door
 from otp_service.api.edge.protocol import served_by
 from otp_service.app import create_app, open_service
+from otp_service.cli.accepting import Acceptor, Shares
 from otp_service.cli.listening import url_of
 from otp_service.cli.open_files import connections_that_fit
-from otp_service.cli.sharing import ACCEPTED_AT_ONCE, Shares, SharingServer
 from otp_service.gateways.base import Finding
 from otp_service.runtime import Runtime
 from otp_service.settings import Settings
@@ -57,17 +57,11 @@ def serve_on(
         runner.run(_serve(found, listener, on_ready, alone, shares))
 
 
-def accepting(listener: socket.socket) -> list[socket.socket]:
-    """The listener as often as connections are accepted from it in a turn: libuv accepts one. Whoever serves on them
-    closes them."""
-    return [listener, *(listener.dup() for _ in range(ACCEPTED_AT_ONCE - 1))]
-
-
-def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop]:
     try:
         import uvloop
     except ModuleNotFoundError:  # not made for Windows
-        return None
+        return asyncio.SelectorEventLoop
     return uvloop.new_event_loop
 
 
@@ -99,8 +93,7 @@ async def _serve(
         # uvicorn raises the signal again once it has stopped; after a clean stop there is nothing left to do for it.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
-        sockets = [listener] if shares else accepting(listener)
-        await _Server(config, service, on_ready, shares).serve(sockets=sockets)
+        await _Server(config, service, on_ready, listener, shares).serve(sockets=[])
     log.info("stopped")
 
 
@@ -123,50 +116,53 @@ class _Server(uvicorn.Server):
     """Says when it listens. On SIGTERM it tells readiness, serves on for a moment, so that balancers stop sending
     here, and only then closes its socket and lets requests under way end. A second signal, or Ctrl-C, does not wait."""
 
-    def __init__(self, config: uvicorn.Config, service: Runtime, on_ready: OnReady, shares: Shares | None) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        service: Runtime,
+        on_ready: OnReady,
+        listener: socket.socket,
+        shares: Shares | None,
+    ) -> None:
         super().__init__(config)
-        self._shares = shares
-        self._sharing: SharingServer | None = None
         self._service = service
         self._on_ready = on_ready
+        self._listener = listener
+        self._shares = shares
+        self._acceptor: Acceptor
         self._leaves_at = float("inf")
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         sys.setswitchinterval(SWITCH_SECONDS)
-        if self._shares and sockets:
-            await super().startup([])
-            self._sharing = self._accept_in_turn(sockets[0], self._shares)
-            self.servers = [self._sharing]  # type: ignore[list-item]  # it is closed, and waited for
-        else:
-            await super().startup(sockets)
+        await super().startup(sockets)
+        self._accept()
         self._service.load.follow()
         # What is here now stays; looking at all of it again and again would stop everything for 50 ms each time.
         gc.collect()
         gc.freeze()
         gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
-        told = self._on_ready(self._service, url_of(sockets[0]) if sockets else "")
+        told = self._on_ready(self._service, url_of(self._listener))
         if told is not None:
             await told
+
+    def _accept(self) -> None:
+        """From now on, with protocols as uvicorn's own servers make them."""
+        state = self.server_state
+        made: Callable[..., asyncio.BaseProtocol] = self.config.http_protocol_class
+        protocol = partial(made, config=self.config, server_state=state, app_state=self.lifespan.state)
+        self._acceptor = Acceptor(
+            self._listener, self.config.backlog, protocol, state.connections.__len__, self._shares
+        )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Who was accepted just now has its request read, and is told of the end as all others are: one that were not
         would be waited for until the time for requests under way is over."""
-        for server in self.servers:
-            server.close()
-        if self._sharing:
-            await self._sharing.wait_closed()
+        await self._acceptor.close()
         await asyncio.sleep(FIRST_WORD_SECONDS)
         await super().shutdown(sockets)
 
-    def _accept_in_turn(self, listener: socket.socket, shares: Shares) -> SharingServer:
-        state = self.server_state
-        made: Callable[..., asyncio.BaseProtocol] = self.config.http_protocol_class
-        protocol = partial(made, config=self.config, server_state=state, app_state=self.lifespan.state)
-        return SharingServer(listener, self.config.backlog, protocol, shares, lambda: len(state.connections))
-
     async def on_tick(self, counter: int) -> bool:
-        if self._sharing:
-            self._sharing.tell()
+        self._acceptor.tell()
         if counter % OBSERVED_EACH == 0:
             self._service.observe()
         return await super().on_tick(counter) or time.monotonic() >= self._leaves_at

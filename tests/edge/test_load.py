@@ -22,7 +22,7 @@ from otp_service import load as load_of
 from otp_service import settings
 from otp_service.api.edge.edge import Edge
 from otp_service.app import create_app, open_service
-from otp_service.cli.server import ACCEPTED_AT_ONCE, accepting
+from otp_service.cli.accepting import ACCEPTED_AT_ONCE, Acceptor
 from otp_service.load import (
     BUSY_SHARE,
     IN_TIME_SECONDS,
@@ -153,16 +153,14 @@ def test_a_crowd_is_accepted_in_a_few_turns_of_the_loop() -> None:
             transport.close()
 
     async def serve(listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        servers = [await loop.create_server(Peer, sock=each, backlog=crowd) for each in accepting(listener)]
+        acceptor = Acceptor(listener, crowd, Peer, lambda: 0)
         peers = [socket.create_connection(listener.getsockname()) for _ in range(crowd)]
         while came[0] < crowd:
             turns[0] += 1
             await asyncio.sleep(0)
         for peer in peers:
             peer.close()
-        for server in servers:
-            server.close()
+        await acceptor.close()
 
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

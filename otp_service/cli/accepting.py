@@ -1,6 +1,6 @@
-"""New connections, shared out among the processes of one machine.
+"""New connections: accepted some at a time, and shared out among the processes of one machine.
 
-All of them wait at one socket, and whoever is awake takes what comes: of sixteen connections that a caller opens at
+All processes wait at one socket, and whoever is awake takes what comes: of sixteen connections that a caller opens at
 once one process got all, and a core idled. So each tells the others how many it has, and one that has more leaves them
 a moment before it takes the next.
 """
@@ -45,18 +45,19 @@ class Shares:
         return connections > 1 + least
 
 
-class SharingServer:
-    """Accepts for one process, in place of the event loop's own server. Made in the loop, where it begins at once."""
+class Acceptor:
+    """Accepts for one process, in place of the event loop's own server, which takes one connection in a turn and resets
+    at its end who waits. Made in the loop, where it begins at once."""
 
     def __init__(
         self,
         listener: socket.socket,
         backlog: int,
         protocol: Callable[[], asyncio.BaseProtocol],
-        shares: Shares,
         connections: Callable[[], int],
+        shares: Shares | None = None,
     ) -> None:
-        """backlog: connections that may wait to be accepted. connections: how many there are."""
+        """backlog: connections that may wait to be accepted. connections: how many there are. shares: with others."""
         self._loop = asyncio.get_running_loop()
         self._listener = listener
         self._backlog = backlog
@@ -75,7 +76,8 @@ class SharingServer:
 
     def tell(self) -> None:
         """The others, from time to time: connections end, too."""
-        self._shares.tell(self.count)
+        if self._shares:
+            self._shares.tell(self.count)
 
     def _listen(self) -> None:
         if not self._closed:
@@ -91,7 +93,7 @@ class SharingServer:
                 self._rest(FULL_SECONDS)
                 return
             self.tell()
-            if self._shares.has_more(self.count):
+            if self._shares and self._shares.has_more(self.count):
                 self._rest(MOMENT_SECONDS)
                 return
 
@@ -111,8 +113,9 @@ class SharingServer:
         with suppress(OSError):  # the peer has left
             await self._loop.connect_accepted_socket(self._protocol, accepted)
 
-    def close(self) -> None:
-        """Whoever waits is taken first: a socket that is closed resets those in its queue, and they may have asked."""
+    async def close(self) -> None:
+        """Whoever waits is taken first: a socket that is closed resets those in its queue, and they may have asked.
+        Connections are the protocol's to end."""
         if not self._closed:
             self._closed = True
             self._loop.remove_reader(self._listener.fileno())
@@ -120,7 +123,4 @@ class SharingServer:
                 for _ in range(self._backlog):
                     self._take()
             self._listener.close()
-
-    async def wait_closed(self) -> None:
-        """Connections are the protocol's to end."""
-        await asyncio.gather(*self._opening, return_exceptions=True)
+            await asyncio.gather(*self._opening, return_exceptions=True)

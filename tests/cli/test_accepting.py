@@ -18,8 +18,8 @@ from otp_service import settings
 from otp_service.api.edge.connections import Door
 from otp_service.api.edge.protocol import served_by
 from otp_service.app import open_service
+from otp_service.cli.accepting import Acceptor, Shares
 from otp_service.cli.server import _Server
-from otp_service.cli.sharing import Shares, SharingServer
 from tests.edge.test_uvicorn import app
 from tests.running import free_port, process, service_environ, wait_for
 
@@ -47,13 +47,12 @@ async def serving(listener: socket.socket, folder: Path, seats: int, *, hanging:
     """hanging: so many of the seats accept nothing."""
     crowds = [Peers() for _ in range(seats - hanging)]
     servers = [
-        SharingServer(listener.dup(), CROWD, each.protocol, Shares(folder, seat, seats), each.__len__)
+        Acceptor(listener.dup(), CROWD, each.protocol, each.__len__, Shares(folder, seat, seats))
         for seat, each in enumerate(crowds)
     ]
     yield crowds
     for server in servers:
-        server.close()
-        await server.wait_closed()
+        await server.close()
 
 
 async def opened(listener: socket.socket, crowds: list[Peers], stack: ExitStack) -> None:
@@ -97,8 +96,11 @@ async def test_nothing_is_accepted_after_the_end(tmp_path: Path) -> None:
         socket.create_connection(address)
 
 
+@pytest.mark.parametrize("alone", [True, False])
 @pytest.mark.parametrize("turns", range(5))
-async def test_who_comes_with_the_end_is_answered_and_told_of_it(tmp_path: Path, redis_url: str, turns: int) -> None:
+async def test_who_comes_with_the_end_is_answered_and_told_of_it(
+    tmp_path: Path, redis_url: str, turns: int, alone: bool
+) -> None:
     """Or its process would wait for it until the time for requests under way is over."""
     found = settings.load(service_environ(tmp_path, redis_url, "http://127.0.0.1:9"))
     door = Door(max_connections=16, per_address=0, keep_alive_seconds=30)
@@ -107,11 +109,11 @@ async def test_who_comes_with_the_end_is_answered_and_told_of_it(tmp_path: Path,
     async with open_service(found, worker=False) as service:
         config = uvicorn.Config(app, http=served_by(door), ws="none", lifespan="off", log_config=None)
         config.load()
-        shares = Shares(tmp_path, 0, 2)
-        server = _Server(config, service, lambda *_: None, shares)
+        shares = None if alone else Shares(tmp_path, 0, 2)
+        server = _Server(config, service, lambda *_: None, listener, shares)
         server.lifespan = config.lifespan_class(config)
-        server._sharing = server._accept_in_turn(listener, shares)  # of `startup`, which sets up the interpreter, too
-        server.servers = [server._sharing]  # type: ignore[list-item]
+        server.servers = []
+        server._accept()  # of `startup`, which sets up the interpreter, too
         with socket.create_connection(address) as asking, socket.create_connection(address):
             asking.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             for _ in range(turns):

@@ -139,6 +139,20 @@ def test_how_a_request_is_cut_changes_nothing(wire: bytes, data: st.DataObject) 
     assert outcome(*cuts) == outcome()
 
 
+@pytest.mark.parametrize(
+    "wire",
+    [
+        b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\t\r\n\r\n0\r\n\r\n",
+        b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 3\t\r\n\r\nabc",
+        b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nTransfer-Encoding: chunkedT: u\r\n\r\n",
+        b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\ncontent-length: 3\r\n\r\n",
+    ],
+)
+def test_what_frames_a_message_is_said_once_and_plainly(wire: bytes) -> None:
+    with pytest.raises(Refused):
+        ours(wire)
+
+
 @pytest.mark.parametrize("wire", GOOD)
 def test_good_requests_byte_by_byte(wire: bytes) -> None:
     assert ours(wire, *range(1, len(wire))) == ours(wire) is not None

@@ -100,12 +100,13 @@ def _head(lines: list[bytes]) -> Head:
         name, colon, value = line.partition(b":")
         if not colon or not _NAME.fullmatch(name) or _NO_VALUE.search(value):
             raise malformed()
-        name, value = name.lower(), value.strip(b" \t")
+        name, written = name.lower(), value
+        value = written.strip(b" \t")
         headers.append((name, value))
         if name in _ONCE:
             if name in once:
                 raise malformed(f"The header {name.decode()} was sent twice.")
-            once[name] = value
+            once[name] = written.strip(b" ")  # others do not read a tab here as a blank
         elif name == b"connection":
             connection += b"," + value.lower()
         elif name == b"expect":
@@ -224,6 +225,8 @@ class Body:
             self.complete = not (name or colon)
             if not self.complete and not (colon and _NAME.fullmatch(name) and not _NO_VALUE.search(value)):
                 raise malformed()
+            if name.lower() in _ONCE:
+                raise malformed("A trailer says how long the request is.")  # RFC 9110 6.5.1
             return
         size = _CHUNK_SIZE.fullmatch(line[:-2])
         if not size:

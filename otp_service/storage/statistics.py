@@ -8,11 +8,12 @@ bytes, least first (domain/statistics.py).
 from __future__ import annotations
 
 import asyncio
+import sys
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from struct import Struct
 
 import structlog
 
@@ -30,8 +31,7 @@ ADDED_AT_ONCE = 200
 AT_ONCE = 16
 """How many hashes are read in one go; others are served in between."""
 _HOUR_MS = 3_600_000
-_BYTES, _LONGEST_ROW = 8, 128
-_ROW = Struct(f"<{NUMBERS}Q")
+_ROW_BYTES, _LONGEST_ROW_BYTES = 8 * NUMBERS, 8 * 128
 _ADD = Script.load("statistics/add", "statistics/_rows")
 
 log = structlog.get_logger()
@@ -103,10 +103,10 @@ class StatisticsStore:
             some = names[first : first + AT_ONCE]
             found = await self._database.command_all("HGETALL", [Call(name, [("HGETALL", name)]) for name, _ in some])
             for (_, begins), flat in zip(some, found, strict=True):
-                for period, sums in sorted(_summed(hash_of(flat).items(), groups).items()):
+                for period, grouped in sorted(_grouped(hash_of(flat).items(), groups).items()):
                     at = begins + (timedelta(hours=period) if step == "hour" else timedelta(days=period - 1))
                     if start <= at < end:
-                        rows += [Row(at, group, _numbers(total)) for group, total in sums.items()]
+                        rows += [Row(at, group, _sum(values)) for group, values in grouped.items()]
             await asyncio.sleep(0)
         return rows
 
@@ -153,17 +153,27 @@ class _Groups(dict[bytes, Group | None]):
         return self[name]
 
 
-def _summed(rows: Iterable[tuple[bytes, bytes]], groups: _Groups) -> dict[int, dict[Group, int]]:
-    """By period and group. Rows are added as the large numbers that their bytes are: no counter comes near eight bytes,
-    so none reaches into the next, and that is a tenth of the work."""
-    found: dict[bytes, dict[Group, int]] = defaultdict(dict)
+def _grouped(rows: Iterable[tuple[bytes, bytes]], groups: _Groups) -> dict[int, dict[Group, list[bytes]]]:
+    """What is stored, by period and group."""
+    found: dict[bytes, dict[Group, list[bytes]]] = defaultdict(dict)
     for name, value in rows:
         group = groups[name[3:]]
-        if group is not None and len(value) <= _LONGEST_ROW * _BYTES:
-            sums = found[name[:2]]
-            sums[group] = sums.get(group, 0) + int.from_bytes(value, "little")
-    return {int(period): sums for period, sums in found.items() if period.isdigit()}
+        if group is not None and len(value) <= _LONGEST_ROW_BYTES:
+            found[name[:2]].setdefault(group, []).append(value)
+    return {int(period): grouped for period, grouped in found.items() if period.isdigit()}
 
 
-def _numbers(total: int) -> Sequence[int]:
-    return _ROW.unpack_from(total.to_bytes((_LONGEST_ROW + 1) * _BYTES, "little"))
+def _sum(stored: Sequence[bytes]) -> Sequence[int]:
+    """Of rows as they are stored. They stay bytes until a number is asked for: to make all of them took half of
+    the time where thousands of rows are read.
+
+    Several are added as the large numbers that their bytes are: no counter comes near eight bytes, so none reaches into
+    the next, and that is a tenth of the work."""
+    row = stored[0]
+    if len(stored) > 1:
+        total = sum(int.from_bytes(each, "little") for each in stored)
+        row = total.to_bytes(_LONGEST_ROW_BYTES + 8, "little")
+    numbers = array("Q", row[:_ROW_BYTES].ljust(_ROW_BYTES, b"\0"))
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers

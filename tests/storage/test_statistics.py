@@ -226,14 +226,14 @@ async def test_thirty_days_of_hours_are_read_in_50_ms(redis: Redis, store: Stati
             application,
             [Addition(at + hour * 3_600_000, group, counted) for hour in range(-12, 12) for group in groups],
         )
-    taken = []
-    for by in [(), ("gateway",), ("gateway", "operator")] * 5:
+    taken: dict[tuple[str, ...], float] = {}
+    for by in [(), ("gateway",), ("gateway", "operator"), statistics.DIMENSIONS] * 5:
         began = time.process_time()
         rows = await read(store, application, start=NOON - timedelta(days=29), end=NOON + timedelta(hours=12), by=by)
-        taken.append(time.process_time() - began)
+        taken[by] = min(taken.get(by, 1.0), time.process_time() - began)
     assert len(rows) == (29 * 24 + 12) * len(groups)
     assert rows[0][COUNTERS[0]] == 1_000
-    assert min(taken) < 0.05
+    assert {by: seconds for by, seconds in taken.items() if seconds >= 0.05} == {}, "each grouping by itself"
     assert statistics.hour_of(AT) == NOON
 
 

@@ -65,7 +65,7 @@ bench-delivery: $(VENV)/.dev ## Measure who gets a code in time, at what price, 
 	@$(BIN)/python -m benchmarks.delivery $(OPTIONS)
 
 lua-coverage: $(VENV)/.dev ## Print the statements of the Lua scripts that no quick test reaches (T=... for some tests)
-	@$(BIN)/python -m tests.house.lua_coverage $(T)
+	@$(BIN)/python -m tests.house.lua_coverage $(or $(T),--numprocesses $(WORKERS) --dist loadfile)
 
 docs: $(VENV)/.docs ## Build the documentation site into build/site (open build/site/index.html), and check its links
 	@$(BIN)/python docs/site/build.py

@@ -1,8 +1,9 @@
 """Which statements of the Lua scripts the quick tests reach: `make lua-coverage` prints those that none does.
 
-A copy of the project is made in which each statement first writes its place into the log of Redis; the tests run there,
-and the logs tell. Only `redis.log` can do that from every script: it is no write and touches no key. A line is counted
-as one statement, so the branches of an `if` on one line are not told apart.
+A copy of the project is made in which the first of each row of statements writes its place into the log of Redis; the
+tests run there, with the arguments of pytest that are given, and the logs of all workers tell. Only `redis.log` can do
+that from every script: it is no write and touches no key. A line is counted as one statement, so the branches of an
+`if` on one line are not told apart.
 """
 
 from __future__ import annotations
@@ -20,23 +21,34 @@ SCRIPTS = Path("otp_service") / "storage" / "scripts"
 BEGINS = re.compile(
     r"\s*(local|return|redis|if|for|while|repeat|[a-z_][\w.]*(\[[^=]*\])?(, *[a-z_]\w*)* *=[^=]|[a-z_][\w.]*\()"
 )
+BRANCHES = re.compile(r"\b(if|for|while|repeat|until|else|elseif|end|function|return|error)\b")
 MARK = re.compile(r"lua-reached ([\w/]+):(\d+)")
 
 
-def statements(text: str) -> list[int]:
-    """Numbers of the lines, from 1, that begin a statement."""
-    found, depth = [], 0
-    for number, line in enumerate(text.splitlines(), 1):
-        code = re.sub(r"'[^']*'|\"[^\"]*\"", "''", line.partition("--")[0])
-        if not depth and BEGINS.match(code):
-            found.append(number)
-        depth += sum(map(code.count, "({[")) - sum(map(code.count, ")}]"))
+def code(line: str) -> str:
+    """Without its comment, and with empty texts."""
+    return re.sub(r"'[^']*'|\"[^\"]*\"", "''", line.partition("--")[0])
+
+
+def statements(text: str) -> dict[int, int]:
+    """Numbers of the lines, from 1, that begin a statement; with each the one by whose mark it is known: the first of
+    those that are done one after another, since nothing branches between them."""
+    found: dict[int, int] = {}
+    depth, first = 0, 0
+    for number, line in enumerate(map(code, text.splitlines()), 1):
+        branches = bool(BRANCHES.search(line))
+        if not depth and BEGINS.match(line):
+            first = first or number
+            found[number] = first
+        if branches:
+            first = 0
+        depth += sum(map(line.count, "({[")) - sum(map(line.count, ")}]"))
     return found
 
 
 def marked(name: str, text: str) -> str:
     lines = text.splitlines()
-    for number in statements(text):
+    for number in set(statements(text).values()):
         lines[number - 1] = f"redis.log(redis.LOG_WARNING, 'lua-reached {name}:{number}') {lines[number - 1]}"
     return "\n".join(lines) + "\n"
 
@@ -50,8 +62,8 @@ def not_reached(logs: list[Path], scripts: Path) -> list[str]:
         f"{name}.lua:{number}: {text.splitlines()[number - 1].strip()}"
         for path in sorted(scripts.rglob("*.lua"))
         for name, text in [(str(path.relative_to(scripts).with_suffix("")), path.read_text("utf-8"))]
-        for number in statements(text)
-        if (name, str(number)) not in reached
+        for number, mark in statements(text).items()
+        if (name, str(mark)) not in reached
     ]
 
 
@@ -75,7 +87,7 @@ def main(arguments: list[str]) -> int:
         command = [sys.executable, "-m", "pytest", "-q", f"--basetemp={logs}", *left_out, *arguments]
         # The copy first: the project may be installed in this environment from where it stands.
         ran = subprocess.run(command, cwd=copy, env={**os.environ, "PYTHONPATH": str(copy)}, check=False)
-        missed = not_reached([*logs.rglob("server.log*"), *logs.rglob("*redis.log")], originals)
+        missed = not_reached([path for path in logs.rglob("*log*") if path.is_file()], originals)
     print("\n".join(missed) or "every statement was reached")
     print(f"{len(missed)} statements not reached; pytest ended with {ran.returncode}")
     return 1 if missed else 0

@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from otp_service.api.edge.connections import Door
+from otp_service.api.edge.exchange import SLICE
 from otp_service.api.edge.protocol import Connection
 from tests.api import Gateways
 from tests.edge.hostile import JSON, KEY, STARTS, closed, connected, exchange, read_answer, refused, request
@@ -35,6 +36,7 @@ UPGRADES = {
     ],
     "anything": [b"Connection: keep-alive, Upgrade", b"Upgrade: TLS/1.2, made-up/7"],
 }  # fmt: skip
+MIB = 1024 * 1024
 LIVE = request(method=b"GET", path=b"/health/live", length=False)
 
 
@@ -360,6 +362,39 @@ def test_h8_a_caller_that_leaves_while_its_answer_is_written_leaves_no_traceback
     written = log.read_text()
     assert "Traceback" not in written, written[-3000:]
     assert "request_failed" not in written, written[-3000:]
+
+
+async def test_a2_nothing_is_read_from_who_does_not_take_the_last_answer() -> None:
+    """It is written and cannot leave, and no request is under way: 1 GB of whatever came next was kept, until the time
+    for taking the answer was over."""
+    asked = [0]
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        asked[0] += 1
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % SLICE)]})
+        await send({"type": "http.response.body", "body": bytes(SLICE)})
+
+    door, state = Door(max_connections=100, per_address=0, keep_alive_seconds=5), ServerState()
+    made = partial(Connection, door, Config(app, log_config=None), state, {})
+    async with await asyncio.get_running_loop().create_server(made, "127.0.0.1", 0) as server:
+        with socket.socket() as peer:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            peer.connect(server.sockets[0].getsockname())
+            peer.setblocking(False)
+            sent = 0
+            while sent == asked[0]:  # each has an answer, until one has to wait behind it
+                sent += 1
+                peer.send(LIVE)
+                await asyncio.sleep(0.1)
+            flood, loop = 0, asyncio.get_running_loop()
+            with suppress(TimeoutError):
+                while flood < 64 * MIB:
+                    await asyncio.wait_for(loop.sock_sendall(peer, bytes(MIB)), 1)
+                    flood += MIB
+        while state.connections:
+            await asyncio.sleep(0.01)
+    assert asked[0], "nothing was answered"
+    assert flood < 64 * MIB, "all that comes is kept"
 
 
 async def test_bodies_that_end_together_are_judged_one_after_the_other() -> None:

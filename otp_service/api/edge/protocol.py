@@ -230,7 +230,8 @@ class Connection(asyncio.BufferedProtocol):
         except Refused as refusal:
             self._refuse(refusal)
             return
-        if self._exchange and self._exchange.body.complete and len(self._buffer) > MAX_AHEAD:
+        is_ahead = self._exchange.body.complete if self._exchange else self._unsent
+        if is_ahead and len(self._buffer) > MAX_AHEAD:
             self.read(False)
 
     def _look_for_head(self) -> None:

@@ -57,7 +57,8 @@ class Acceptor:
         connections: Callable[[], int],
         shares: Shares | None = None,
     ) -> None:
-        """backlog: connections that may wait to be accepted. connections: how many there are. shares: with others."""
+        """listener: listens. backlog: connections that may wait there. connections: how many there are. shares: with
+        others."""
         self._loop = asyncio.get_running_loop()
         self._listener = listener
         self._backlog = backlog
@@ -67,7 +68,6 @@ class Acceptor:
         self._opening: set[asyncio.Task[None]] = set()
         self._closed = False
         listener.setblocking(False)
-        listener.listen(backlog)
         self._listen()
 
     @property

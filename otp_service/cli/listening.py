@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ PROBE_SECONDS = 1.0
 
 
 def bind(environ: Mapping[str, str]) -> socket.socket:
-    """A socket bound to OTP_HOST and OTP_PORT, not yet listening. Raises SettingsError."""
+    """A socket bound to OTP_HOST and OTP_PORT, to be listened on by `listen`. Raises SettingsError."""
     host = environ.get("OTP_HOST", "127.0.0.1")
     if host.startswith(UNIX):
         return _bind_file(Path(host.removeprefix(UNIX)))
@@ -28,10 +29,24 @@ def bind(environ: Mapping[str, str]) -> socket.socket:
     except socket.gaierror as error:
         raise SettingsError(f"OTP_HOST: {host!r} is no address of this machine: {error.strerror}") from None
     except OSError as error:
-        raise SettingsError(
-            f"OTP_PORT: cannot listen on {host}:{number}: {error.strerror}. Choose another, for example OTP_PORT=8080"
-        ) from None
+        raise _taken(f"{host}:{number}", error) from None
     return listener
+
+
+def listen(listener: socket.socket, backlog: int) -> None:
+    """Let connections come; so many may wait. Raises SettingsError where another socket that was bound to the same port
+    listens by now: Linux lets several be bound as long as none listens, so of two starts at once `bind` stops neither.
+    """
+    try:
+        listener.listen(backlog)
+    except OSError as error:
+        raise _taken(url_of(listener).removeprefix("http://"), error) from None
+
+
+def _taken(where: str, error: OSError) -> SettingsError:
+    return SettingsError(
+        f"OTP_PORT: cannot listen on {where}: {error.strerror}. Choose another, for example OTP_PORT=8080"
+    )
 
 
 def _bare(host: str) -> str:
@@ -40,13 +55,18 @@ def _bare(host: str) -> str:
 
 
 def _bind_file(path: Path) -> socket.socket:
-    """A Unix socket that its owner and group may open. One that an earlier process left goes."""
+    """A Unix socket that its owner and group may open. One that an earlier process left goes.
+
+    It listens at once, and who connects waits for the service to start: another start would take a socket on which
+    nobody listens yet for one that was left, and put its own in its place.
+    """
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o117)
     try:
         if _is_left_over(path):
             path.unlink()
         listener.bind(str(path))
+        listener.listen()
     except OSError as error:
         listener.close()
         raise SettingsError(f"OTP_HOST: cannot listen on {path}: {error.strerror or error}") from None
@@ -60,7 +80,8 @@ def _is_left_over(path: Path) -> bool:
     if not path.is_socket():
         return False
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        return probe.connect_ex(str(path)) != 0
+        probe.setblocking(False)  # the queue of one that hangs may be full
+        return probe.connect_ex(str(path)) == errno.ECONNREFUSED
 
 
 def free_address(environ: Mapping[str, str]) -> str:

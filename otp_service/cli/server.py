@@ -21,7 +21,7 @@ from otp_service.api.edge.connections import Door
 from otp_service.api.edge.protocol import served_by
 from otp_service.app import create_app, open_service
 from otp_service.cli.accepting import Acceptor, Shares
-from otp_service.cli.listening import url_of
+from otp_service.cli.listening import listen, url_of
 from otp_service.cli.open_files import connections_that_fit
 from otp_service.gateways.base import Finding
 from otp_service.runtime import Runtime
@@ -150,6 +150,7 @@ class _Server(uvicorn.Server):
         state = self.server_state
         made: Callable[..., asyncio.BaseProtocol] = self.config.http_protocol_class
         protocol = partial(made, config=self.config, server_state=state, app_state=self.lifespan.state)
+        listen(self._listener, self.config.backlog)
         self._acceptor = Acceptor(
             self._listener, self.config.backlog, protocol, state.connections.__len__, self._shares
         )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import socket
 import stat
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import httpx
 import pytest
 
-from otp_service.cli.listening import bind, url_of
+from otp_service.cli.listening import bind, listen, url_of
 from otp_service.errors import SettingsError
 from tests.running import create_key, free_port, process, service_environ, wait_for
 
@@ -33,11 +33,10 @@ def path(tmp_path: Path) -> Path:
 def test_a_file_that_owner_and_group_may_open(path: Path) -> None:
     environ = {"OTP_HOST": f"unix:{path}"}
     with closing(bind(environ)) as listener:
-        listener.listen()
         assert url_of(listener) == f"unix:{path}"
         assert stat.S_IMODE(path.stat().st_mode) == 0o660
         with pytest.raises(SettingsError, match=r"OTP_HOST: cannot listen on .*: Address already in use"):
-            bind(environ)
+            bind(environ)  # also while the first is still starting
     with closing(bind(environ)):  # what an earlier process left is in nobody's way
         pass
     path.unlink()
@@ -49,6 +48,53 @@ def test_a_file_that_owner_and_group_may_open(path: Path) -> None:
         bind({"OTP_HOST": f"unix:{path.parent}/none/otp.sock"})
     with pytest.raises(SettingsError, match="OTP_HOST: cannot listen on"):
         bind({"OTP_HOST": f"unix:{path.parent}/{'x' * 200}"})
+
+
+def test_the_file_of_one_that_hangs_is_its_own(path: Path) -> None:
+    """Its queue is full, so that a question whether somebody listens is answered neither by yes nor by no."""
+    environ = {"OTP_HOST": f"unix:{path}"}
+    with closing(bind(environ)) as listener, ExitStack() as stack:
+        listener.listen(0)
+        full = False
+        while not full:
+            peer = stack.enter_context(socket.socket(socket.AF_UNIX))
+            peer.setblocking(False)
+            full = peer.connect_ex(str(path)) != 0
+        with pytest.raises(SettingsError, match=r"OTP_HOST: cannot listen on .*: Address already in use"):
+            bind(environ)
+
+
+def test_of_two_that_start_together_on_one_port_the_second_says_so() -> None:
+    environ = {"OTP_PORT": str(free_port())}
+    with closing(bind(environ)) as first, closing(bind(environ)) as second:
+        listen(first, 16)
+        with pytest.raises(SettingsError, match=r"OTP_PORT: cannot listen on 127\.0\.0\.1:\d+: Address already in use"):
+            listen(second, 16)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "unix"])
+@pytest.mark.parametrize("words", [["serve"], ["serve", "--workers", "2"]])
+def test_of_two_starts_at_once_one_serves(
+    words: list[str], host: str, tmp_path: Path, path: Path, redis_url: str, sandbox_process: str
+) -> None:
+    """And goes on serving when the other has said that the place is taken."""
+    where = f"unix:{path}" if host == "unix" else host
+    environ = service_environ(tmp_path, redis_url, sandbox_process, OTP_HOST=where)
+    logs = [tmp_path / "first", tmp_path / "second"]
+    deadline = time.monotonic() + 60
+    with ExitStack() as stack:
+        children = [stack.enter_context(process(["otp_service", *words], environ, log)) for log in logs]
+        while all(child.poll() is None for child in children):
+            assert time.monotonic() < deadline, [log.read_text() for log in logs]
+            time.sleep(0.05)
+        ended = [child.poll() is not None for child in children].index(True)
+        assert children[ended].poll() == 2
+        assert "cannot listen on" in logs[ended].read_text()
+        assert "Traceback" not in logs[ended].read_text()
+        transport = httpx.HTTPTransport(uds=str(path) if host == "unix" else None)
+        url = "http://otp" if host == "unix" else f"http://127.0.0.1:{environ['OTP_PORT']}"
+        with httpx.Client(transport=transport, base_url=url, trust_env=False, timeout=60) as http:
+            assert http.get("/health/ready").status_code == 200
 
 
 @pytest.mark.parametrize("words", [["serve"], ["serve", "--workers", "2"]])

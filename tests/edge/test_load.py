@@ -162,9 +162,11 @@ def test_a_crowd_is_accepted_in_a_few_turns_of_the_loop() -> None:
             peer.close()
         await acceptor.close()
 
-    with socket.create_server(("127.0.0.1", 0), backlog=crowd) as listener:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(listener))
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=crowd) as listener,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        runner.run(serve(listener))
     assert turns[0] < 1.5 * crowd / ACCEPTED_AT_ONCE
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from otp_service.errors import SettingsError
-from otp_service.settings import Settings
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
 
-OWN_FILES = 220
-"""Files that are open beside connections of callers and to Redis: to gateways, receivers and the collector, of callers
-that are told that there is no room, and those of the interpreter."""
+from otp_service.errors import SettingsError
+from otp_service.gateways.config import PARALLEL, Parallel
+from otp_service.settings import Settings, convert
+
+OWN_FILES = 150
+"""Files that are open beside connections of callers, to Redis and to gateways: to receivers and the collector, of
+callers that are told that there is no room, and those of the interpreter."""
 FEWEST = 16
 """The least that `http.max_connections` can be."""
 
@@ -18,7 +23,8 @@ def connections_that_fit(settings: Settings) -> tuple[int, str]:
 
     The limit is raised as far as this process may raise it itself: many systems begin with 1024 and allow much more.
     """
-    wanted, own = settings.http.max_connections, settings.redis.max_connections + OWN_FILES
+    to_gateways = sum(map(_parallel, settings.gateways.values()))
+    wanted, own = settings.http.max_connections, settings.redis.max_connections + to_gateways + OWN_FILES
     limit = _raised(wanted + own)
     if limit is None or limit - own >= wanted:
         return wanted, ""
@@ -32,6 +38,13 @@ def connections_that_fit(settings: Settings) -> tuple[int, str]:
         f"http.max_connections is {wanted}, and `ulimit -n` of {limit} has room for {limit - own}: only so many are "
         f"taken. {advice}, or lower the setting"
     )
+
+
+def _parallel(gateway: Mapping[str, Any]) -> int:
+    """Requests to it at the same time. What cannot be read is refused where gateways are made."""
+    with suppress(SettingsError):
+        return convert(Parallel, gateway.get("max_parallel", PARALLEL), "gateways")
+    return PARALLEL
 
 
 def _raised(needed: int) -> int | None:

@@ -18,6 +18,10 @@ from otp_service.gateways.http import HttpClient
 from otp_service.settings import Section
 from otp_service.settings.section import END
 
+Parallel = Annotated[int, Meta(ge=1, le=1000)]
+PARALLEL = 50
+"""Where `max_parallel` says nothing else."""
+
 
 class GatewayConfig(Section, frozen=True, kw_only=True):
     """sender: the name agreed with the provider, case matters. Each field that ends in `base_url` is an address."""
@@ -25,7 +29,7 @@ class GatewayConfig(Section, frozen=True, kw_only=True):
     base_url: str
     sender: Annotated[str, Meta(min_length=1, max_length=15)]
     allow_plaintext: bool = False
-    max_parallel: Annotated[int, Meta(ge=1, le=1000)] = 50
+    max_parallel: Parallel = PARALLEL
     """Requests at the same time, in this process."""
     attempt_seconds: Annotated[float, Meta(ge=0.1, le=60)] = 4.0
     connect_seconds: Annotated[float, Meta(ge=0.1, le=30)] = 2.0

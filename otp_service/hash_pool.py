@@ -19,13 +19,17 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from otp_service.domain.codes import OWASP, Cost, Scope, keyed, stretch
+from otp_service.domain import codes
+from otp_service.domain.codes import OF_CODES, OWASP, SALT_BYTES, Compute, Cost, Scope, keyed, stretch
 from otp_service.errors import Refused
 from otp_service.settings import Hashing, Settings
 from otp_service.telemetry import metrics
 
 NICER = 10
 """Niceness of the hashing threads: they give way to the event loop, which every request waits for."""
+
+TRIALS = 4
+"""Hashes by each library when a thread begins: some milliseconds in all."""
 
 _Answer = asyncio.Future[tuple[float, bytes, float]]
 """When a computation began, what it found, when it ended."""
@@ -82,9 +86,23 @@ class HashPool:
 
 def _serve(queue: SimpleQueue[_Work | None]) -> None:
     _lower_priority()
+    compute = quicker()
     for work in iter(queue.get, None):
-        _hash(*work)
+        _hash(*work, compute)
         del work  # nothing of a code stays while the next one is waited for
+
+
+def quicker() -> Compute:
+    """The library that takes less of this processor: by half either one, as vector units and the kernel's clearing of
+    memory are quick or slow here (docs/adr/0021)."""
+    spent: dict[Compute, float] = {}
+    for compute in (codes.by_libsodium, codes.by_argon2_cffi):
+        compute(b"", bytes(SALT_BYTES), OF_CODES)  # what it does for the first time is no part of it
+        began = time.thread_time()
+        for _ in range(TRIALS):
+            compute(b"", bytes(SALT_BYTES), OF_CODES)
+        spent[compute] = time.thread_time() - began
+    return min(spent, key=lambda one: spent[one])
 
 
 def _lower_priority() -> None:
@@ -95,12 +113,12 @@ def _lower_priority() -> None:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(19, niceness + NICER))
 
 
-def _hash(answer: _Answer, mac: bytes, salt: bytes, cost: Cost) -> None:
+def _hash(answer: _Answer, mac: bytes, salt: bytes, cost: Cost, compute: Compute) -> None:
     """As little Python as possible: while a thread of low priority holds the interpreter, everybody waits for it."""
     if answer.cancelled():
         return
     try:
-        found = time.perf_counter(), stretch(mac, salt, cost), time.perf_counter()
+        found = time.perf_counter(), stretch(mac, salt, cost, compute), time.perf_counter()
     except BaseException as error:  # whatever it is, it is for the one who waits
         _tell(answer, answer.set_exception, error)
     else:

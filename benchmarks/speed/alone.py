@@ -27,15 +27,17 @@ Figures = dict[str, float]
 
 def hashes(told: argparse.Namespace) -> Figures:
     """argon2id and nothing else, in as many threads as there are cores: what the service's pool does."""
-    from argon2.low_level import Type, hash_secret_raw
+    from otp_service.domain.codes import Cost, stretch
+    from otp_service.hash_pool import quicker
 
-    memory, passes, lanes = map(int, told.cost.split(","))
+    cost = Cost.parse(told.cost)
     threads = len(os.sched_getaffinity(0))
     done = [0] * threads
 
     def work(number: int) -> None:
+        compute = quicker()
         while time.perf_counter() < end:
-            hash_secret_raw(b"x" * 32, b"s" * 16, passes, memory, lanes, 32, Type.ID)
+            stretch(b"x" * 32, b"s" * 16, cost, compute)
             done[number] += 1
 
     began, spent = time.perf_counter(), time.process_time()

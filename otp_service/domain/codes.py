@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
 from argon2.low_level import Type, hash_secret_raw
@@ -15,6 +15,8 @@ from otp_service.domain.keyring import frame
 from otp_service.domain.typed import DECORATION
 from otp_service.domain.value import Hidden, Value
 
+Compute = Callable[[bytes, bytes, "Cost"], bytes]
+"""argon2id of bytes, a salt and a cost."""
 SALT_BYTES = 16
 HASH_BYTES = 32
 LONGEST_TYPED = 64
@@ -107,12 +109,23 @@ def keyed(pepper: bytes, scope: Scope, code: str) -> bytes:
     return hmac.digest(pepper, frame(*(part.encode() for part in parts)), hashlib.sha256)
 
 
-def stretch(mac: bytes, salt: bytes, cost: Cost) -> bytes:
-    """argon2id (RFC 9106): dear on purpose. Blocks for a millisecond and more, so run it in the hash pool."""
-    if cost.parallelism == 1:  # libsodium knows this processor's vector units: half the time, the same bytes
-        memory = 1024 * cost.memory_kib
-        return crypto_pwhash_alg(HASH_BYTES, mac, salt, cost.time_cost, memory, crypto_pwhash_ALG_ARGON2ID13)
+def by_libsodium(mac: bytes, salt: bytes, cost: Cost) -> bytes:
+    """argon2id of one lane, with the vector units of this processor, in memory that the kernel clears for each hash."""
+    memory = 1024 * cost.memory_kib
+    return crypto_pwhash_alg(HASH_BYTES, mac, salt, cost.time_cost, memory, crypto_pwhash_ALG_ARGON2ID13)
+
+
+def by_argon2_cffi(mac: bytes, salt: bytes, cost: Cost) -> bytes:
+    """argon2id as every processor of the architecture can compute it, in memory that is kept."""
     return hash_secret_raw(mac, salt, cost.time_cost, cost.memory_kib, cost.parallelism, HASH_BYTES, Type.ID)
+
+
+def stretch(mac: bytes, salt: bytes, cost: Cost, compute: Compute = by_libsodium) -> bytes:
+    """argon2id (RFC 9106): dear on purpose. Blocks for a millisecond and more, so run it in the hash pool.
+
+    compute: for one lane, which is all that libsodium knows.
+    """
+    return (compute if cost.parallelism == 1 else by_argon2_cffi)(mac, salt, cost)
 
 
 def matched_by(candidate: bytes, of_messages: Mapping[int, bytes]) -> int:

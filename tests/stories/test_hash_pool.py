@@ -18,7 +18,8 @@ from argon2.exceptions import HashingError
 from redis.asyncio import Redis
 
 from otp_service import hash_pool
-from otp_service.domain.codes import HASH_BYTES, Cost, Scope, keyed, stretch
+from otp_service.domain import codes
+from otp_service.domain.codes import HASH_BYTES, Compute, Cost, Scope, keyed, stretch
 from otp_service.domain.keyring import Keyring
 from otp_service.hash_pool import NICER, HashPool
 from otp_service.settings import Hashing
@@ -76,7 +77,19 @@ async def test_a_hash_is_that_of_argon2id(pool: HashPool) -> None:
     assert await asyncio.gather(*(digest(pool) for _ in range(5))) == [expected] * 5
 
 
-@pytest.mark.parametrize(("lanes", "error"), [(1, ValueError), (2, HashingError)])
+@pytest.mark.parametrize("slow", ["by_libsodium", "by_argon2_cffi"])
+def test_the_library_that_is_quicker_here_computes(slow: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    computed = {name: getattr(codes, name) for name in ("by_libsodium", "by_argon2_cffi")}
+
+    def slower(mac: bytes, salt: bytes, cost: Cost) -> bytes:
+        return [computed[slow](mac, salt, cost) for _ in range(20)][-1]
+
+    monkeypatch.setattr(codes, slow, slower)
+    (quick,) = computed.keys() - {slow}
+    assert hash_pool.quicker() is computed[quick]
+
+
+@pytest.mark.parametrize(("lanes", "error"), [(1, (ValueError, HashingError)), (2, HashingError)])
 async def test_what_argon2_says_reaches_the_caller(pool: HashPool, lanes: int, error: type[Exception]) -> None:
     with pytest.raises(error):
         await digest(pool, Cost(memory_kib=1, time_cost=1, parallelism=lanes))
@@ -88,9 +101,9 @@ async def test_nothing_is_hashed_for_one_who_has_left(pool: HashPool, monkeypatc
     """Also one who leaves while the hash is computed troubles nobody."""
     computed: list[Cost] = []
 
-    def counted(mac: bytes, salt: bytes, cost: Cost) -> bytes:
+    def counted(mac: bytes, salt: bytes, cost: Cost, compute: Compute) -> bytes:
         computed.append(cost)
-        return stretch(mac, salt, cost)
+        return stretch(mac, salt, cost, compute)
 
     complaints: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))

@@ -198,7 +198,14 @@ class Names(Value):
 
 @lru_cache(maxsize=1024)  # each step of a request asks anew, and what many share is asked for again and again
 def _named(key: bytes, use: bytes, parts: tuple[bytes, ...]) -> bytes:
-    return hmac.digest(key, frame(use, *parts), hashlib.sha256)
+    mac = _begun(key).copy()  # half of `hmac.digest`, which looks the algorithm up and reads the key each time
+    mac.update(frame(use, *parts))
+    return mac.digest()
+
+
+@lru_cache(maxsize=16)
+def _begun(key: bytes) -> hmac.HMAC:
+    return hmac.new(key, digestmod=hashlib.sha256)
 
 
 @lru_cache(maxsize=1024)

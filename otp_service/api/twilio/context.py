@@ -28,6 +28,10 @@ _USER = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,62}[\x21-\x7e])?")
 _ACCOUNT = re.compile(r"AC[0-9a-f]{32}")
 
 
+Thing = Mapping[str, Any]
+"""A document that a caller of the facade made, as it is stored."""
+
+
 class Service(Value):
     """What Twilio calls so: the application itself, or a profile of it with a brand and a length of codes."""
 
@@ -71,6 +75,12 @@ class Caller(Value):
             if found:
                 return profile(given, found)
         raise not_found()
+
+    async def made(self, family: str) -> list[Thing]:
+        """What callers made whose name begins so, oldest first."""
+        things = await self.runtime.stores.twilio.things(self.application, anew=True)
+        found = [thing for name, thing in things.items() if name.startswith(family)]
+        return sorted(found, key=lambda thing: (thing["date_created"], thing["sid"]))
 
     @property
     def own(self) -> Service:

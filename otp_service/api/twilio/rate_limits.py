@@ -11,7 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from otp_service.api.requests import ApiRequest
-from otp_service.api.twilio.context import Caller, Service, answer, gone, needs, now, opened
+from otp_service.api.twilio.context import Caller, Service, Thing, answer, gone, needs, now, opened
 from otp_service.api.twilio.errors import (
     INTERVAL_TAKEN,
     NAME_INVALID,
@@ -34,8 +34,6 @@ BUCKET = f"{BUCKETS}/{{bl:str}}"
 MOST_LIMITS, MOST_BUCKETS = 10, 5
 MOST_SENDS, LONGEST_SECONDS = 1_000_000, 86_400
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
-
-Thing = Mapping[str, Any]
 
 
 async def buckets_of(caller: Caller, meant: Service, given: Mapping[str, str]) -> tuple[Sequence[Bucket], set[str]]:
@@ -78,7 +76,7 @@ async def create_limit(request: ApiRequest, service: NamedDependency[Runtime], v
 async def list_limits(request: ApiRequest, service: NamedDependency[Runtime], va: FromPath[str]) -> Response[bytes]:
     caller = await opened(request, service)
     meant = await caller.service(va)
-    found = await _things(caller, f"limit:{meant.sid}:")
+    found = await caller.made(f"limit:{meant.sid}:")
     return page(caller, "rate_limits", [_limit(caller, meant, one) for one in found])
 
 
@@ -113,7 +111,7 @@ async def delete_limit(
     caller = await opened(request, service)
     meant = await caller.service(va)
     found = await _limit_of(caller, meant, rk)
-    buckets = [f"bucket:{rk}:{one['interval']}" for one in await _things(caller, f"bucket:{rk}:")]
+    buckets = [f"bucket:{rk}:{one['interval']}" for one in await caller.made(f"bucket:{rk}:")]
     await service.stores.twilio.drop(caller.application, f"limit:{meant.sid}:{found['unique_name']}", *buckets)
     return gone()
 
@@ -142,7 +140,7 @@ async def list_buckets(
     caller = await opened(request, service)
     meant = await caller.service(va)
     await _limit_of(caller, meant, rk)
-    found = await _things(caller, f"bucket:{rk}:")
+    found = await caller.made(f"bucket:{rk}:")
     return page(caller, "buckets", [_bucket(caller, meant, rk, one) for one in found])
 
 
@@ -198,19 +196,13 @@ async def _put_bucket(caller: Caller, rk: str, made: Thing, replacing: int = 0) 
         raise TwilioRefused(TOO_MANY_BUCKETS, "validation_failed")
 
 
-async def _things(caller: Caller, family: str) -> list[Thing]:
-    things = await caller.runtime.stores.twilio.things(caller.application, anew=True)
-    found = [thing for name, thing in things.items() if name.startswith(family)]
-    return sorted(found, key=lambda thing: (thing["date_created"], thing["sid"]))
-
-
 async def _limit_of(caller: Caller, meant: Service, rk: str) -> Thing:
-    return _of(await _things(caller, f"limit:{meant.sid}:"), rk)
+    return _of(await caller.made(f"limit:{meant.sid}:"), rk)
 
 
 async def _bucket_of(caller: Caller, meant: Service, rk: str, bl: str) -> Thing:
     await _limit_of(caller, meant, rk)
-    return _of(await _things(caller, f"bucket:{rk}:"), bl)
+    return _of(await caller.made(f"bucket:{rk}:"), bl)
 
 
 def _of(things: Sequence[Thing], sid: str) -> Thing:

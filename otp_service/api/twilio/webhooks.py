@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from litestar import Response, delete, get, post
@@ -10,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from otp_service.api.requests import ApiRequest
-from otp_service.api.twilio.context import Caller, Service, answer, gone, needs, now, opened
+from otp_service.api.twilio.context import Caller, Service, Thing, answer, gone, needs, now, opened
 from otp_service.api.twilio.errors import NOT_SUPPORTED, TwilioRefused, invalid, not_found
 from otp_service.api.twilio.pages import page
 from otp_service.domain import sids
@@ -22,8 +21,6 @@ from otp_service.webhooks.of_callers import FAMILY, MOST, TYPES
 
 WEBHOOKS = "/twilio/v2/Services/{va:str}/Webhooks"
 WEBHOOK = f"{WEBHOOKS}/{{yw:str}}"
-
-Thing = Mapping[str, Any]
 
 
 @post(WEBHOOKS, status_code=201, include_in_schema=False, opt=needs(KeyScope.ADMIN))
@@ -47,9 +44,7 @@ async def create(request: ApiRequest, service: NamedDependency[Runtime], va: Fro
 async def all_of(request: ApiRequest, service: NamedDependency[Runtime], va: FromPath[str]) -> Response[bytes]:
     caller = await opened(request, service)
     meant = await caller.service(va)
-    things = await service.stores.twilio.things(caller.application, anew=True)
-    found = [one for name, one in things.items() if name.startswith(f"{FAMILY}{meant.sid}:")]
-    found.sort(key=lambda one: (one["date_created"], one["sid"]))
+    found = await caller.made(f"{FAMILY}{meant.sid}:")
     return page(caller, "webhooks", [_view(caller, meant, one) for one in found])
 
 

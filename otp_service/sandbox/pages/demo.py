@@ -14,7 +14,7 @@ from litestar.response import Redirect
 
 from otp_service.sandbox.pages import demo_factors
 from otp_service.sandbox.pages.authenticator import authenticator
-from otp_service.sandbox.pages.demo_answers import AnyRequest, Form, back, sentence, visit_of
+from otp_service.sandbox.pages.demo_answers import AnyRequest, Form, back, pending, sentence, stepped, visit_of
 from otp_service.sandbox.pages.demo_sessions import DemoSessions, Stage, Visit
 from otp_service.sandbox.pages.demo_ways import WAYS, phone_writes, show_inbound, ways
 from otp_service.sandbox.pages.html import fill, page
@@ -87,14 +87,11 @@ async def check(
     sessions: NamedDependency[DemoSessions],
     words: NamedDependency[Words],
 ) -> Redirect:
-    visit = visit_of(request, sessions)
-    if visit.verification is None:
-        return back(request, sessions, Visit(error=words["nothing_pending"]))
-    try:
-        checked = await service.check(visit.verification, data.get("code", "").strip())
-    except ServiceError as error:
-        return back(request, sessions, replace(visit, error=sentence(error, words)))
-    return back(request, sessions, _judged(visit, visit.verification, checked, words))
+    async def step(visit: Visit) -> Visit:
+        found = pending(visit)
+        return _judged(visit, found, await service.check(found, data.get("code", "").strip()), words)
+
+    return await stepped(request, sessions, words, step)
 
 
 @post("/demo/resend")
@@ -104,14 +101,10 @@ async def resend(
     sessions: NamedDependency[DemoSessions],
     words: NamedDependency[Words],
 ) -> Redirect:
-    visit = visit_of(request, sessions)
-    if visit.verification is None:
-        return back(request, sessions, Visit(error=words["nothing_pending"]))
-    try:
-        verification = await service.resend(visit.verification)
-    except ServiceError as error:
-        return back(request, sessions, replace(visit, error=sentence(error, words)))
-    return back(request, sessions, replace(visit, verification=verification, error="", note=""))
+    async def step(visit: Visit) -> Visit:
+        return replace(visit, verification=await service.resend(pending(visit)), error="", note="")
+
+    return await stepped(request, sessions, words, step)
 
 
 @post("/demo/restart", sync_to_thread=False)
@@ -134,7 +127,7 @@ def _step(visit: Visit, words: Words) -> str:
     """One of three: the phone, the code, the welcome; or a later one."""
     alert = fill("demo_error", words, error=visit.error) if visit.error else ""
     if visit.stage is not Stage.SIGN_UP:
-        return demo_factors.step(visit, words, alert)
+        return demo_factors.shown(visit, words, alert)
     if visit.verification is None:
         html = {"alert": alert, "ways_html": ways(words, visit.channel)}
         return fill("demo_phone", words, html=html, phone=visit.phone)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from litestar import Request
@@ -11,7 +13,7 @@ from litestar.response import Redirect
 
 from otp_service.sandbox.pages.demo_sessions import DemoSessions, Visit
 from otp_service.sandbox.pages.language import Words
-from otp_service.sandbox.pages.service import ServiceError
+from otp_service.sandbox.pages.service import ServiceError, Verification
 from otp_service.sandbox.pages.words import PROBLEMS_IN_RUSSIAN
 
 COOKIE = "sandbox_demo"
@@ -20,8 +22,36 @@ Form = URLEncodedBody[dict[str, str]]
 AnyRequest = Request[Any, Any, Any]
 
 
+class NothingPendingError(Exception):
+    """The form belongs to an earlier page: the visitor has gone on in another window, or comes back after long."""
+
+
 def visit_of(request: AnyRequest, sessions: DemoSessions) -> Visit:
     return sessions.find(request.cookies.get(COOKIE, ""))
+
+
+def pending(visit: Visit) -> Verification:
+    """Raises NothingPendingError."""
+    if visit.verification is None:
+        raise NothingPendingError
+    return visit.verification
+
+
+async def stepped(
+    request: AnyRequest, sessions: DemoSessions, words: Words, step: Callable[[Visit], Awaitable[Visit]]
+) -> Redirect:
+    """Take a step of the visit, and show where it led, or why it could not be taken.
+
+    step: may raise ServiceError and NothingPendingError.
+    """
+    visit = visit_of(request, sessions)
+    try:
+        visit = await step(visit)
+    except ServiceError as error:
+        visit = replace(visit, error=sentence(error, words))
+    except NothingPendingError:
+        visit = Visit(error=words["nothing_pending"])
+    return back(request, sessions, visit)
 
 
 def sentence(error: ServiceError, words: Words) -> str:

@@ -14,11 +14,19 @@ from litestar.exceptions import NotFoundException
 from litestar.response import Redirect
 
 from otp_service.sandbox.pages.authenticator import authenticator_fragment
-from otp_service.sandbox.pages.demo_answers import AnyRequest, Form, back, sentence, visit_of
+from otp_service.sandbox.pages.demo_answers import (
+    AnyRequest,
+    Form,
+    NothingPendingError,
+    back,
+    pending,
+    stepped,
+    visit_of,
+)
 from otp_service.sandbox.pages.demo_sessions import DemoSessions, Stage, Visit
 from otp_service.sandbox.pages.html import fill
 from otp_service.sandbox.pages.language import Words
-from otp_service.sandbox.pages.service import Service, ServiceError
+from otp_service.sandbox.pages.service import Service
 
 REFUSALS = {"wrong_code": "wrong_code", "already_used": "used_code", "clock_off": "clock_off"}
 """Outcomes → what the visitor reads."""
@@ -31,14 +39,13 @@ async def enrol(
     sessions: NamedDependency[DemoSessions],
     words: NamedDependency[Words],
 ) -> Redirect:
-    visit = visit_of(request, sessions)
-    if not visit.approved or visit.verification is None:
-        return back(request, sessions, Visit(error=words["nothing_pending"]))
-    try:
-        factor = await service.enrol(visit.account, visit.verification.to)
-    except ServiceError as error:
-        return back(request, sessions, replace(visit, error=sentence(error, words)))
-    return back(request, sessions, replace(visit, factor=factor, stage=Stage.ENROL, lost=False, error=""))
+    async def step(visit: Visit) -> Visit:
+        if not visit.approved:
+            raise NothingPendingError
+        factor = await service.enrol(visit.account, pending(visit).to)
+        return replace(visit, factor=factor, stage=Stage.ENROL, lost=False, error="")
+
+    return await stepped(request, sessions, words, step)
 
 
 @post("/demo/confirm")
@@ -50,17 +57,17 @@ async def confirm(
     words: NamedDependency[Words],
 ) -> Redirect:
     """The first code proves that the app has the secret; then there are backup codes, shown once."""
-    visit = visit_of(request, sessions)
-    if visit.stage is not Stage.ENROL or visit.factor is None:
-        return back(request, sessions, Visit(error=words["nothing_pending"]))
-    try:
+
+    async def step(visit: Visit) -> Visit:
+        if visit.stage is not Stage.ENROL or visit.factor is None:
+            raise NothingPendingError
         checked = await service.confirm(visit.factor, visit.account, data.get("code", "").strip())
         if not checked.approved or checked.subject != visit.account:
-            return back(request, sessions, replace(visit, error=words[REFUSALS.get(checked.outcome, "mismatch")]))
+            return replace(visit, error=words[REFUSALS.get(checked.outcome, "mismatch")])
         codes = (await service.issue_backup_codes(visit.account)).codes
-    except ServiceError as error:
-        return back(request, sessions, replace(visit, error=sentence(error, words)))
-    return back(request, sessions, replace(visit, stage=Stage.CODES, codes=tuple(codes), error=""))
+        return replace(visit, stage=Stage.CODES, codes=tuple(codes), error="")
+
+    return await stepped(request, sessions, words, step)
 
 
 @get("/demo/backup-codes.txt", sync_to_thread=False)
@@ -94,19 +101,19 @@ async def login(
     words: NamedDependency[Words],
 ) -> Redirect:
     """One field for both kinds of codes."""
-    visit = visit_of(request, sessions)
-    if visit.stage is not Stage.LOGIN:
-        return back(request, sessions, Visit(error=words["nothing_pending"]))
-    try:
+
+    async def step(visit: Visit) -> Visit:
+        if visit.stage is not Stage.LOGIN:
+            raise NothingPendingError
         checked = await service.check_subject(visit.account, data.get("code", "").strip())
-    except ServiceError as error:
-        return back(request, sessions, replace(visit, error=sentence(error, words)))
-    if not checked.approved or checked.subject != visit.account:
-        return back(request, sessions, replace(visit, error=words[REFUSALS.get(checked.outcome, "mismatch")]))
-    return back(request, sessions, replace(visit, stage=Stage.IN, login=checked, error=""))
+        if not checked.approved or checked.subject != visit.account:
+            return replace(visit, error=words[REFUSALS.get(checked.outcome, "mismatch")])
+        return replace(visit, stage=Stage.IN, login=checked, error="")
+
+    return await stepped(request, sessions, words, step)
 
 
-def step(visit: Visit, words: Words, alert: str) -> str:
+def shown(visit: Visit, words: Words, alert: str) -> str:
     """The page of a visitor who has an authenticator, or is about to."""
     html = {"alert": alert}
     match visit.stage:

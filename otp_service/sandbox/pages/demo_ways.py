@@ -10,11 +10,11 @@ from litestar.di import NamedDependency
 from litestar.response import Redirect
 
 from otp_service.sandbox.pages.composing import compose
-from otp_service.sandbox.pages.demo_answers import AnyRequest, back, sentence, visit_of
+from otp_service.sandbox.pages.demo_answers import AnyRequest, pending, stepped
 from otp_service.sandbox.pages.demo_sessions import DemoSessions, Visit
 from otp_service.sandbox.pages.html import fill
 from otp_service.sandbox.pages.language import Words
-from otp_service.sandbox.pages.service import Inbound, Service, ServiceError
+from otp_service.sandbox.pages.service import Inbound, Service
 from otp_service.sandbox.state import Sandbox
 
 WAYS = ("sms", "telegram", "email", "auto", "inbound")
@@ -59,17 +59,15 @@ async def sent(
     words: NamedDependency[Words],
 ) -> Redirect:
     """The person says that the SMS is on its way; the service tells when it is there, and from which phone."""
-    visit = visit_of(request, sessions)
-    if visit.verification is None:
-        return back(request, sessions, Visit(error=words["nothing_pending"]))
-    try:
-        found = await service.read(visit.verification, SENT_SECONDS)
-    except ServiceError as error:
-        return back(request, sessions, replace(visit, error=sentence(error, words)))
-    if found.status == "approved" and (found.id, found.to) == (visit.verification.id, visit.verification.to):
-        return back(request, sessions, replace(visit, approved=True, error=""))
-    word = "not_come_yet" if found.status == "pending" else "expired_code"
-    return back(request, sessions, replace(visit, error=words[word]))
+
+    async def step(visit: Visit) -> Visit:
+        sought = pending(visit)
+        found = await service.read(sought, SENT_SECONDS)
+        if found.status == "approved" and (found.id, found.to) == (sought.id, sought.to):
+            return replace(visit, approved=True, error="")
+        return replace(visit, error=words["not_come_yet" if found.status == "pending" else "expired_code"])
+
+    return await stepped(request, sessions, words, step)
 
 
 @post("/demo/no-code")
@@ -80,20 +78,18 @@ async def no_code(
     words: NamedDependency[Words],
 ) -> Redirect:
     """What the service advises, in words for people."""
-    visit = visit_of(request, sessions)
-    if visit.verification is None:
-        return back(request, sessions, Visit(error=words["nothing_pending"]))
-    try:
-        found = await service.read(visit.verification, 0)
+
+    async def step(visit: Visit) -> Visit:
+        found = await service.read(pending(visit), 0)
         if found.advice == "inbound" and found.inbound is None:
             found = await service.resend(found, "inbound")
-    except ServiceError as error:
-        return back(request, sessions, replace(visit, error=sentence(error, words)))
-    word, _, channel = (found.advice or "ask_operator").partition(":")
-    note = words.get(f"advice_{word}", words["advice_ask_operator"])
-    if channel:
-        note = note.replace("…", words.get(f"way_{channel}", channel))
-    return back(request, sessions, replace(visit, verification=found, note=note, error=""))
+        word, _, channel = (found.advice or "ask_operator").partition(":")
+        note = words.get(f"advice_{word}", words["advice_ask_operator"])
+        if channel:
+            note = note.replace("…", words.get(f"way_{channel}", channel))
+        return replace(visit, verification=found, note=note, error="")
+
+    return await stepped(request, sessions, words, step)
 
 
 def write_place(sandbox: Sandbox, words: Words, phone: str) -> str:

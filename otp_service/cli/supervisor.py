@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import signal
 import socket
@@ -39,6 +40,34 @@ STOP_SECONDS = 15.0
 log = structlog.get_logger()
 
 
+class _Folder:
+    """Where the processes write their metrics, and how many connections they have: one for temporary files, which who
+    sweeps those may delete under us."""
+
+    def __init__(self) -> None:
+        """Raises OSError."""
+        self._made = tempfile.TemporaryDirectory(prefix="otp-metrics-")
+        self.path = Path(self._made.name)
+        self._hold()
+
+    def _hold(self) -> None:
+        self._held = os.open(self.path, os.O_RDONLY)
+        fcntl.flock(self._held, fcntl.LOCK_SH)  # systemd-tmpfiles leaves what is locked, however old it is
+
+    def restore(self) -> None:
+        """Where it was deleted: a process could not begin without it. Raises OSError if another took its name."""
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(self.path.stat(), os.fstat(self._held)):
+                return
+        os.close(self._held)
+        self.path.mkdir(0o700)
+        self._hold()
+
+    def close(self) -> None:
+        os.close(self._held)
+        self._made.cleanup()
+
+
 class _Seat:
     """One of the processes, and whoever sits there after it."""
 
@@ -62,7 +91,7 @@ class _Seat:
 
 
 class _Supervisor:
-    def __init__(self, found: Settings, environ: Mapping[str, str], count: int, folder: Path) -> None:
+    def __init__(self, found: Settings, environ: Mapping[str, str], count: int, folder: _Folder) -> None:
         self._settings = found
         self._environ = environ
         self._folder = folder
@@ -89,14 +118,15 @@ class _Supervisor:
                 for seat in self._seats:
                     if seat.child is None:
                         if time.monotonic() >= seat.starts_at:
-                            seat.start(listener, ready, self._folder, self._environ, len(self._seats))
+                            self._folder.restore()
+                            seat.start(listener, ready, self._folder.path, self._environ, len(self._seats))
                     elif (status := seat.child.poll()) is not None:
                         if not serving:
                             return status if status > 0 else 1  # it has said why
                         if time.monotonic() - seat.started_at > STEADY_SECONDS:
                             seat.pause = PAUSES[0]
                         log.warning("process_died", place=seat.number, exit_status=status, restart_in=seat.pause)
-                        multiprocess.leave(self._folder, seat.number)
+                        multiprocess.leave(self._folder.path, seat.number)
                         seat.child, seat.starts_at = None, time.monotonic() + seat.pause
                         seat.pause = min(2 * seat.pause, PAUSES[1])
                 await asyncio.sleep(POLL_SECONDS)
@@ -129,12 +159,12 @@ def supervise(found: Settings, environ: Mapping[str, str], count: int) -> int:
 
 async def _supervise(found: Settings, environ: Mapping[str, str], count: int, listener: socket.socket) -> int:
     try:
-        folder = tempfile.TemporaryDirectory(prefix="otp-metrics-")
+        folder = _Folder()
     except OSError as error:
         raise SettingsError(f"--workers: needs a folder for temporary files (TMPDIR): {error.strerror}") from None
-    with folder as name:
+    with contextlib.closing(folder):
         async with _store(found):
-            return await _Supervisor(found, environ, count, Path(name)).run(listener)
+            return await _Supervisor(found, environ, count, folder).run(listener)
 
 
 @asynccontextmanager

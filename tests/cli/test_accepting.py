@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
+import shutil
+import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
@@ -157,3 +161,40 @@ async def test_processes_share_the_connections_of_one_caller(
             counts = [sockets_of(pid, port) for pid in children]
             assert sum(counts) >= CROWD - 2
             assert max(counts) - min(counts) <= 4, counts
+
+
+@pytest.mark.slow
+async def test_processes_come_back_although_their_folder_was_swept(
+    tmp_path: Path, redis_url: str, sandbox_process: str
+) -> None:
+    """Each that died stayed away, until nobody answered at a port that was still open."""
+    environ = service_environ(tmp_path, redis_url, sandbox_process, TMPDIR=str(tmp_path))
+    log = tmp_path / "log"
+    with process(["otp_service", "serve", "--workers", "2"], environ, log) as child:
+        url = f"http://127.0.0.1:{environ['OTP_PORT']}"
+        wait_for(f"{url}/health/ready", child, log)
+        while log.read_text().count('"serving"') < 1:
+            await asyncio.sleep(0.05)
+        (folder,) = tmp_path.glob("otp-metrics-*")
+        with pytest.raises(BlockingIOError):  # so systemd-tmpfiles leaves it, as all that is locked
+            lock(folder)
+        shutil.rmtree(folder)
+        _, *children = meter.tree(child.pid)
+        for pid in children:
+            os.kill(pid, signal.SIGKILL)
+        async with asyncio.timeout(60), httpx.AsyncClient(base_url=url, timeout=60) as http:
+            assert (await http.get("/metrics")).status_code == 200
+            while len(meter.tree(child.pid)) < 3:
+                await asyncio.sleep(0.05)
+        with pytest.raises(BlockingIOError):
+            lock(folder)
+    assert not folder.exists()
+
+
+def lock(folder: Path) -> None:
+    """As one does that is about to delete it."""
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        os.close(held)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -168,6 +169,37 @@ def test_a2_requests_in_a_row_are_all_answered_in_their_order(url: str) -> None:
     last = request(method=b"GET", path=b"/nowhere", length=False, headers=[b"Connection: close"])
     found = answers(url, wire + last)
     assert [answer.status_code for answer in found] == [200, 404, 405, 200] * 50 + [404]
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.2])
+def test_who_ends_its_half_of_the_connection_is_answered(url: str, pause: float) -> None:
+    """As `nc -N` does, and scripts; each request that is whole, and then the connection ends."""
+    whole = [request(method=b"GET", path=path, length=False) for path in (b"/health/live", b"/nowhere")]
+    for wire, expected in (
+        (whole[:1], [200]),
+        (whole * 20, [200, 404] * 20),
+        ([*whole, b"GET /health/live HTT"], [200, 404]),
+        ([*whole, request(b"{}")[:-1]], [200, 404]),
+    ):
+        with connected(url) as peer:
+            peer.sendall(b"".join(wire[:-1]))
+            time.sleep(pause)
+            peer.sendall(wire[-1])
+            peer.shutdown(socket.SHUT_WR)
+            with peer.makefile("rb") as file:
+                told = file.read()
+        assert [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", told)] == expected
+
+
+async def test_a_start_of_who_ends_its_half_is_answered(url: str, gateways: Gateways, phone: str) -> None:
+    """A message goes out, so its caller has to hear of it."""
+    with connected(url) as peer:
+        peer.sendall(request(json.dumps({"to": phone}).encode()))
+        peer.shutdown(socket.SHUT_WR)
+        answer = await asyncio.to_thread(read_answer, peer, "POST")
+        assert answer.status_code == 201
+        assert await asyncio.to_thread(closed, peer)
+    assert len(await gateways.messages(phone)) == 1
 
 
 # A-3: answers that nobody reads

@@ -80,6 +80,8 @@ class Connection(asyncio.BufferedProtocol):
         self._ignored: int | None = None
         """Bytes thrown away since the peer was refused; None before that."""
         self._reading = True
+        self._ended = False
+        """The peer says no more; it may listen."""
         self._unsent = False
         self._taken: asyncio.Future[None] | None = None
 
@@ -119,6 +121,11 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._buffer += self.door.scratch[:nbytes]
         self._advance()
+
+    def eof_received(self) -> bool:
+        """Whoever ends its half behind a whole request is answered: what it asked for is done in any case."""
+        self._ended = True
+        return self._is_owed
 
     def pause_writing(self) -> None:
         self._unsent = True
@@ -212,9 +219,16 @@ class Connection(asyncio.BufferedProtocol):
         self._seen = 0
         self._in_head = False
         self.deadline = self.loop.time() + self.door.keep_alive_seconds
-        self.read(True)
+        self.read(not self._ended)
         if self._buffer:
             self._advance()
+        if self._ended and not self._is_owed:
+            self._transport.close()
+
+    @property
+    def _is_owed(self) -> bool:
+        """An answer, to a request that is here whole."""
+        return self._exchange is not None and self._exchange.body.complete
 
     def _advance(self) -> None:
         """Make of the bytes that are here what can be made of them."""

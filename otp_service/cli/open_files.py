@@ -23,20 +23,23 @@ def connections_that_fit(settings: Settings) -> tuple[int, str]:
 
     The limit is raised as far as this process may raise it itself: many systems begin with 1024 and allow much more.
     """
-    to_gateways = sum(map(_parallel, settings.gateways.values()))
-    wanted, own = settings.http.max_connections, settings.redis.max_connections + to_gateways + OWN_FILES
-    limit = _raised(wanted + own)
-    if limit is None or limit - own >= wanted:
+    wanted, own = settings.http.max_connections, settings.redis.max_connections + OWN_FILES
+    to_gateways = min(wanted, sum(map(_parallel, settings.gateways.values())))
+    needed = own + wanted + to_gateways
+    limit = _raised(needed)
+    if limit is None or limit >= needed:
         return wanted, ""
-    advice = f"Raise it to {wanted + own} (LimitNOFILE= of systemd, --ulimit nofile= of a container)"
-    if limit - own < FEWEST:
+    # Who waits for a gateway is a caller, so of those that are taken all may.
+    fit = max(limit - own - to_gateways, (limit - own) // 2)
+    advice = f"Raise it to {needed} (LimitNOFILE= of systemd, --ulimit nofile= of a container)"
+    if fit < FEWEST:
         raise SettingsError(
             f"http.max_connections: `ulimit -n` is {limit}, and {own} files are our own: hardly any connection has "
             f"room. {advice}"
         )
-    return limit - own, (
-        f"http.max_connections is {wanted}, and `ulimit -n` of {limit} has room for {limit - own}: only so many are "
-        f"taken. {advice}, or lower the setting"
+    return fit, (
+        f"http.max_connections is {wanted}, and `ulimit -n` of {limit} has room for {fit}: only so many are taken. "
+        f"{advice}, or lower the setting"
     )
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from redis.asyncio import Redis
 
 from otp_service.domain.keyring import Keyring
@@ -72,6 +73,7 @@ async def test_every_key_is_in_the_catalogue_and_ends(api: Api, gateways: Gatewa
     assert seen >= {pattern for pattern in kinds if pattern.split(":")[1] not in elsewhere}
 
 
+@pytest.mark.usefixtures("unsuspected")
 async def test_the_end_of_a_verification_takes_its_hashes_with_it(
     api: Api, gateways: Gateways, phone: str, redis: Redis
 ) -> None:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import random
 
+import pytest
 from redis.asyncio import Redis
 
 from tests.api import Api, Gateways
 
 LIVE, ENDED = 1_136, 872
 """Bytes of the record alone, as `MEMORY USAGE` tells, its key included. Some 45 are the choice of a route."""
+SUSPECTED = 3_000
+"""The same, of a live one with what the guard found: a longer field than Redis keeps in the compact form of a hash."""
 
 
-async def size(redis: Redis, verification: str) -> int:
+async def size(redis: Redis, verification: str, encoding: bytes = b"listpack") -> int:
     (name,) = [name async for name in redis.scan_iter(f"otp:v:*:{verification}")]
     # A field of more than 64 bytes, or more than 128 fields, would make it three times as large.
-    assert await redis.object("ENCODING", name) == b"listpack"
+    assert await redis.object("ENCODING", name) == encoding
     return int(await redis.memory_usage(name, samples=0))
 
 
+@pytest.mark.usefixtures("unsuspected")
 async def test_a_record_stays_small(api: Api, gateways: Gateways, phone: str, redis: Redis) -> None:
     client = {"ip": "203.0.113.9", "trusted": True}
     started = (await api.start(phone, purpose="login", client=client)).json()
@@ -30,3 +35,14 @@ async def test_a_record_stays_small(api: Api, gateways: Gateways, phone: str, re
     ended = await size(redis, started["id"])
     assert ended <= ENDED
     assert ended <= live + 64, "hashes, salt and cost are gone; when it ended and what it cost has come"
+
+
+@pytest.mark.usefixtures("unsuspected")
+async def test_what_the_guard_found_is_bounded(api: Api, redis: Redis) -> None:
+    """Of a client's address and device at once; one that watches lets all of them go."""
+    client = {"ip": f"198.18.{random.randrange(256)}.{random.randrange(256)}", "device": f"d{random.random()}"}
+    for _ in range(24):
+        started = await api.started(
+            f"+7916{random.randrange(10_000, 100_000)}{random.randrange(13, 20)}", client=client
+        )
+    assert 2 * LIVE < await size(redis, started["id"], b"hashtable") <= SUSPECTED

@@ -22,7 +22,8 @@ BEGINS = re.compile(
     r"\s*(local|return|redis|if|for|while|repeat|[a-z_][\w.]*(\[[^=]*\])?(, *[a-z_]\w*)* *=[^=]|[a-z_][\w.]*\()"
 )
 BRANCHES = re.compile(r"\b(if|for|while|repeat|until|else|elseif|end|function|return|error)\b")
-MARK = re.compile(r"lua-reached ([\w/]+):(\d+)")
+MARK = re.compile(r" # (?:<lua> )?lua-reached ([\w/]+):(\d+)$")
+"""As a warning stands in the log: what else is written there may quote a script."""
 
 
 def code(line: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from otp_service.domain.reasons import Reason
 from otp_service.gateways.base import Gateway, Outgoing, Then
 from otp_service.gateways.registry import build
+from tests.gateways.stub import PATIENT
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -38,6 +39,7 @@ class Kind:
         table = {
             "kind": self.name,
             "sender": "target",
+            "connect_seconds": PATIENT,
             **dict.fromkeys(self.addresses, url),
             **self.settings,
             **changes,

@@ -5,7 +5,10 @@ from __future__ import annotations
 from otp_service.testing.stub import FAULTS, Request, Stub, reset
 from tests.running import free_port
 
-__all__ = ["FAULTS", "Request", "Stub", "closed_port", "reset"]
+__all__ = ["FAULTS", "PATIENT", "Request", "Stub", "closed_port", "reset"]
+
+PATIENT = 30.0
+"""Seconds for an exchange that is not about time: a busy machine takes its own."""
 
 
 def closed_port() -> int:

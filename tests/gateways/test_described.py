@@ -24,7 +24,7 @@ from otp_service.errors import SettingsError
 from otp_service.gateways.base import Accepted, Gateway, GatewayError, Outgoing, Push, TakesCallbacks, Then
 from otp_service.gateways.described.reading import bounded_pattern, document, locator
 from otp_service.gateways.registry import build, warnings
-from tests.gateways.stub import Stub
+from tests.gateways.stub import PATIENT, Stub
 from tests.gateways.test_hostile_answers import check, mutated, outcome
 
 TEXT = "Код 654321 \"'&<b>=1%\r\n{text} \\ ё 😀 +;|"
@@ -58,7 +58,7 @@ async def sent(stub: Stub, **changes: Any) -> Any:
     stub.body = b'{"ok": true, "id": "7"}'
     gateway = build("tested", table(stub.url, **changes))
     try:
-        assert await gateway.send(message(), 1.0) == Accepted("7")
+        assert await gateway.send(message(), PATIENT) == Accepted("7")
     finally:
         await gateway.close()
     return stub.read[-1]
@@ -129,7 +129,7 @@ async def test_whatever_a_value_is_it_stays_in_its_place(stub: Stub, place: str)
     for text in HOSTILE:
         before, refused = len(stub.read), None
         try:
-            await gateway.send(message(text=text), 2.0)
+            await gateway.send(message(text=text), PATIENT)
         except GatewayError as error:
             refused = (error.reason, error.then)
         if len(stub.read) == before:
@@ -164,7 +164,7 @@ async def test_whatever_a_value_is_it_stays_in_its_place(stub: Stub, place: str)
 async def test_what_has_no_place_in_a_header_is_not_sent(stub: Stub, hostile: str) -> None:
     gateway = build("tested", table(stub.url, send=send(json={"to": "{phone}"}, headers={"X-Text": "{text}"})))
     with pytest.raises(GatewayError) as caught:
-        await gateway.send(message(text=hostile), 1.0)
+        await gateway.send(message(text=hostile), PATIENT)
     await gateway.close()
     assert (caught.value.reason, caught.value.then, stub.read) == (Reason.BAD_REQUEST, Then.NEXT, [])
 
@@ -195,7 +195,7 @@ async def test_messages_are_not_more_than_allowed(stub: Stub) -> None:
     gateway = build("tested", table(stub.url, max_per_second=10))
     began = time.monotonic()
     for _ in range(4):
-        await gateway.send(message(), 1.0)
+        await gateway.send(message(), PATIENT)
     assert time.monotonic() - began > 0.28
     for _ in range(4):
         with pytest.raises(GatewayError) as caught:
@@ -207,7 +207,7 @@ async def test_messages_are_not_more_than_allowed(stub: Stub) -> None:
 async def test_countries(stub: Stub) -> None:
     gateway = build("tested", table(stub.url, countries=["DE"]))
     with pytest.raises(GatewayError) as caught:
-        await gateway.send(message(), 1.0)
+        await gateway.send(message(), PATIENT)
     await gateway.close()
     assert (caught.value.reason, stub.read) == (Reason.DIRECTION_CLOSED, [])
 
@@ -381,9 +381,9 @@ async def test_each_reader_reads_its_form(form: str, stub: Stub) -> None:
     answer, (good, bad) = FORMATS[form]
     gateway = build("tested", table(stub.url, send={**send(**GOOD), "answer": answer}))
     stub.body = good
-    assert await gateway.send(message(), 1.0) == Accepted("a-1", parts=2)
+    assert await gateway.send(message(), PATIENT) == Accepted("a-1", parts=2)
     stub.body = bad
-    error = await outcome(gateway.send(message(), 1.0))
+    error = await outcome(gateway.send(message(), PATIENT))
     assert isinstance(error, GatewayError)
     assert (error.reason, error.then, bool(error.words)) == (Reason.UNKNOWN_ERROR, Then.NEXT, True)
     await gateway.close()
@@ -458,7 +458,7 @@ async def test_a_page_with_status_200_is_no_success(stub: Stub) -> None:
         (200, b"", (Reason.BROKEN_ANSWER, Then.UNCLEAR)), (409, b"", (Reason.CONTENT, Then.NEXT)),
     ):  # fmt: skip
         stub.status, stub.body = status, body
-        found = await outcome(gateway.send(message(), 1.0))
+        found = await outcome(gateway.send(message(), PATIENT))
         assert (found.reason, found.then) == meaning if isinstance(found, GatewayError) else meaning is None
     await gateway.close()
 

@@ -16,7 +16,7 @@ from otp_service.gateways.targetsms.xml import stop_list
 from otp_service.gateways.targetsms.xml.gateway import XmlGateway
 from tests.gateways.kinds import KINDS, PHONE
 from tests.gateways.operations import MOSCOW, OPERATIONS, Answering, Operation
-from tests.gateways.stub import Stub
+from tests.gateways.stub import PATIENT, Stub
 
 G, J, K, X = (KINDS[f"{kind}"] for kind in ("targetsms-get", "targetsms-json", "smska", "targetsms-xml"))
 
@@ -95,7 +95,7 @@ async def test_3_a_circuit_for_funds_stays_open_on_a_page(stub: Stub) -> None:
     stub.body = b"503 Service Temporarily Unavailable"
     gateway = G.build(stub.url)
     with pytest.raises(GatewayError):
-        await gateway.probe(Reason.FUNDS, 1.0)
+        await gateway.probe(Reason.FUNDS, PATIENT)
     await gateway.close()
 
 
@@ -129,7 +129,7 @@ async def test_4_any_token_is_an_id_of_sms_ka(stub: Stub, given: str) -> None:
     stub.body = f"0|Message sent|{given}|Balance status|7463".encode()
     gateway = K.build(stub.url)
 
-    assert await gateway.send(K.message(), 1.0) == Accepted(given)
+    assert await gateway.send(K.message(), PATIENT) == Accepted(given)
     await gateway.close()
 
 
@@ -139,7 +139,7 @@ async def test_4_what_is_no_token_is_no_id(stub: Stub, given: str) -> None:
     gateway = K.build(stub.url)
 
     with pytest.raises(GatewayError) as caught:
-        await gateway.send(K.message(), 1.0)
+        await gateway.send(K.message(), PATIENT)
     assert caught.value.reason is Reason.BROKEN_ANSWER
     await gateway.close()
 
@@ -148,7 +148,7 @@ async def test_4_an_id_of_g_may_begin_with_0(stub: Stub) -> None:
     stub.body = b"0179038981"
     gateway = G.build(stub.url)
 
-    assert await gateway.send(G.message(), 1.0) == Accepted("0179038981")
+    assert await gateway.send(G.message(), PATIENT) == Accepted("0179038981")
     await gateway.close()
 
 
@@ -157,7 +157,7 @@ async def test_4_one_phone_needs_no_name(stub: Stub, phone: str) -> None:
     stub.body = f'{{"message":[[{{{phone}"id_message":"2856677680","count_message":"1"}}]]}}'.encode()
     gateway = J.build(stub.url)
 
-    assert await gateway.send(J.message(), 1.0) == Accepted("2856677680", parts=1)
+    assert await gateway.send(J.message(), PATIENT) == Accepted("2856677680", parts=1)
     await gateway.close()
 
 
@@ -174,7 +174,7 @@ async def test_4_what_may_be_about_another_is_not_taken(stub: Stub, items: str) 
     gateway = J.build(stub.url)
 
     with pytest.raises(GatewayError) as caught:
-        await gateway.send(J.message(), 1.0)
+        await gateway.send(J.message(), PATIENT)
     assert caught.value.reason is Reason.BROKEN_ANSWER
     await gateway.close()
 
@@ -215,11 +215,11 @@ async def test_9_the_whole_url_counts(stub: Stub) -> None:
     """So long that it fits without the address, and does not with it."""
     gateway = G.build(stub.url)
     stub.body = G.fixture("accepted")
-    await gateway.send(G.message(text=""), 1.0)
+    await gateway.send(G.message(text=""), PATIENT)
     rest = 2000 - len(stub.read[0].path)
     try:
         for length, sent in ((rest - len(stub.url), True), (rest - len(stub.url) + 1, False), (rest, False)):
-            result = await outcome(gateway.send(G.message(text="a" * length), 1.0))
+            result = await outcome(gateway.send(G.message(text="a" * length), PATIENT))
             assert isinstance(result, Accepted) is sent
     finally:
         await gateway.close()
@@ -231,7 +231,7 @@ async def test_9_the_sentence_of_g_keeps_its_capital(stub: Stub) -> None:
     for kind, written in ((G, "Такого отправителя Нет."), (G, "Такого отправителя нет.")):
         stub.body = written.encode()
         gateway = kind.build(stub.url)
-        error = await outcome(gateway.send(kind.message(), 1.0))
+        error = await outcome(gateway.send(kind.message(), PATIENT))
         assert isinstance(error, GatewayError)
         texts[written] = error.text
         await gateway.close()

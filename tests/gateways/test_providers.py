@@ -25,7 +25,7 @@ from otp_service.errors import SettingsError
 from otp_service.gateways.base import Accepted, Gateway, GatewayError, Outgoing, Push, TakesCallbacks, Then
 from otp_service.gateways.described import providers
 from otp_service.gateways.registry import build
-from tests.gateways.stub import Request, Stub
+from tests.gateways.stub import PATIENT, Request, Stub
 from tests.gateways.test_hostile_answers import outcome
 
 PHONE, CODE, TEXT = "+79161234567", "654321", 'Код 654321 & "ещё" <b>=1%'
@@ -379,7 +379,7 @@ async def test_a_send_is_as_the_documents_say(name: str, stub: Stub) -> None:
     gateway = provider.build(name, stub.url)
     for status, body, meaning in provider.sent:
         stub.status, stub.body = status, json.dumps(body, ensure_ascii=False).encode()
-        found = await outcome(gateway.send(message(), 1.0))
+        found = await outcome(gateway.send(message(), PATIENT))
         if isinstance(found, GatewayError):
             assert "canary" not in found.words
             found = (found.reason, found.then)
@@ -403,7 +403,7 @@ async def test_pages_and_faults_are_unclear(name: str, stub: Stub) -> None:
     ):
         stub.status, stub.body = status, body
         with pytest.raises(GatewayError) as caught:
-            await gateway.send(message(), 1.0)
+            await gateway.send(message(), PATIENT)
         assert (caught.value.reason, caught.value.then) == (Reason.BROKEN_ANSWER, UNCLEAR), (status, body)
     await gateway.close()
 

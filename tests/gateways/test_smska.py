@@ -12,7 +12,7 @@ from otp_service.domain.reasons import Reason
 from otp_service.gateways.base import Gateway, GatewayError, Then
 from otp_service.gateways.smska import api
 from tests.gateways.kinds import FIXTURES, KINDS
-from tests.gateways.stub import Request, Stub
+from tests.gateways.stub import PATIENT, Request, Stub
 
 KIND = KINDS["smska"]
 DOCUMENTED = (FIXTURES / "smska" / "documented_errors.psv").read_text("utf-8").splitlines()
@@ -35,7 +35,7 @@ async def gateway(stub: Stub) -> AsyncIterator[Gateway]:
 async def test_the_request(gateway: Gateway, stub: Stub) -> None:
     stub.body = KIND.fixture("accepted")
 
-    await gateway.send(KIND.message(text="Код 1&2=3 + 100%\n@a.ru #1"), 1.0)
+    await gateway.send(KIND.message(text="Код 1&2=3 + 100%\n@a.ru #1"), PATIENT)
 
     assert fields(stub.read[0]) == {
         **SECRETS,
@@ -48,7 +48,7 @@ async def test_the_request(gateway: Gateway, stub: Stub) -> None:
 @pytest.mark.parametrize("phone", ["+78001234567", "+380441234567", "+7900123456", "+790012345678", "79001234567", ""])
 async def test_other_phones_are_not_tried(gateway: Gateway, stub: Stub, phone: str) -> None:
     with pytest.raises(GatewayError) as caught:
-        await gateway.send(KIND.message(phone=phone), 1.0)
+        await gateway.send(KIND.message(phone=phone), PATIENT)
 
     assert (caught.value.reason, caught.value.then) == (Reason.DIRECTION_CLOSED, Then.NEXT)
     assert stub.read == []
@@ -132,7 +132,7 @@ async def test_every_error_of_the_document(gateway: Gateway, stub: Stub, line: s
     stub.body = f"{code}|{text}".encode()
 
     with pytest.raises(GatewayError) as caught:
-        await gateway.send(KIND.message(), 1.0)
+        await gateway.send(KIND.message(), PATIENT)
 
     assert (caught.value.reason, caught.value.then, caught.value.text) == api.ERRORS[int(code)]
     assert caught.value.text == explanation

@@ -26,7 +26,7 @@ from otp_service.errors import SettingsError
 from otp_service.gateways.base import Delivery, GatewayError, Outgoing, Push, Then
 from otp_service.gateways.registry import build
 from otp_service.gateways.smtp.gateway import SmtpGateway
-from tests.gateways.stub import closed_port
+from tests.gateways.stub import PATIENT, closed_port
 
 LOGIN, PASSWORD, ADDRESS, CODE = "canary-login", "canary-password", "canary-anna@example.org", "64653989"
 CANARIES = (LOGIN, PASSWORD, ADDRESS, "canary-anna", CODE)
@@ -122,7 +122,7 @@ async def server() -> AsyncIterator[Server]:
         yield found
 
 
-async def refusal(gateway: SmtpGateway, seconds: float = 2.0) -> tuple[Reason, Then]:
+async def refusal(gateway: SmtpGateway, seconds: float = PATIENT) -> tuple[Reason, Then]:
     with pytest.raises(GatewayError) as caught:
         await gateway.send(message(), seconds)
     assert caught.value.__cause__ is None
@@ -195,8 +195,9 @@ async def test_a_refusal(server: Server, verb: str, answer: str, meaning: tuple[
 async def test_a_fault_is_unclear_once_the_mail_may_be_out(server: Server, verb: str, fault: str) -> None:
     server.fault, server.at = fault, verb
     began = time.monotonic()
-    reason, then = await refusal(made(server.url), 0.5)
-    assert time.monotonic() - began < 2
+    seconds = 1.0 if fault == "stall" else PATIENT  # a busy machine takes its time to come so far
+    reason, then = await refusal(made(server.url), seconds)
+    assert time.monotonic() - began < seconds + 1
     assert then is (Then.UNCLEAR if verb in ("DATA", "BODY") else Then.NEXT)
     assert reason in (Reason.BROKEN_ANSWER, Reason.TIMEOUT, Reason.UNREACHABLE)
     assert server.connections == 1
@@ -449,7 +450,7 @@ async def test_starttls_that_is_offered_and_not_kept_ends_it(answer: str) -> Non
 
     async with await hostile(strip) as listener:
         gateway = await of(listener, login=LOGIN, password=PASSWORD, allow_plaintext=True)
-        _, then = await refusal(gateway, 1.0)
+        _, then = await refusal(gateway)
     assert then is Then.NEXT
     assert lines[:2] == [b"EHLO loc", b"STARTTLS"]
     assert not {b"AUTH PLA", b"MAIL FRO", b"DATA"} & set(lines)

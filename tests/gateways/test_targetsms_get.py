@@ -19,7 +19,7 @@ from otp_service.gateways.targetsms.get.gateway import MOST_PAUSES, PAUSE_SECOND
 from otp_service.gateways.targetsms.xml.account import Balance
 from tests.gateways.kinds import CANARIES, CODE, KINDS, PHONE
 from tests.gateways.operations import Answering
-from tests.gateways.stub import FAULTS, Request, Stub
+from tests.gateways.stub import FAULTS, PATIENT, Request, Stub
 
 KIND = KINDS["targetsms-get"]
 SECRETS = {"user": "canary-login", "pwd": "canary-password"}
@@ -47,7 +47,7 @@ async def test_the_request(gateway: Gateway, stub: Stub) -> None:
     stub.body = KIND.fixture("accepted")
     text = "Код 1&2=3 + 100% #1 é😀 \"'<>/?\n@a.ru #1"
 
-    await gateway.send(KIND.message(text=text), 1.0)
+    await gateway.send(KIND.message(text=text), PATIENT)
 
     assert fields(stub.read[0]) == {**SECRETS, "sadr": "target", "dadr": "79001234567", "text": text}
     assert stub.read[0].path.isascii()
@@ -82,12 +82,12 @@ async def test_ids_that_do_not_match_the_phones_are_unclear(fixture: str) -> Non
 async def test_taken_without_an_id(gateway: Gateway, stub: Stub, fixture: str, status: MessageStatus) -> None:
     stub.body = KIND.fixture(fixture)
 
-    assert await gateway.send(KIND.message(), 1.0) == Accepted("", status, earlier=fixture != "held")
+    assert await gateway.send(KIND.message(), PATIENT) == Accepted("", status, earlier=fixture != "held")
 
 
 async def test_a_url_too_long_is_not_sent(gateway: Gateway, stub: Stub) -> None:
     with pytest.raises(GatewayError) as caught:
-        await gateway.send(KIND.message(text="ы" * 400), 1.0)
+        await gateway.send(KIND.message(text="ы" * 400), PATIENT)
 
     assert (caught.value.reason, caught.value.then) == (Reason.BAD_REQUEST, Then.NEXT)
     assert stub.read == []

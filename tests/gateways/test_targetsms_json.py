@@ -20,7 +20,7 @@ from otp_service.gateways.targetsms.json.cascade import Message, Recipient, Sms,
 from otp_service.gateways.targetsms.json.gateway import validity_minutes
 from tests.gateways.kinds import KINDS
 from tests.gateways.operations import CASCADES, MOSCOW, Answering
-from tests.gateways.stub import Stub
+from tests.gateways.stub import PATIENT, Stub
 
 KIND = KINDS["targetsms-json"]
 SECRETS = {"login": "canary-login", "password": "canary-password"}
@@ -39,7 +39,7 @@ async def asked(stub: Stub, **settings: str) -> dict[str, Any]:
     """The one message that a gateway with these settings sends, without what all have in common."""
     stub.body = KIND.fixture("accepted")
     gateway = KIND.build(stub.url, **settings)
-    await gateway.send(KIND.message(text="Код 1"), 1.0)
+    await gateway.send(KIND.message(text="Код 1"), PATIENT)
     await gateway.close()
     (request,) = stub.read
     assert (request.method, request.path) == ("POST", "/sendmessagejson.php")
@@ -129,7 +129,7 @@ def test_validity(seconds: int, then_sms: bool, minutes: int) -> None:
 async def test_taken(gateway: Gateway, stub: Stub, fixture: str, accepted: Accepted) -> None:
     stub.body = KIND.fixture(fixture)
 
-    assert await gateway.send(KIND.message(), 1.0) == accepted
+    assert await gateway.send(KIND.message(), PATIENT) == accepted
 
 
 async def test_many_to_many() -> None:
@@ -317,7 +317,7 @@ async def test_other_shapes_are_unclear(gateway: Gateway, stub: Stub, body: byte
     stub.body = body
 
     with pytest.raises(GatewayError) as caught:
-        await gateway.send(KIND.message(), 1.0)
+        await gateway.send(KIND.message(), PATIENT)
 
     assert (caught.value.reason, caught.value.then) == (Reason.BROKEN_ANSWER, Then.UNCLEAR)
     assert caught.value.__context__ is None
@@ -326,6 +326,6 @@ async def test_other_shapes_are_unclear(gateway: Gateway, stub: Stub, body: byte
 async def test_the_request_survives_any_text(gateway: Gateway, stub: Stub) -> None:
     stub.body = KIND.fixture("accepted")
 
-    await gateway.send(KIND.message(text='"\\\n\x00\ud800<&>😀 é'), 1.0)
+    await gateway.send(KIND.message(text='"\\\n\x00\ud800<&>😀 é'), PATIENT)
 
     assert json.loads(stub.read[0].body)["message"][0]["text_viber"] == '"\\\n\x00?<&>😀 é'

@@ -11,7 +11,7 @@ from otp_service.domain.reasons import Reason
 from otp_service.gateways.base import Gateway, GatewayError, Then
 from otp_service.gateways.targetsms import errors
 from tests.gateways.kinds import KINDS
-from tests.gateways.stub import Stub
+from tests.gateways.stub import PATIENT, Stub
 
 KIND = KINDS["targetsms-password"]
 
@@ -26,7 +26,7 @@ async def gateway(stub: Stub) -> AsyncIterator[Gateway]:
 async def test_the_request(gateway: Gateway, stub: Stub) -> None:
     stub.body = KIND.fixture("accepted")
 
-    await gateway.send(KIND.message(), 1.0)
+    await gateway.send(KIND.message(), PATIENT)
 
     (request,) = stub.read
     assert (request.method, request.path) == ("POST", "/password_generation/api.php")
@@ -51,7 +51,7 @@ async def test_the_request(gateway: Gateway, stub: Stub) -> None:
 async def test_taken(gateway: Gateway, stub: Stub, fixture: str, code: str, status: MessageStatus) -> None:
     stub.body = KIND.fixture(fixture)
 
-    accepted = await gateway.send(KIND.message(), 1.0)
+    accepted = await gateway.send(KIND.message(), PATIENT)
 
     assert (accepted.provider_id, accepted.code, accepted.status) == ("1712292705", code, status)
 
@@ -59,7 +59,7 @@ async def test_taken(gateway: Gateway, stub: Stub, fixture: str, code: str, stat
 async def test_a_good_code_without_an_id_is_taken(gateway: Gateway, stub: Stub) -> None:
     stub.body = KIND.fixture("accepted").replace(b' id_sms="1712292705"', b"")
 
-    accepted = await gateway.send(KIND.message(), 1.0)
+    accepted = await gateway.send(KIND.message(), PATIENT)
 
     assert (accepted.provider_id, accepted.code) == ("", "64653989")
 
@@ -69,7 +69,7 @@ async def test_an_sms_with_a_code_nobody_knows_is_unclear(gateway: Gateway, stub
     stub.body = f"<response><error>{text}</error></response>".encode()
 
     with pytest.raises(GatewayError) as caught:
-        await gateway.send(KIND.message(), 1.0)
+        await gateway.send(KIND.message(), PATIENT)
 
     assert caught.value.then is Then.UNCLEAR
 
@@ -79,7 +79,7 @@ async def test_what_the_gateway_would_not_understand_is_not_sent(
     gateway: Gateway, stub: Stub, changes: dict[str, object]
 ) -> None:
     with pytest.raises(GatewayError) as caught:
-        await gateway.send(KIND.message(**changes), 1.0)
+        await gateway.send(KIND.message(**changes), PATIENT)
 
     assert (caught.value.reason, caught.value.then) == (Reason.BAD_REQUEST, Then.NEXT)
     assert stub.read == []

@@ -21,7 +21,7 @@ from otp_service.gateways.targetsms import errors
 from otp_service.gateways.targetsms.xml import sending, wire
 from otp_service.gateways.targetsms.xml.wire import element
 from tests.gateways.kinds import KINDS
-from tests.gateways.stub import Stub
+from tests.gateways.stub import PATIENT, Stub
 
 KIND = KINDS["targetsms-xml"]
 MOSCOW = ZoneInfo("Europe/Moscow")
@@ -38,7 +38,7 @@ async def test_the_request(gateway: Gateway, stub: Stub) -> None:
     stub.body = KIND.fixture("accepted")
     expires_at = datetime.now(UTC) + timedelta(minutes=5)
 
-    await gateway.send(Outgoing("+79001234567", 'Код <1> & "2"\r\n@a.ru #1\n', "101", expires_at), 1.0)
+    await gateway.send(Outgoing("+79001234567", 'Код <1> & "2"\r\n@a.ru #1\n', "101", expires_at), PATIENT)
 
     (request,) = stub.read
     until = expires_at.astimezone(MOSCOW).strftime("%Y-%m-%d %H:%M")
@@ -57,7 +57,7 @@ async def test_the_request_is_one_line_whatever_the_settings_hold(stub: Stub) ->
     stub.body = KIND.fixture("accepted")
     gateway = KIND.build(stub.url, password='a\r\n"<&>\x00\ud800', name_delivery="Коды\nвхода")
 
-    await gateway.send(KIND.message(), 1.0)
+    await gateway.send(KIND.message(), PATIENT)
 
     body = stub.read[0].body
     assert b"\n" not in body
@@ -105,7 +105,7 @@ async def test_taken(
 ) -> None:
     stub.body = KIND.fixture(fixture)
 
-    accepted = await gateway.send(KIND.message(), 1.0)
+    accepted = await gateway.send(KIND.message(), PATIENT)
 
     assert (accepted.provider_id, accepted.status, accepted.parts) == (provider_id, status, parts)
 

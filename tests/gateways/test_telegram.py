@@ -21,7 +21,7 @@ from otp_service.gateways.base import Accepted, GatewayError, Outgoing, Push, Th
 from otp_service.gateways.registry import build
 from otp_service.gateways.telegram.gateway import TelegramGateway
 from tests.api import Gateways
-from tests.gateways.stub import Request, Stub
+from tests.gateways.stub import PATIENT, Request, Stub
 from tests.gateways.test_hostile_answers import outcome
 
 TOKEN = "canary-telegram-token"
@@ -61,7 +61,7 @@ def sent(request: Request, method: str) -> dict[str, Any]:
 
 
 async def test_the_request(gateway: TelegramGateway, stub: Stub) -> None:
-    assert await gateway.send(message(), 1.0) == Accepted("req-1", parts=1)
+    assert await gateway.send(message(), PATIENT) == Accepted("req-1", parts=1)
 
     found = sent(stub.read[0], "sendVerificationMessage")
     assert 295 <= found.pop("ttl") <= 300  # the code's end
@@ -77,7 +77,7 @@ async def test_what_the_settings_add(stub: Stub) -> None:
         callback_base_url="https://otp.example.ru/",
         check_ability=True,
     )
-    await gateway.send(message(), 1.0)
+    await gateway.send(message(), PATIENT)
     await gateway.close()
 
     assert sent(stub.read[0], "checkSendAbility") == {"phone_number": PHONE}
@@ -89,7 +89,7 @@ async def test_what_the_settings_add(stub: Stub) -> None:
 
 @pytest.mark.parametrize("seconds", [4000, 31])
 async def test_the_life_is_what_the_page_allows(gateway: TelegramGateway, stub: Stub, seconds: int) -> None:
-    await gateway.send(message(expires_at=datetime.now(UTC) + timedelta(seconds=seconds)), 1.0)
+    await gateway.send(message(expires_at=datetime.now(UTC) + timedelta(seconds=seconds)), PATIENT)
     assert 30 <= sent(stub.read[0], "sendVerificationMessage")["ttl"] <= 3600
 
 
@@ -100,7 +100,7 @@ async def test_what_telegram_does_not_take_is_not_sent(
     gateway: TelegramGateway, stub: Stub, changes: dict[str, Any]
 ) -> None:
     with pytest.raises(GatewayError) as caught:
-        await gateway.send(message(**changes), 1.0)
+        await gateway.send(message(**changes), PATIENT)
     assert (caught.value.reason, caught.value.then, stub.read) == (Reason.BAD_REQUEST, Then.NEXT, [])
 
 
@@ -125,7 +125,7 @@ async def test_a_refusal_goes_on_to_the_next(
     """Also a word that nobody knows: Telegram says that it did not send."""
     stub.status, stub.body = status, json.dumps({"ok": False, "error": word}).encode()
     with pytest.raises(GatewayError) as caught:
-        await gateway.send(message(), 1.0)
+        await gateway.send(message(), PATIENT)
     assert (caught.value.reason, caught.value.then) == (reason, Then.NEXT)
     assert (caught.value.words == word) is (reason is Reason.UNKNOWN_ERROR)
 
@@ -141,7 +141,7 @@ async def test_a_refusal_goes_on_to_the_next(
 async def test_anything_else_is_unclear(gateway: TelegramGateway, stub: Stub, body: bytes) -> None:
     stub.body = body
     with pytest.raises(GatewayError) as caught:
-        await gateway.send(message(), 1.0)
+        await gateway.send(message(), PATIENT)
     assert (caught.value.reason, caught.value.then) == (Reason.BROKEN_ANSWER, Then.UNCLEAR)
 
 
@@ -187,11 +187,11 @@ async def test_a_refund_is_noticed(stub: Stub) -> None:
 async def test_an_unknown_request_is_left_out(gateway: TelegramGateway, stub: Stub) -> None:
     stub.body = b'{"ok": false, "error": "REQUEST_ID_INVALID"}'
     assert await gateway.deliveries(["a"]) == []
-    assert await gateway.probe(Reason.CREDENTIALS, 1.0) is True
+    assert await gateway.probe(Reason.CREDENTIALS, PATIENT) is True
     assert [finding.ok for finding in await gateway.examine()] == [True]
     stub.body = b'{"ok": false, "error": "ACCESS_TOKEN_INVALID"}'
     with pytest.raises(GatewayError):
-        await gateway.probe(Reason.CREDENTIALS, 1.0)
+        await gateway.probe(Reason.CREDENTIALS, PATIENT)
     assert [finding.ok for finding in await gateway.examine()] == [False]
 
 
@@ -246,7 +246,7 @@ def test_settings_that_cannot_work(settings: dict[str, Any], sentence: str) -> N
 async def test_with_the_simulator(sandbox_process: str, gateways: Gateways) -> None:
     gateway = build("tested", {"kind": "telegram", "base_url": sandbox_process, "token": "demo-token-of-telegram"})
     assert isinstance(gateway, TelegramGateway)
-    accepted = await gateway.send(message(), 2.0)
+    accepted = await gateway.send(message(), PATIENT)
     (arrived,) = await gateways.messages(PHONE)
     assert (arrived["channel"], arrived["id"], arrived["text"].split()[0]) == (
         "telegram",
@@ -257,10 +257,10 @@ async def test_with_the_simulator(sandbox_process: str, gateways: Gateways) -> N
     await gateways.http.post("/_sim/clock/advance", json={"seconds": 5})
     assert [each.status for each in await gateway.deliveries([accepted.provider_id, "1"])] == [MessageStatus.DELIVERED]
 
-    nobody = await outcome(gateway.send(message(phone="+79161234512"), 2.0))
+    nobody = await outcome(gateway.send(message(phone="+79161234512"), PATIENT))
     assert isinstance(nobody, GatewayError)
     assert (nobody.reason, nobody.then) == (Reason.INVALID_NUMBER, Then.NEXT)
-    late = await gateway.send(message(phone="+79161234503"), 2.0)
+    late = await gateway.send(message(phone="+79161234503"), PATIENT)
     assert await gateway.withdraw(late.provider_id) is True
     (told,) = await gateway.deliveries([late.provider_id])
     assert (told.status, told.provider_code) == (MessageStatus.UNDELIVERED, "refunded")
@@ -268,10 +268,10 @@ async def test_with_the_simulator(sandbox_process: str, gateways: Gateways) -> N
     asked = build(
         "t", {"kind": "telegram", "base_url": sandbox_process, "token": "demo-token-of-telegram", "check_ability": True}
     )
-    assert (await asked.send(message(phone="+79161234577"), 2.0)).provider_id
+    assert (await asked.send(message(phone="+79161234577"), PATIENT)).provider_id
     await asked.close()
     wrong = build("wrong", {"kind": "telegram", "base_url": sandbox_process, "token": "another"})
-    refused = await outcome(wrong.send(message(), 2.0))
+    refused = await outcome(wrong.send(message(), PATIENT))
     assert isinstance(refused, GatewayError)
     assert refused.reason is Reason.CREDENTIALS
     await wrong.close()

@@ -23,7 +23,7 @@ from otp_service.domain.reasons import Reason
 from otp_service.gateways.base import GatewayError, Then
 from otp_service.gateways.http import HttpClient
 from otp_service.outbound import transport
-from tests.gateways.stub import Stub, closed_port
+from tests.gateways.stub import PATIENT, Stub, closed_port
 
 NAME = "receiver.test"
 Connect = Callable[..., HttpClient]
@@ -35,14 +35,14 @@ async def connect() -> AsyncIterator[Connect]:
     async with AsyncExitStack() as stack:
 
         def make(url: str, **options: Any) -> HttpClient:
-            client = HttpClient(url, **options)
+            client = HttpClient(url, **{"connect_seconds": PATIENT, **options})
             stack.push_async_callback(client.close)
             return client
 
         yield make
 
 
-async def failure(client: HttpClient, method: str = "POST", seconds: float = 0.25) -> tuple[Reason, Then]:
+async def failure(client: HttpClient, method: str = "POST", seconds: float = PATIENT) -> tuple[Reason, Then]:
     with pytest.raises(GatewayError) as caught:
         await client.exchange(method, "/x", content=b"hello" if method == "POST" else b"", seconds=seconds)
     assert caught.value.__cause__ is None
@@ -67,13 +67,17 @@ async def failure(client: HttpClient, method: str = "POST", seconds: float = 0.2
 async def test_a_fault_after_the_connection_is_unclear_and_nothing_is_repeated(
     stub: Stub, method: str, fault: str, reason: Reason, processed: int, connect: Connect
 ) -> None:
-    stub.fault = fault
     client = connect(stub.url)
+    late = reason is Reason.TIMEOUT
+    if late:  # with a connection at hand: to connect may take a busy machine longer than all of this time
+        await client.exchange(method, "/x", seconds=PATIENT)
+    stub.fault = fault
 
-    assert await failure(client, method) == (reason, Then.UNCLEAR)
+    assert await failure(client, method, 0.25 if late else PATIENT) == (reason, Then.UNCLEAR)
 
-    assert len(stub.processed) == processed
-    assert len(stub.read) <= 1
+    await asyncio.sleep(0.05)
+    assert len(stub.processed) == processed + late
+    assert len(stub.read) <= 1 + late
     assert stub.connections == 1
 
 
@@ -82,7 +86,7 @@ async def test_a_kept_connection_that_breaks_is_not_tried_again(stub: Stub, meth
     """aiohttp by itself repeats GET and PUT here."""
     stub.fault, stub.from_request = "processed, then reset", 2
     client = connect(stub.url)
-    await client.exchange(method, "/x", seconds=1)
+    await client.exchange(method, "/x", seconds=PATIENT)
 
     assert await failure(client, method) == (Reason.BROKEN_ANSWER, Then.UNCLEAR)
 
@@ -92,10 +96,10 @@ async def test_a_kept_connection_that_breaks_is_not_tried_again(stub: Stub, meth
 async def test_a_connection_closed_while_idle_is_replaced_unnoticed(stub: Stub, connect: Connect) -> None:
     stub.close_after_seconds = 0.05
     client = connect(stub.url)
-    await client.exchange("POST", "/x", seconds=1)
+    await client.exchange("POST", "/x", seconds=PATIENT)
     await asyncio.sleep(0.15)
 
-    reply = await client.exchange("POST", "/x", seconds=1)
+    reply = await client.exchange("POST", "/x", seconds=PATIENT)
 
     assert reply.status == 200
     assert (len(stub.processed), stub.connections) == (2, 2)
@@ -104,7 +108,7 @@ async def test_a_connection_closed_while_idle_is_replaced_unnoticed(stub: Stub, 
 async def test_connections_are_kept(stub: Stub, connect: Connect) -> None:
     client = connect(stub.url)
     for _ in range(5):
-        await client.exchange("POST", "/x", seconds=1)
+        await client.exchange("POST", "/x", seconds=PATIENT)
 
     assert (len(stub.processed), stub.connections) == (5, 1)
 
@@ -131,7 +135,7 @@ async def test_an_answer_that_nobody_asked_for_is_not_the_next_ones(
     async with await asyncio.start_server(serve, "127.0.0.1") as server:
         client = connect(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
         for n in (1, 2, 3):
-            assert (await client.exchange("GET", "/x", seconds=1)).text() == str(n)
+            assert (await client.exchange("GET", "/x", seconds=PATIENT)).text() == str(n)
             await asyncio.sleep(2 * pause)
 
 
@@ -187,7 +191,7 @@ async def test_a_known_certificate_is_accepted(tmp_path: Path, connect: Connect)
         trusted = ssl.create_default_context(cafile=tmp_path / "certificate.pem")
         client = connect(stub.url, ssl_context=trusted)
 
-        reply = await client.exchange("POST", "/x", seconds=2)
+        reply = await client.exchange("POST", "/x", seconds=PATIENT)
 
         assert reply.body == b"ok"
 
@@ -213,7 +217,7 @@ async def test_redirects_cookies_and_proxies_are_ignored(
     client = connect(stub.url.replace("127.0.0.1", "localhost"))  # aiohttp keeps no cookies of bare addresses
 
     for _ in range(2):
-        assert (await client.exchange("GET", "/x", seconds=1)).status == 302
+        assert (await client.exchange("GET", "/x", seconds=PATIENT)).status == 302
 
     assert [request.path for request in stub.read] == ["/x", "/x"]
     assert "cookie" not in stub.read[1].headers
@@ -222,7 +226,7 @@ async def test_redirects_cookies_and_proxies_are_ignored(
 async def test_only_our_headers_go_out(stub: Stub, connect: Connect) -> None:
     client = connect(stub.url)
 
-    await client.exchange("POST", "/x", content=b"hello", headers={"Content-Type": "text/xml"}, seconds=1)
+    await client.exchange("POST", "/x", content=b"hello", headers={"Content-Type": "text/xml"}, seconds=PATIENT)
 
     (request,) = stub.read
     assert request.body == b"hello"
@@ -241,7 +245,7 @@ async def test_a_url_is_kept_unless_it_has_a_query(stub: Stub, path: str, kept: 
     before = transport._kept.cache_info()
 
     for _ in range(3):
-        await client.exchange("POST", path, content=b"hello", seconds=1)
+        await client.exchange("POST", path, content=b"hello", seconds=PATIENT)
 
     after = transport._kept.cache_info()
     assert [request.path for request in stub.read] == [path] * 3
@@ -256,13 +260,13 @@ async def test_a_cancellation_storm_leaves_the_pool_healthy(stub: Stub, connect:
     draw = random.Random(7)
     for storm in range(40):
         stub.fault = ("", "drip", "stall", "reset after reading")[storm % 4]
-        calls = [asyncio.create_task(client.exchange("POST", "/x", seconds=5)) for _ in range(3 * size)]
+        calls = [asyncio.create_task(client.exchange("POST", "/x", seconds=PATIENT)) for _ in range(3 * size)]
         for call in calls:
             asyncio.get_running_loop().call_later(draw.uniform(0, 0.03), call.cancel)
         await asyncio.gather(*calls, return_exceptions=True)
 
     stub.fault = ""
-    replies = await asyncio.gather(*(client.exchange("POST", "/x", seconds=5) for _ in range(5 * size)))
+    replies = await asyncio.gather(*(client.exchange("POST", "/x", seconds=PATIENT) for _ in range(5 * size)))
 
     assert {reply.status for reply in replies} == {200}
     session = client._transport._session

@@ -11,7 +11,7 @@ from otp_service.domain.reasons import Reason
 from otp_service.gateways.base import GatewayError, Then
 from otp_service.telemetry import logs
 from tests.gateways.kinds import CODE, KINDS, LOGIN, PASSWORD, PHONE, Kind
-from tests.gateways.stub import Stub
+from tests.gateways.stub import PATIENT, Stub
 
 SAID = (
     f"Тариф «Эконом» закрыт; {PHONE}, 8 (900) 123-45-67, код {CODE}, {CODE[:4]} {CODE[4:]}: {LOGIN}/{PASSWORD.upper()}"
@@ -30,7 +30,7 @@ async def words_of(kind: Kind, stub: Stub) -> GatewayError:
     gateway = kind.build(stub.url)
     try:
         with pytest.raises(GatewayError) as caught:
-            await gateway.send(kind.message(), 1.0)
+            await gateway.send(kind.message(), PATIENT)
     finally:
         await gateway.close()
     return caught.value

@@ -223,7 +223,7 @@ async def test_a_step_that_may_send_nothing_is_followed_by_the_person(world: Wor
         assert (started["inbound"], len(started["messages"])) == (None, 1)
         found = started
         for _ in range(60):
-            await world.hurry(started["id"], failover_at=1)
+            await world.hurry_turn(started["id"])
             found = (await api.status(started["id"])).json()
             if found["inbound"]:
                 break

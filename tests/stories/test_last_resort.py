@@ -99,7 +99,7 @@ async def test_the_step_comes_when_nothing_arrives(world: World, phones: Any, ph
     assert (started["inbound"], started["advice"]) == (None, "wait")
     known = started
     for _ in range(40):
-        await world.hurry(started["id"], failover_at=1)
+        await world.hurry_turn(started["id"])
         known = (await api.status(started["id"])).json()
         if known["inbound"]:
             break

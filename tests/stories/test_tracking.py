@@ -23,6 +23,11 @@ from otp_service.storage.embedded import embedded_server
 from tests.api import Api, Gateways
 from tests.running import API_KEY, free_port, running_sandbox, running_service
 
+_TURN = """
+local awaited = redis.call('HEXISTS', KEYS[1], 'failover_at') == 1
+if awaited then redis.call('HSET', KEYS[1], 'failover_at', 1) end
+return awaited or redis.call('HEXISTS', KEYS[1], 'lease') == 1
+"""
 TOKEN = "callback-token-of-the-tests-0123456789"
 FAILOVER_SECONDS = 1
 
@@ -63,6 +68,16 @@ class World:
         name = await self.record(verification_id)
         await self.redis.hset(name, mapping={"look_at": 1, **fields})
         await self.redis.zadd(f"otp:due:{name[name.index('{') : name.index('}') + 1]}", {f"look:{verification_id}": 1})
+
+    async def hurry_turn(self, verification_id: str) -> bool:
+        """As `hurry`, and the next gateway's turn has come, if one is awaited. Whether one is, or a walk is under way.
+
+        In one step: while a walk is under way no turn is awaited, and one that is put there would be another's.
+        """
+        awaited: Any = self.redis.eval(_TURN, 1, await self.record(verification_id))
+        found = await awaited
+        await self.hurry(verification_id)
+        return bool(found)
 
 
 @pytest.fixture(scope="module")

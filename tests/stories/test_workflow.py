@@ -101,7 +101,7 @@ async def what_does_not_arrive_is_followed_by_the_next_step(world: World, silent
     assert 20_000 <= wait < 22_000  # as the step says
     found = {}
     for _ in range(40):
-        await world.hurry(one["id"], failover_at=1)
+        await world.hurry_turn(one["id"])
         await asyncio.sleep(0.3)
         found = (await world.api.status(one["id"])).json()
         if len(found["messages"]) == 2:

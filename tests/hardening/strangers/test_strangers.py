@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.api import Answer, Api, Gateways
+from tests.console.test_speed import processor
 from tests.hardening.strangers.shapes import SHAPES
 from tests.running import API_KEY, running_service
 from tests.soak import usage
@@ -22,10 +24,14 @@ from tests.soak import usage
 ROOT = Path(__file__).parents[3]
 PER_SECOND = 12
 """Ordinary requests: starts, checks, statuses and probes."""
-P99_MS = 250.0
 BESIDE_OTHERS_MS = 10_000.0
-"""Of the short form, which other tests share the processors with: nobody is lost. The long one may take
-three times as long as before the attack, where that is more than its bound: other tests run beside it too."""
+"""Of the short form, which other tests share the processors with: nobody is lost."""
+MOST_BEFORE = {50: 30, 99: 300}
+"""For so many requests of others half of the callers wait at most, and all but one in a hundred: of those of strangers
+one begins in each turn of the event loop. How long that is, is the machine's affair: 65 of 160 a second (400 ms) on one
+that is free, 75 of 64 (1.2 s) beside three that compute. Were all to begin at once, it would be 53 and 2,100."""
+MOST_PROCESSOR_MS = 12.0
+"""For one of these requests. It takes half of that, and where it took more all would wait longer."""
 MOST_MIB = 200.0
 BACK = 1.2
 BACK_SECONDS = 60.0
@@ -37,14 +43,10 @@ OPEN_LIMITS = {
 
 
 @pytest.mark.parametrize(
-    ("seconds", "p99_ms"),
-    [
-        pytest.param(6.0, BESIDE_OTHERS_MS, id="6 s"),
-        pytest.param(60.0, P99_MS, id="60 s", marks=pytest.mark.slow),
-    ],
+    "seconds", [pytest.param(6.0, id="6 s"), pytest.param(60.0, id="60 s", marks=pytest.mark.slow)]
 )
 async def test_strangers(
-    tmp_path: Path, redis_url: str, sandbox_process: str, gateways: Gateways, seconds: float, p99_ms: float
+    tmp_path: Path, redis_url: str, sandbox_process: str, gateways: Gateways, seconds: float
 ) -> None:
     assert len(SHAPES) >= 30
     with running_service(tmp_path, redis_url, sandbox_process, **OPEN_LIMITS) as (url, child, log):
@@ -59,7 +61,10 @@ async def test_strangers(
                 try:
                     await asyncio.sleep(1)
                     watching = asyncio.create_task(watched(child.pid, attack))
+                    served, used = await served_by(api), processor(child.pid)
                     took = await ordinary(api, gateways, seconds - 1)
+                    served, used = await served_by(api) - served, processor(child.pid) - used
+                    a_second = served / (seconds - 1)
                     most = await watching
                 finally:
                     attack.terminate()
@@ -69,14 +74,19 @@ async def test_strangers(
             while (after := usage(child.pid)[0] / 1024) > before * BACK and time.monotonic() < ended + BACK_SECONDS:
                 await asyncio.sleep(0.5)
             assert (await api.http.get("/health/ready")).status_code == 200
-    p99 = percentile(took, 99)
+    before_them = {of_100: percentile(took, of_100) / 1000 * a_second for of_100 in MOST_BEFORE}
     print(
-        f"{len(took)} ordinary requests: p50 {percentile(took, 50):.0f} ms, p99 {p99:.0f} ms"
-        f" (calm: {percentile(calm, 50):.0f}, {percentile(calm, 99):.0f}); RSS {before:.0f} MiB, at most {most:.0f},"
+        f"{len(took)} ordinary requests: p50 {percentile(took, 50):.0f} ms, p99 {percentile(took, 99):.0f} ms"
+        f" (calm: {percentile(calm, 50):.0f}, {percentile(calm, 99):.0f}); {a_second:.0f} of all a second, each"
+        f" {1000 * used / served:.1f} ms of a processor, so that before them were {before_them};"
+        f" RSS {before:.0f} MiB, at most {most:.0f},"
         f" {after:.0f} {time.monotonic() - ended:.0f} s later; {dict(begun)}"
     )
     assert set(begun) == {shape.__name__ for shape in SHAPES}
-    assert p99 < max(p99_ms, 3 * percentile(calm, 99))
+    assert percentile(took, 99) < BESIDE_OTHERS_MS
+    if seconds > 30:
+        assert all(before_them[of_100] < most_before for of_100, most_before in MOST_BEFORE.items()), before_them
+    assert 1000 * used / served < MOST_PROCESSOR_MS
     assert most < MOST_MIB
     assert after <= before * BACK
     written = log.read_text()
@@ -86,6 +96,12 @@ async def test_strangers(
 
 def percentile(took: list[float], of_100: int) -> float:
     return statistics.quantiles(took, n=100)[of_100 - 1] * 1000
+
+
+async def served_by(api: Api) -> float:
+    """Requests so far that were understood as such, whoever asked."""
+    counted = re.findall(r"^otp_http_requests_total{.*} (\S+)$", (await api.http.get("/metrics")).text, re.MULTILINE)
+    return sum(map(float, counted))
 
 
 async def watched(pid: int, attack: subprocess.Popen[str]) -> float:

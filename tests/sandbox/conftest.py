@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from otp_service.child_process import die_with_us
-from tests.running import free_port
+from tests.running import free_port, process, wait_for
 
 from .receiver import Receiver, receiving
 from .speak import Sandbox
@@ -23,35 +18,22 @@ FIXTURES = Path(__file__).parent / "fixtures"
 
 
 @pytest.fixture(scope="session")
-def sandbox_url() -> Iterator[str]:
+def sandbox_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     stub = start_stub()
     url = f"http://127.0.0.1:{(port := free_port())}"
-    environment = os.environ | {
+    environment = {
+        "PYTHONWARNINGS": "error",
         "OTP_SANDBOX_SEED": "tests",
         "OTP_SANDBOX_API_KEY": API_KEY,
         "OTP_SANDBOX_SERVICE_URL": f"http://127.0.0.1:{stub.server_address[1]}",
     }
-    environment.pop("OTP__SERVICE__ENVIRONMENT", None)
-    command = [sys.executable, "-W", "error", "-m", "otp_service.sandbox", "--port", str(port)]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, preexec_fn=die_with_us()) as process:
-        wait_until_up(url, process)
+    log = tmp_path_factory.mktemp("sandbox") / "sandbox.log"
+    with process(["otp_service.sandbox", "--port", str(port)], environment, log) as child:
+        wait_for(f"{url}/_sim/requests", child, log)
         yield url
-        process.terminate()
-        assert process.wait(timeout=5) == 0
+    assert child.returncode == 0, log.read_text()
     stub.shutdown()
     stub.server_close()
-
-
-def wait_until_up(url: str, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(200):
-        assert process.poll() is None, "the sandbox ended at once"
-        try:
-            httpx.get(f"{url}/_sim/requests", timeout=1, verify=False)
-        except httpx.HTTPError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError("the sandbox does not come up")
 
 
 @pytest.fixture

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
 import subprocess
 import sys
 import time
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -17,8 +17,8 @@ import pytest
 from otp_service.errors import SettingsError
 from otp_service.sandbox.app import create_sandbox
 from otp_service.sandbox.server import serve
+from tests.running import free_port, process, wait_for
 
-from .conftest import free_port, wait_until_up
 from .speak import PHONE, Sandbox, cascade, password_request, sms
 
 
@@ -152,24 +152,24 @@ def test_not_in_production(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_clean_and_quick_end_even_with_a_stalled_request(number: signal.Signals) -> None:
+def test_a_clean_and_quick_end_even_with_a_stalled_request(tmp_path: Path, number: signal.Signals) -> None:
     url = f"http://127.0.0.1:{(port := free_port())}"
-    command = [sys.executable, "-m", "otp_service.sandbox", "--port", str(port)]
-    with subprocess.Popen(command, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        wait_until_up(url, process)
+    log = tmp_path / "sandbox.log"
+    with process(["otp_service.sandbox", "--port", str(port)], {}, log) as child:
+        wait_for(f"{url}/_sim/requests", child, log)
         httpx.post(f"{url}/_sim/faults", json={"fault": "stall"}, verify=False)
         with socket.create_connection(("127.0.0.1", port)) as waiting:
             waiting.sendall(b"POST /xml/ HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
             while not httpx.get(f"{url}/_sim/requests", verify=False).json():
                 time.sleep(0.02)
             begun = time.monotonic()
-            process.send_signal(number)
-            output, _ = process.communicate(timeout=5)
+            child.send_signal(number)
+            assert child.wait(5) == 0
 
-    assert process.returncode == 0
     assert time.monotonic() - begun < 2
+    output = log.read_text()
     assert len(output.splitlines()) == 1
-    assert url.encode() in output
+    assert url in output
 
 
 async def everything_random(seed: str) -> list[object]:

@@ -53,10 +53,9 @@ async def overview(visit: Visit) -> Answer:
     span = visit.query("span") if visit.query("span") in SPANS else "24h"
     now = datetime.now(UTC)
     zone = service.settings.money.time_zone
-    midnight = now.astimezone(ZoneInfo(zone)).replace(hour=0, minute=0, second=0, microsecond=0)
     today, before = [
-        _day(await read(service.stores.statistics, application, start=midnight - back, end=now - back))
-        for back in (timedelta(), WEEK)
+        _day(await read(service.stores.statistics, application, start=start, end=end))
+        for start, end in same_hours(now, ZoneInfo(zone))
     ]
     return visit.page(
         "overview.html",
@@ -72,6 +71,14 @@ async def overview(visit: Visit) -> Answer:
         span=span,
         spans=list(SPANS),
     )
+
+
+def same_hours(now: datetime, zone: ZoneInfo) -> Sequence[tuple[datetime, datetime]]:
+    """From midnight until now, and from midnight until the same time by the clock a week before; the zone may have put
+    its clocks on or back since."""
+    here = now.astimezone(zone)
+    midnight = here.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    return (midnight, here), (midnight - WEEK, here - WEEK)
 
 
 async def _drawn(visit: Visit, application: str, span: str, now: datetime) -> Sequence[plots.Plot]:

@@ -54,7 +54,7 @@ async def key_changed(visit: Visit) -> Answer:
         case "rotate":
             rotation = await store.rotate(key_id, OVERLAP_SECONDS)
             if rotation.secret is None:
-                raise Refused("not_pending", visit.say("not_rotated"))
+                raise Refused("validation_failed", visit.say("not_rotated"))
             new = rotation.new_id
             await visit.record(Action.KEY_ROTATED, key_id, application=key.application, successor=new)
             return await _list(visit, new, rotation.secret)

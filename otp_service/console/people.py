@@ -57,14 +57,19 @@ async def found(visit: Visit) -> Answer:
         await visit.record(Action.PERSON_VIEWED, _index(visit, application, e164), application=application, by="phone")
         verifications = await visit.service.lookup.of_phone(application, e164, deliveries=True)
         refusals = await visit.service.stores.refusals.of_phone(application, _index(visit, application, e164))
-    else:
+    # What reads like a phone or an address may be a subject or a reference, too. To look for a reference is dear: where
+    # a phone has verifications, nobody does.
+    none_yet = not verifications
+    overview = await visit.service.factors.overview(application, asked)
+    if overview.totp or overview.backup_codes or overview.phones:
+        persons.append((asked, overview))
+    if persons or none_yet:
         place = visit.service.stores.names.subject(application, asked)
         await visit.record(Action.PERSON_VIEWED, place.index, application=application, by="subject or reference")
-        overview = await visit.service.factors.overview(application, asked)
-        if overview.totp or overview.backup_codes or overview.phones:
-            persons.append((asked, overview))
-        for proved in overview.phones[:3]:
+    for proved in overview.phones[:3]:
+        if proved.e164 != e164:
             verifications += await visit.service.lookup.of_phone(application, proved.e164, deliveries=True)
+    if none_yet:
         ids, searched_back_to = await visit.service.stores.events.of_reference(application, asked)
         known = {each.id for each in verifications}
         verifications += [each for name in ids if name not in known and (each := await _read(visit, name))]

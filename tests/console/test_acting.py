@@ -14,6 +14,16 @@ from tests.console.conftest import command
 from tests.console.desk import Desk
 
 
+def test_a_key_is_rotated_once(admin_desk: Desk) -> None:
+    page = "/console/keys"
+    made = admin_desk.send(page, name="rotated twice", days="0", scope="read").text
+    (key,) = re.findall(r"<strong>([0-9a-f]{8})</strong>", made)
+    assert admin_desk.send(page, f"{page}/{key}", action="rotate").status_code == 200
+    again = admin_desk.send(page, f"{page}/{key}", action="rotate")
+    assert again.status_code == 422
+    assert "This key has ended, or was rotated before." in again.text
+
+
 async def test_a_gateway_is_left_alone_and_used_again(
     api: Api, second: Api, gateways: Gateways, admin_desk: Desk, phone: str
 ) -> None:
@@ -188,6 +198,25 @@ async def test_a_reference_and_a_subject_find_their_person(
     assert "old phone" not in gone
     direct = desks["support"].send("/console/find", q=started["id"], application="web")
     assert direct.headers["location"] == link
+
+
+async def test_a_subject_or_reference_that_reads_like_a_phone_or_an_address_finds_its_person(
+    api: Api, gateways: Gateways, desks: Mapping[str, Desk], phone: str
+) -> None:
+    """Addresses are the most frequent names of accounts, and ten digits are a phone and an order number alike."""
+    desk = desks["support"]
+    for subject in (f"person-{phone[1:]}@example.com", phone[2:], phone[1:]):
+        made = await api.post("/v1/factors/totp", {"subject": subject, "name": f"app of {subject}"})
+        assert made.status_code == 201, made.text
+        assert f"app of {subject}" in desk.send("/console/find", q=subject, application="web").text
+    reference = f"{phone[2:-1]}{(int(phone[-1]) + 5) % 10}"
+    started = await api.started(phone, reference=reference)
+    for _ in range(100):
+        found = desk.send("/console/find", q=reference, application="web").text
+        if started["id"] in found:
+            break
+        await asyncio.sleep(0.1)
+    assert f"/console/verifications/{started['id']}" in found
 
 
 async def test_a_delivery_is_found_and_says_nothing_of_its_code(

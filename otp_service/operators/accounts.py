@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from otp_service.domain.keyring import Names
 from otp_service.domain.operators import REALM, Operator, Role, is_name
 from otp_service.errors import Refused
-from otp_service.storage.audit import Action, AuditLog
+from otp_service.storage.audit import Action, AuditLog, hides
 from otp_service.storage.operators import OperatorStore
 from otp_service.storage.subjects import SubjectStore
 
@@ -28,6 +28,10 @@ class Accounts:
                 "validation_failed",
                 "The name of an operator has 1 to 64 lower-case letters, digits and ._@-, and begins with a letter "
                 "or digit.",
+            )
+        if hides(name):
+            raise Refused(
+                "validation_failed", "The name of an operator may not read like a phone: the audit log hides phones."
             )
         if await self._store.find(name):
             raise _taken(name)

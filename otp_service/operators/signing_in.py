@@ -88,9 +88,7 @@ class SigningIn:
             await self.refuse(account, name)
             return None
         await self._store.forgive(who)
-        return await self._store.open_session(
-            account.operator.id, "password", "password", PASSWORD_SECONDS, PASSWORD_SECONDS
-        )
+        return await self._store.open_session(account, "password", "password", PASSWORD_SECONDS, PASSWORD_SECONDS)
 
     async def by_code(self, session: Session, typed: str) -> str | None:
         """A code of the authenticator, or a backup code; None for a wrong one. Raises Refused."""
@@ -105,10 +103,11 @@ class SigningIn:
         return await self.complete(session.account, str(judged.kind), session.token)
 
     async def complete(self, account: Account, by: str, before: str = "") -> str | None:
-        """The token of a session that may work. by: how the person was known. before: the session that led here."""
+        """The token of a session that may work; None where the account's sessions were ended meanwhile. by: how the
+        person was known. before: the session that led here."""
         await self._audit.record(account.operator.actor, Action.OPERATOR_SIGNED_IN, account.operator.name, by=by)
         idle, longest = self._settings.idle_minutes * 60, self._settings.session_hours * 3600
-        return await self._store.open_session(account.operator.id, "full", by, idle, longest, before)
+        return await self._store.open_session(account, "full", by, idle, longest, before)
 
     async def refuse(self, account: Account | None, name: str = "") -> None:
         """Write down a sign-in that failed. name: where nobody has it; strangers choose it, and how many, so it

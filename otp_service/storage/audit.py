@@ -166,5 +166,10 @@ def _read(entry_id: bytes, record: Mapping[bytes, bytes]) -> Entry:
     return Entry(entry_id.decode(), actor, action, application, subject, details)
 
 
+def hides(text: str) -> bool:
+    """Whether the log would not say it, or a part of it, because it reads like a phone."""
+    return bool(_PHONE.search(text))
+
+
 def _without_phones(value: str | int) -> str | int:
     return _PHONE.sub("[phone]", value) if isinstance(value, str) else value

@@ -40,12 +40,14 @@ _ADD, _RESET, _REMOVE, _ENROL, _OPEN, _CHANGE, _USE_PASSKEY, _NOTE_STRANGER = (
 
 class Account(Value):
     """secret: salt and hash of the password, empty where none is set yet. passkeys: by credential id (base64url).
-    link: SHA-256 of the one link that is good, as hex digits; empty where there is none."""
+    link: SHA-256 of the one link that is good, as hex digits; empty where there is none. epoch: another one ends all
+    sessions."""
 
     operator: Operator
     secret: Hidden[bytes]
     passkeys: Hidden[Mapping[str, bytes]]
     link: str = ""
+    epoch: str = ""
 
 
 class Passkey(msgspec.Struct, frozen=True):
@@ -176,15 +178,17 @@ class OperatorStore:
         return int(count) if count and count.isdigit() else 0
 
     async def open_session(
-        self, operator_id: str, stage: words.SessionStage, by: str, idle_seconds: int, seconds: int, before: str = ""
+        self, account: Account, stage: words.SessionStage, by: str, idle_seconds: int, seconds: int, before: str = ""
     ) -> str | None:
-        """before: the token of the session that led here, which ends. Returns a new token, or None without account."""
+        """account: as it was when somebody began to look at who this is. before: the token of the session that led
+        here, which ends. Returns a new token; None where the account is gone or its sessions were ended meanwhile."""
         secret = secrets.token_urlsafe(32)
         name = keys.operator_session(_digest(secret))
         former = keys.operator_session(_digest(_secret_in(before))) if before else name
-        names = [name, keys.operator(operator_id), former]
-        opened = await self._database.run(_OPEN, names, [stage, idle_seconds * 1000, seconds * 1000, by], confirm=True)
-        return f"{operator_id}.{secret}" if opened else None
+        names = [name, keys.operator(account.operator.id), former]
+        args: list[Argument] = [stage, idle_seconds * 1000, seconds * 1000, by, account.epoch]
+        opened = await self._database.run(_OPEN, names, args, confirm=True)
+        return f"{account.operator.id}.{secret}" if opened else None
 
     async def session(self, token: str, idle_seconds: int) -> Session | None:
         """idle_seconds: how long it lives on without use; 0 where this is none."""
@@ -233,4 +237,5 @@ def _account(record: Mapping[bytes, bytes]) -> Account:
         number(b"signed_in_at"),
         len(passkeys),
     )
-    return Account(operator, record.get(b"password", b""), passkeys, record.get(b"link", b"").decode())
+    link, epoch = (record.get(name, b"").decode() for name in (b"link", b"epoch"))
+    return Account(operator, record.get(b"password", b""), passkeys, link, epoch)

@@ -6,7 +6,7 @@ import hashlib
 import re
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -406,6 +406,40 @@ async def test_a_name_that_nobody_has_asks_redis_the_same(
         somebody, asked[:] = list(asked), []
         assert await store.find(f"{name}x") is None
     assert asked == somebody
+
+
+async def test_a_sign_in_opens_no_session_once_they_were_ended(
+    tmp_path: Path, redis_url: str, sandbox_process: str
+) -> None:
+    """A reset may come between the look at somebody's code and the session that it would open."""
+    found = settings.load(service_environ(tmp_path, redis_url, sandbox_process))
+    async with open_database(found.redis) as database:
+        store, name = OperatorStore(database), named()
+        assert await store.add(name, Role.VIEWER)
+        account = await store.find(name)
+        assert account
+        who = account.operator.id
+        ends: Sequence[Callable[[], Awaitable[object]]] = (
+            lambda: store.reset(who), lambda: store.end_sessions(who), lambda: store.change_role(who, Role.ADMIN)
+        )  # fmt: skip
+        for end in ends:
+            account = await store.find(name)
+            assert account
+            token = await store.open_session(account, "password", "password", 60, 60)
+            assert token
+            session = await store.session(token, 60)
+            assert session
+            await end()
+            assert await store.open_session(session.account, "full", "totp", 60, 60, token) is None
+            assert await store.open_session(account, "full", "proxy", 60, 60) is None
+        assert await store.remove(name, who)
+
+
+def test_a_name_that_the_audit_log_would_hide_is_not_taken(admin_desk: Desk) -> None:
+    """It hides what reads like a phone: two such operators were one in it."""
+    for name in ("79161234567", "anna.79161234567", "7916123456789@example.com"):
+        assert admin_desk.send("/console/operators", name=name, role="viewer").status_code == 422, name
+        assert f">{name}<" not in admin_desk.get("/console/operators").text
 
 
 async def test_a_link_is_judged_when_it_is_used_up(tmp_path: Path, redis_url: str, sandbox_process: str) -> None:

@@ -198,7 +198,9 @@ def on_validation(request: Request[Any, Any, Any], error: ValidationException) -
     for item in named:
         name = str(item.get("key", "")).partition(".")[0]
         if item.get("source") in ("query", "header", "path") and name:
-            errors.append({"field": name, "message": wrong_parameter(wanted.get(name))})
+            found = wanted.get(name)
+            alias = getattr(found.kwarg_definition, "name", None) if found else None  # as callers write it
+            errors.append({"field": alias or name, "message": wrong_parameter(found)})
     if "data" in wanted:
         body = ScopeState.from_scope(request.scope).json  # the framework has decoded it by now
         errors += wrong_fields(wanted["data"].annotation, None if body is Empty else body)

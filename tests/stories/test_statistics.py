@@ -154,6 +154,7 @@ async def test_questions_that_are_refused(api: Api, admin: Api) -> None:
     assert await refused(**{"from": "2026-01-01", "to": "2026-03-01"}) == "from"
     assert await refused(**{"from": "2026-01-02", "to": "2026-01-01"}) == "from"
     assert await refused(to="0001-01-01T00:00:00+14:00") == "to"
+    assert await refused(**{"from": "1" * 41}) == "from"
     assert await refused(by="phone") == "by"
     assert await refused(step="minute") == "step"
     assert await rows(api, step="day", **{"from": "2024-01-01", "to": "2026-01-01"}) == []

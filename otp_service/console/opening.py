@@ -23,7 +23,7 @@ from otp_service.console import (
     status,
     webhooks,
 )  # fmt: skip
-from otp_service.console.visit import Console, Page
+from otp_service.console.visit import Answer, Console, Page, Visit, page
 from otp_service.domain.operators import REALM
 from otp_service.factors.factors import Factors
 from otp_service.gateways.base import Finding
@@ -70,4 +70,15 @@ def routes(service: Runtime, examine: Callable[[], AsyncIterator[Finding]]) -> l
         ),
         examine=examine,
     )
-    return [each.handler(console) for each in PAGES]
+    return [each.handler(console) for each in (*PAGES, *_after_forms())]
+
+
+def _after_forms() -> Sequence[Page]:
+    """Where a form is sent but nothing is shown, a browser that loads its answer again, or in the other language, is
+    led to the page that has the form."""
+    shown = {each.route for each in PAGES if each.method == "GET"}
+    return [page(each.route, None)(_to_its_page) for each in PAGES if each.route not in shown]
+
+
+async def _to_its_page(visit: Visit) -> Answer:
+    return visit.go(visit.request.url.path.rpartition("/")[0])

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 import structlog
 
-from otp_service.console.visit import Visit
+from otp_service.console.visit import Visit, host_and_port
 from otp_service.storage.operators import Account, Passkey, Session
 
 if TYPE_CHECKING:
@@ -31,12 +31,13 @@ Found = TypeVar("Found")
 
 def _site(visit: Visit) -> tuple[str, str] | None:
     """Relying party id and origin: those of `public_url`; None where it has no name, for an address cannot be one."""
-    url = urlsplit(visit.service.settings.service.public_url)
+    public = visit.service.settings.service.public_url
+    url = urlsplit(public)
     host = url.hostname or ""
     try:
         ipaddress.ip_address(host)
     except ValueError:
-        return host, f"{url.scheme}://{url.netloc}"
+        return host, f"{url.scheme}://{host_and_port(public)}"
     return None
 
 

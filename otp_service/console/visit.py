@@ -275,27 +275,35 @@ def _refuse_foreign(visit: Visit, *, needed: bool) -> None:
     """A change has to come from a page of ours (Fetch Metadata, RFC 6454), and to know its session."""
     headers = visit.request.headers
     site, origin = headers.get("sec-fetch-site", "none"), headers.get("origin", "")
-    ours = {headers.get("host", ""), _host(visit.service.settings.service.public_url)} - {""}
-    if site not in ("same-origin", "none") or (origin and _host(origin) not in ours):
+    here = f"{origin.partition('://')[0]}://{headers.get('host', '')}"
+    ours = {host_and_port(here), host_and_port(visit.service.settings.service.public_url)} - {""}
+    if site not in ("same-origin", "none") or (origin and host_and_port(origin) not in ours):
         raise Refused("insufficient_scope", "This form came from another site.")
     if needed and not hmac.compare_digest(visit.value("csrf").encode(), visit.csrf.encode()):
         raise Refused("insufficient_scope", "This form is not of your session; load the page again.")
 
 
-def _host(origin: str) -> str:
-    """Host and port; '' for `null` and for what is no origin."""
+def host_and_port(url: str) -> str:
+    """As browsers write them in an origin: in lower case, without the port that the scheme has anyway (RFC 6454 §6.2);
+    '' for `null` and for what is no URL."""
     try:
-        return urlsplit(origin).netloc
+        found = urlsplit(url)
+        host, port = found.hostname or "", found.port
     except ValueError:
         return ""
+    host = f"[{host}]" if ":" in host else host
+    return host if not host or port in (None, {"http": 80, "https": 443}.get(found.scheme)) else f"{host}:{port}"
 
 
 async def _session(console: Console, request: Request[Any, Any, Any]) -> Session | None:
-    """By the cookie; one that a proxy's word opened is good while the proxy names the same operator."""
+    """By the cookie; one that a proxy's word opened is good while the proxy names the same operator, and ends when it
+    names another."""
     token = request.cookies.get(COOKIE, "")
     used = RENEWAL not in request.headers
     found = await console.signing_in.session(token, used=used) if "." in token else None
-    if found and found.by == "proxy" and proxied_name(console, request) != found.operator.name:
+    if found and found.by == "proxy" and (named := proxied_name(console, request)) != found.operator.name:
+        if named:
+            await console.signing_in.sign_out(found)
         return None
     return found
 

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
+from otp_service.console.visit import host_and_port
 from tests.api import Api, Gateways
 from tests.console.desk import Desk, fields
 
@@ -42,7 +43,7 @@ def test_a_form_of_another_session_or_site_changes_nothing(desks: Mapping[str, D
         assert admin.post("/console/sign-in", {"name": "x", "password": "y"}, headers=headers).status_code == 403
     assert "planted" not in admin.get("/console/operators").text
     for path in ("/console/operators", "/console/keys", "/console/fraud/lists", "/console/audit/export"):
-        assert admin.get(f"{path}?csrf={own}&name=planted&role=admin&action=add").status_code in (200, 404, 405)
+        assert admin.get(f"{path}?csrf={own}&name=planted&role=admin&action=add").status_code in (200, 303, 404)
     assert "planted" not in admin.get("/console/operators").text, "no GET changes anything"
 
 
@@ -104,6 +105,33 @@ async def test_what_callers_and_gateways_write_is_text(
         assert str(escape(hostile)).replace("&#x27;", "&#39;").replace("&quot;", "&#34;") in seen[0].text
     found = re.search(r'/console/keys/([0-9a-f]{8})"', made.text)
     assert found
+
+
+def test_the_answer_of_a_form_can_be_loaded_again(admin_desk: Desk) -> None:
+    """In the other language, too; it showed the JSON of callers. Nothing is done a second time."""
+    for form, page in (
+        ("/console/operators/nobody", "/console/operators"), ("/console/keys/00000000", "/console/keys"),
+        ("/console/webhooks/x", "/console/webhooks"), ("/console/gateways/smska", "/console/gateways"),
+        ("/console/fraud/lists", "/console/fraud"), ("/console/audit/export", "/console/audit"),
+        ("/console/sign-out", "/console"),
+    ):  # fmt: skip
+        answer = admin_desk.get(form)
+        assert (answer.status_code, answer.headers.get("location")) == (303, page), form
+        assert admin_desk.get(page).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("url", "written"),
+    [
+        ("https://OTP.Example.ru", "otp.example.ru"), ("https://otp.example.ru:443/", "otp.example.ru"),
+        ("https://otp.example.ru:8443", "otp.example.ru:8443"), ("http://127.0.0.1:80/x", "127.0.0.1"),
+        ("http://otp.example.ru:443", "otp.example.ru:443"), ("https://[2001:DB8::1]:443", "[2001:db8::1]"),
+        ("https://otp.example.ru@evil.example", "evil.example"), ("null", ""), ("https://", ""), ("http://[", ""),
+        ("https://otp.example.ru:x", ""), ("https://otp.example.ru:99999", ""),
+    ],
+)  # fmt: skip
+def test_sites_are_compared_as_browsers_write_them(url: str, written: str) -> None:
+    assert host_and_port(url) == written
 
 
 def test_nobody_is_led_away(admin_desk: Desk) -> None:

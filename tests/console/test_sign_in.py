@@ -354,17 +354,24 @@ def test_a_proxy_is_believed_where_the_settings_say_so(
         "OTP__HTTP__TRUSTED_PROXIES": "127.0.0.1/32",
         "OTP__CONSOLE__TRUSTED_HEADER": "X-Remote-User",
         "OTP__CONSOLE__NETWORKS": "203.0.113.0/24",
+        "OTP__SERVICE__PUBLIC_URL": "https://OTP.example.ru:443",
     }
     with running_service(folder, redis_url, sandbox_process, **settings) as (url, _, _):
         outside = Desk(url, **{"X-Forwarded-For": "198.51.100.1"})
         assert outside.get("/console/sign-in").status_code == 403
+        form = Desk(url, **{"X-Forwarded-For": "203.0.113.9", "Host": "10.0.0.1", "Origin": "https://otp.example.ru"})
+        assert form.post("/console/sign-in", {"name": "x", "password": "y"}).status_code == 401, "our own page's"
         desk = Desk(url, **{"X-Forwarded-For": "203.0.113.9", "X-Remote-User": name})
         assert desk.get("/console/sign-in").headers["location"] == "/console"
         assert desk.get("/console").status_code == 200
         del desk.http.headers["X-Remote-User"]
         assert desk.get("/console").status_code == 303, "the proxy names nobody any more"
-        desk.http.headers["X-Remote-User"] = named()
+        desk.http.headers["X-Remote-User"] = name
+        assert desk.get("/console").status_code == 200
+        kept, desk.http.headers["X-Remote-User"] = desk.token, named()
         assert desk.get("/console/sign-in").status_code == 403
+        desk.token, desk.http.headers["X-Remote-User"] = kept, name
+        assert desk.get("/console").status_code == 303, "it ended when the proxy named somebody else"
     with running_service(folder, redis_url, sandbox_process, OTP__CONSOLE__TRUSTED_HEADER="X-Remote-User") as (
         url,
         _,

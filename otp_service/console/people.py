@@ -108,6 +108,8 @@ async def verification_changed(visit: Visit) -> Answer:
             raise Refused(
                 "validation_failed", "A delivery belongs to its caller: it cannot be resent or canceled here."
             )
+        case "cancel" | "resend" if one.status != "pending":
+            raise Refused("not_pending", f"The verification is {one.status}.")
         case "cancel":
             await visit.record(Action.VERIFICATION_CANCELED, one.id, application=one.application)
             await verifications.cancel(one.application, one.id)

@@ -119,15 +119,16 @@ class EventStore:
         return [event for event in [await self.event(application, entry) for entry in found] if event]
 
     async def of_reference(self, application: str, reference: str) -> tuple[list[str], int]:
-        """Ids of verifications that carry the caller's reference, newest first, among the newest events; there is no
-        index, so it is looked for `SEARCH_SECONDS` at most. Second: how far back that was, milliseconds; 0: all."""
-        until, start, wanted = time.monotonic() + SEARCH_SECONDS, "+", reference.encode()
+        """Ids of verifications that carry the caller's reference, whatever blanks are around it, newest first, among
+        the newest events; there is no index, so it is looked for `SEARCH_SECONDS` at most. Second: how far back that
+        was, milliseconds; 0: all."""
+        until, start, wanted = time.monotonic() + SEARCH_SECONDS, "+", reference.strip().encode()
         found: dict[str, None] = {}
         while page := await self._database.command(
             "XREVRANGE", keys.events(application), start, "-", "COUNT", SEARCHED_AT_ONCE
         ):
             for _, fields in page:
-                if fields.get(b"reference") == wanted:
+                if fields.get(b"reference", b"").strip() == wanted:
                     found.setdefault(fields[b"subject"].decode())
             start = f"({page[-1][0].decode()}"
             if time.monotonic() > until or len(found) >= MOST_FOUND:

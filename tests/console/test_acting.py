@@ -112,6 +112,28 @@ async def test_a_list_acts_in_every_process_and_its_entries_are_sealed(
         assert (await caller.start(phone)).status_code in (201, 429)
 
 
+async def test_what_changes_nothing_is_not_in_the_audit_log(
+    api: Api, gateways: Gateways, admin_desk: Desk, phone: str
+) -> None:
+    """A second click, or a second operator: it said that a canceled verification was resent, and canceled again."""
+    started = await api.started(phone)
+    find, page = "/console/find", f"/console/verifications/{started['id']}"
+
+    def told(action: str) -> int:
+        return admin_desk.get(f"/console/audit?action={action}&actor={admin_desk.name}").text.count("<tr><td>")
+
+    before = {action: told(action) for action in ("verification.canceled", "verification.resent", "list.changed")}
+    assert admin_desk.send(find, page, action="cancel").status_code == 303
+    for action in ("cancel", "resend"):
+        assert admin_desk.send(find, page, action=action).status_code == 409
+    lists, entry = "/console/fraud/lists", {"list": "block", "value": phone, "application": "web"}
+    for action in ("add", "add", "remove", "remove"):
+        assert admin_desk.send(find, lists, **entry, action=action).status_code == 303
+    assert {action: told(action) - count for action, count in before.items()} == {
+        "verification.canceled": 1, "verification.resent": 0, "list.changed": 2,
+    }  # fmt: skip
+
+
 def test_the_lists_are_shown_to_nobody_who_may_see_no_phones(desks: Mapping[str, Desk]) -> None:
     assert 'name="value"' not in desks["viewer"].get("/console/fraud").text
     assert "Never sent to" not in desks["viewer"].get("/console/fraud").text
@@ -210,13 +232,14 @@ async def test_a_subject_or_reference_that_reads_like_a_phone_or_an_address_find
         assert made.status_code == 201, made.text
         assert f"app of {subject}" in desk.send("/console/find", q=subject, application="web").text
     reference = f"{phone[2:-1]}{(int(phone[-1]) + 5) % 10}"
-    started = await api.started(phone, reference=reference)
-    for _ in range(100):
-        found = desk.send("/console/find", q=reference, application="web").text
-        if started["id"] in found:
-            break
-        await asyncio.sleep(0.1)
-    assert f"/console/verifications/{started['id']}" in found
+    for kept in (reference, f"  order {reference} "):  # nobody sees blanks around it, nor types them
+        started = await api.started(phone, reference=kept)
+        for _ in range(100):
+            found = desk.send("/console/find", q=kept.strip(), application="web").text
+            if started["id"] in found:
+                break
+            await asyncio.sleep(0.1)
+        assert f"/console/verifications/{started['id']}" in found
 
 
 async def test_a_delivery_is_found_and_says_nothing_of_its_code(

@@ -18,11 +18,16 @@ class Network:
 
     @classmethod
     def parse(cls, text: str) -> Network:
-        """Raises ValueError with a sentence, also where bits after the prefix are set: `10.0.0.1/8` says two things."""
+        """Raises ValueError with a sentence, also where bits after the prefix are set: `10.0.0.1/8` says two things.
+
+        IPv4 inside IPv6 (`::ffff:10.0.0.0/104`) is the IPv4 network, as it is of addresses.
+        """
         try:
-            return cls(ipaddress.ip_network(text))
+            found = ipaddress.ip_network(text)
         except ValueError as error:
             raise ValueError(f"{error}; write a network as 10.0.0.0/8 or 2001:db8::/32") from None
+        inner = found.network_address.ipv4_mapped if isinstance(found, ipaddress.IPv6Network) else None
+        return cls(ipaddress.IPv4Network((inner, found.prefixlen - 96)) if inner and found.prefixlen >= 96 else found)
 
     def __contains__(self, address: Address) -> bool:
         return address in self.range

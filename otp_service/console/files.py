@@ -1,4 +1,5 @@
-"""Style sheet and script, the choice of a language, and nothing else that needs no session."""
+"""Style sheet and script, the choice of a language, and nothing else that needs no session: they are there while Redis
+is away, too, and their loading is no use of a session."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from otp_service.errors import Refused
 YEAR_SECONDS = 365 * 86_400
 
 
-@page("/console/static/{name:str}", None)
+@page("/console/static/{name:str}", None, knows_session=False)
 async def static(visit: Visit) -> Answer:
     name = visit.path("name")
     if name not in STATIC:
@@ -20,7 +21,7 @@ async def static(visit: Visit) -> Answer:
     return found
 
 
-@page("/console/language/{name:str}", None)
+@page("/console/language/{name:str}", None, knows_session=False)
 async def language(visit: Visit) -> Answer:
     if visit.path("name") in LANGUAGES:
         visit.cookies.append((LANGUAGE, visit.path("name"), YEAR_SECONDS))

@@ -204,12 +204,14 @@ Show = Callable[[Visit], Awaitable[Answer]]
 
 
 class Page(Value):
-    """role: None where nobody need have signed in. method: GET shows, POST changes."""
+    """role: None where nobody need have signed in. method: GET shows, POST changes. knows_session: whether it asks who
+    has signed in, and so Redis."""
 
     method: Literal["GET", "POST"]
     route: str
     role: Role | None
     show: Show
+    knows_session: bool = True
 
     def handler(self, console: Console) -> HTTPRouteHandler:
         async def handle(request: Request[Any, Any, Any]) -> Response[Any]:
@@ -222,9 +224,9 @@ class Page(Value):
         return decorated(self.route, name=name, include_in_schema=False, opt=opt, **status)(handle)  # type: ignore[arg-type]
 
 
-def page(route: str, role: Role | None = Role.VIEWER) -> Callable[[Show], Page]:
+def page(route: str, role: Role | None = Role.VIEWER, *, knows_session: bool = True) -> Callable[[Show], Page]:
     """A page. It changes nothing."""
-    return lambda show: Page("GET", route, role, show)
+    return lambda show: Page("GET", route, role, show, knows_session)
 
 
 def change(route: str, role: Role | None) -> Callable[[Show], Page]:
@@ -236,7 +238,7 @@ async def _answered(console: Console, wanted: Page, request: Request[Any, Any, A
     visit = Visit(console, request, None)
     try:
         _refuse_strangers(console, request)
-        visit.session = await _session(console, request)
+        visit.session = await _session(console, request) if wanted.knows_session else None
         if visit.session:
             structlog.contextvars.bind_contextvars(operator=visit.session.operator.id)
         if wanted.role is not None and not visit.may(Role.VIEWER):

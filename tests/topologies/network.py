@@ -123,6 +123,12 @@ class Network:
         self._servers.append(await asyncio.start_server(accepted, known(number), port, limit=2**16))
 
     async def _close(self) -> None:
+        # Who was accepted in this very turn becomes a connection in the next, if the server is not closed by then: else
+        # asyncio drops it without closing it (`Server._attach` in base_events.py).
+        for server in self._servers:
+            for listener in server.sockets:
+                self._loop.remove_reader(listener.fileno())
+        await asyncio.sleep(0.05)
         for server in self._servers:
             server.close()
         # Nothing is canceled: a task that has not begun has a connection already, which nobody else would close.

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from tests import running
 from tests.api import Api, Gateways, problem
 from tests.cli.commands import Commands
-from tests.running import API_KEY, create_key, running_service, service_environ
+from tests.running import API_KEY, PATIENT, create_key, running_service, service_environ
 from tests.stories.test_described import own_redis
 from tests.stories.test_inbound import ended, sends
 from tests.stories.test_tracking import World
@@ -23,12 +23,6 @@ from tests.stories.test_tracking import World
 __all__ = ["own_redis"]
 
 NUMBER = "+79001112233"
-PATIENT = {
-    **{f"OTP__GATEWAYS__{name}__ATTEMPT_SECONDS": "10" for name in ("TARGETSMS_PASSWORD", "TARGETSMS_XML", "SMSKA")},
-    **{f"OTP__GATEWAYS__{name}__CONNECT_SECONDS": "5" for name in ("TARGETSMS_PASSWORD", "TARGETSMS_XML", "SMSKA")},
-    "OTP__ROUTES__SMS__DEADLINE_SECONDS": "40",
-}
-"""No gateway is silent here, and one that a busy machine holds up is not to be passed over."""
 PATIENCE_SECONDS = 40.0
 OPEN = {
     **PATIENT,

@@ -24,12 +24,15 @@ from tests.soak import usage
 ROOT = Path(__file__).parents[3]
 PER_SECOND = 12
 """Ordinary requests: starts, checks, statuses and probes."""
+P99_MS = 250.0
+"""What is promised, of a machine that nobody else uses."""
 BESIDE_OTHERS_MS = 10_000.0
 """Of the short form, which other tests share the processors with: nobody is lost."""
-MOST_BEFORE = {50: 30, 99: 300}
-"""For so many requests of others half of the callers wait at most, and all but one in a hundred: of those of strangers
-one begins in each turn of the event loop. How long that is, is the machine's affair: 65 of 160 a second (400 ms) on one
-that is free, 75 of 64 (1.2 s) beside three that compute. Were all to begin at once, it would be 53 and 2,100."""
+MOST_BEFORE = {50: 30, 99: 150}
+"""Where it takes longer: for so many requests of others half of the callers wait at most, and all but one in a hundred,
+since of those of strangers one begins in each turn of the event loop. How long that is, is the machine's affair: 65 of
+160 a second (400 ms) on a slow one, 75 of 64 (1.2 s) beside three that compute. Were all to begin at once, it would be
+53 and 2,100."""
 MOST_PROCESSOR_MS = 12.0
 """For one of these requests. It takes half of that, and where it took more all would wait longer."""
 MOST_MIB = 200.0
@@ -84,7 +87,7 @@ async def test_strangers(
     )
     assert set(begun) == {shape.__name__ for shape in SHAPES}
     assert percentile(took, 99) < BESIDE_OTHERS_MS
-    if seconds > 30:
+    if seconds > 30 and percentile(took, 99) >= P99_MS:
         assert all(before_them[of_100] < most_before for of_100, most_before in MOST_BEFORE.items()), before_them
     assert 1000 * used / served < MOST_PROCESSOR_MS
     assert most < MOST_MIB

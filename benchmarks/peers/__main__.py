@@ -1,8 +1,9 @@
 """`make bench-peers`: sends and checks of right codes beside another self-hosted server, in interleaved rounds.
 
 better-auth's phone plugin, in memory and on SQLite, from the npm registry in a temporary folder; the service with its
-shipped settings on a real Valkey, as one process and as two. The same stub is everybody's gateway. Processor time is
-the kernel's, of a server with its store, divided by requests; `later` is what is left to do once all is answered.
+shipped settings on a real Valkey, asked by a Unix socket as the embedded one is, as one process and as two. The same
+stub is everybody's gateway. Processor time is the kernel's, of a server with its store, divided by requests; `later` is
+what is left to do once all is answered.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ async def _answered(client: aiohttp.ClientSession, path: str, body: Mapping[str,
 
 @contextmanager
 def ours(processes: int) -> Iterator[Server]:
-    with tempfile.TemporaryDirectory(prefix="otp-bench-") as name, opened(Plan(processes), Path(name)) as world:
+    with tempfile.TemporaryDirectory(prefix="otp-bench-") as name, opened(Plan(processes, unix=True), Path(name)) as world:
         yield Server(world.url, (world.pids["service"], world.pids["redis"]), _send_ours, _check_ours)
 
 

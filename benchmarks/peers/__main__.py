@@ -95,7 +95,8 @@ async def _answered(client: aiohttp.ClientSession, path: str, body: Mapping[str,
 
 @contextmanager
 def ours(processes: int) -> Iterator[Server]:
-    with tempfile.TemporaryDirectory(prefix="otp-bench-") as name, opened(Plan(processes, unix=True), Path(name)) as world:
+    plan = Plan(processes, unix=True)
+    with tempfile.TemporaryDirectory(prefix="otp-bench-") as name, opened(plan, Path(name)) as world:
         yield Server(world.url, (world.pids["service"], world.pids["redis"]), _send_ours, _check_ours)
 
 

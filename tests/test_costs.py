@@ -70,11 +70,15 @@ async def serving(
         asked.packets.append([str(command[0]) for command in commands])
         return await said(self, commands, packet, seconds, shared=shared)
 
-    digest = hmac.digest
+    digest, begun = hmac.digest, keyring._begun
 
-    def named(*args: Any) -> bytes:
+    def keyed(*args: Any) -> bytes:
         asked.names += 1
         return digest(*args)
+
+    def named(key: bytes) -> hmac.HMAC:
+        asked.names += 1
+        return begun(key)
 
     def made(loop: asyncio.AbstractEventLoop, coroutine: Any, **more: Any) -> asyncio.Task[Any]:
         asked.tasks += getattr(coroutine, "cr_code", None) is not Server._carry.__code__
@@ -88,7 +92,8 @@ async def serving(
         async with httpx.AsyncClient(base_url="http://service", transport=transport, headers=headers) as http:
             assert (await http.get("/v1/verifications/unknown")).status_code == 404  # the key is remembered now
             patch.setattr(Server, "_said", counted)
-            patch.setattr(keyring.hmac, "digest", named)
+            patch.setattr(hmac, "digest", keyed)
+            patch.setattr(keyring, "_begun", named)
             keyring._named.cache_clear()
             asyncio.get_running_loop().set_task_factory(made)
             try:

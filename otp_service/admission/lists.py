@@ -54,6 +54,9 @@ class Lists:
         self._take(found)
         return sorted(found, key=lambda entry: (entry.list, entry.value))
 
+    async def holds(self, entry_id: str) -> bool:
+        return await self._store.holds(entry_id)
+
     async def put(self, entry: ListEntry) -> None:
         """Raises Refused where the lists are full."""
         if not await self._store.put(entry):

@@ -46,8 +46,7 @@ async def listed(visit: Visit) -> Answer:
         raise Refused("validation_failed", "There is no such list.")
     lists = visit.service.admission.lists
     entry = lists.entry(which, value, visit.operator.name)
-    is_there = any(each.id == entry.id for each in await lists.read())
-    if is_there != (action == "add"):  # else somebody was quicker
+    if await lists.holds(entry.id) != (action == "add"):  # else somebody was quicker
         await visit.record(Action.LIST_CHANGED, entry.id, list=which, done=action)
         await (lists.put(entry) if action == "add" else lists.drop(entry.id))
     return visit.go("/console/fraud", done=f"list_{action}", application=visit.application)

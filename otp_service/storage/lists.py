@@ -33,6 +33,10 @@ class ListStore:
                 log.warning("list_entry_not_read")
         return found
 
+    async def holds(self, entry_id: str) -> bool:
+        """Also where it cannot be read."""
+        return await self._database.command("HGET", keys.LISTS, entry_id) is not None
+
     async def put(self, entry: ListEntry) -> bool:
         """False: the lists are full. One that is there already is replaced."""
         sealed = self._keyring.seal(msgspec.json.encode(entry), _bound(entry.id))

@@ -112,6 +112,17 @@ async def test_a_list_acts_in_every_process_and_its_entries_are_sealed(
         assert (await caller.start(phone)).status_code in (201, 429)
 
 
+async def test_an_entry_that_cannot_be_read_can_be_removed(admin_desk: Desk, redis: Redis, phone: str) -> None:
+    """Nobody sees it, so it is named by what stood in it."""
+    page, entry = "/console/fraud", {"list": "block", "value": phone}
+    before = await redis.hgetall("otp:lists")
+    assert admin_desk.send(page, f"{page}/lists", **entry, action="add").status_code == 303
+    (name,) = (await redis.hgetall("otp:lists")).keys() - before.keys()
+    await redis.hset("otp:lists", name, b"damaged")
+    assert admin_desk.send(page, f"{page}/lists", **entry, action="remove").status_code == 303
+    assert await redis.hgetall("otp:lists") == before
+
+
 async def test_what_changes_nothing_is_not_in_the_audit_log(
     api: Api, gateways: Gateways, admin_desk: Desk, phone: str
 ) -> None:

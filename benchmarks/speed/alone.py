@@ -33,10 +33,10 @@ def hashes(told: argparse.Namespace) -> Figures:
     cost = Cost.parse(told.cost)
     threads = len(os.sched_getaffinity(0))
     done = [0] * threads
+    compute = quicker()
 
     def work(number: int) -> None:
-        compute = quicker()
-        while time.perf_counter() < end:
+        while not done[number] or time.perf_counter() < end:
             stretch(b"x" * 32, b"s" * 16, cost, compute)
             done[number] += 1
 

@@ -223,7 +223,7 @@ ROUTES = "otp:routes:{gateways}"
 def _matching(pattern: str) -> re.Pattern[str]:
     """A pattern of the catalogue as one for names."""
     spelt = re.escape(pattern).replace(r"\{p\}", r"\{[0-9]+\}").replace(r"\{lane\}", r"\{.+\}")
-    return re.compile(re.sub(r"<[^>]*>", ".+", spelt), re.DOTALL)
+    return re.compile(re.sub(r"<[^<>]*>", ".+", spelt), re.DOTALL)
 
 
 _KINDS = [(_matching(kind.pattern), kind) for kind in sorted(CATALOGUE, key=lambda kind: -len(kind.pattern))]

@@ -11,6 +11,7 @@ import select
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -571,6 +572,8 @@ def at_a_terminal(environ: dict[str, str], answer: str, *words: str) -> tuple[in
             while "[y/N]" not in shown:
                 assert select.select([ours], [], [], 10)[0], shown
                 shown += os.read(ours, 4096).decode()
+            while "(sleeping)" not in Path(f"/proc/{child.pid}/status").read_text():  # until it reads: a Ctrl-C that
+                time.sleep(0.01)  # comes right before is only looked at when something was typed
             os.write(ours, answer.encode())
             out, _ = child.communicate(timeout=10)
         finally:

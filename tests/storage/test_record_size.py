@@ -12,8 +12,9 @@ from tests.api import Api, Gateways
 
 LIVE, ENDED = 1_136, 872
 """Bytes of the record alone, as `MEMORY USAGE` tells, its key included. Some 45 are the choice of a route."""
-SUSPECTED = 3_600
-"""The same, of a live one with what the guard found: a longer field than Redis keeps in the compact form of a hash."""
+SUSPECTED = {"valkey": 3_000, "redis": 3_600}
+"""The same, of a live one with what the guard found: a longer field than Redis keeps in the compact form of a hash. By
+what stores it: of the same 45 fields Valkey 9.1 makes 2,672 bytes, Redis 7.0 3,264."""
 
 
 async def size(redis: Redis, verification: str, encoding: bytes = b"listpack") -> int:
@@ -45,4 +46,5 @@ async def test_what_the_guard_found_is_bounded(api: Api, redis: Redis) -> None:
         started = await api.started(
             f"+7916{random.randrange(10_000, 100_000)}{random.randrange(13, 20)}", client=client
         )
-    assert 2 * LIVE < await size(redis, started["id"], b"hashtable") <= SUSPECTED
+    most = SUSPECTED["valkey" if "valkey_version" in await redis.info("server") else "redis"]
+    assert 2 * LIVE < await size(redis, started["id"], b"hashtable") <= most

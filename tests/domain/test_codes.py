@@ -164,3 +164,16 @@ def test_names_differ_by_application_and_use() -> None:
     assert NAMES.phone_index("web", "+7916") != NAMES.phone_index("shop", "+7916")
     assert NAMES.idempotency("web", "k") != NAMES.idempotency("shop", "k")
     assert NAMES.fingerprint("a", "bc") != NAMES.fingerprint("ab", "c")
+
+
+def test_names_in_redis_are_what_they_were() -> None:
+    """HMAC-SHA256 of the use and the parts, each behind its length: data of every version is found by them."""
+    names, key = Names(b"k" * 32, 256), b"k" * 32
+
+    def expected(*parts: bytes) -> bytes:
+        return hmac.digest(key, b"".join(len(part).to_bytes(4) + part for part in parts), "sha256")
+
+    for phone in (b"+79161234567", b"anna@example.com"):
+        assert names.partition(phone.decode()) == int.from_bytes(expected(b"partition", phone)[:8], "big") % 256
+        assert names.phone_index("web", phone.decode()) == expected(b"phone", b"web", phone)[:9].hex()
+        assert names.counter("a", phone.decode()) == expected(b"counter", b"a", phone)[:12].hex()

@@ -123,6 +123,7 @@ async def test_nothing_is_hashed_for_one_who_has_left(pool: HashPool, monkeypatc
 
 async def test_a_closed_pool_lets_its_threads_and_waiters_go() -> None:
     pool = HashPool(Hashing(memory_kib=1024, threads=1))
+    await until_idle(pool)  # its thread has chosen its library
     asked = [asyncio.ensure_future(digest(pool, SLOW)) for _ in range(3)]
     await asyncio.sleep(0.02)
     (thread,) = [thread for thread in threading.enumerate() if thread.name.startswith("argon2")]

@@ -24,8 +24,8 @@ test: $(VENV)/.dev ## Run the quick tests (real Valkey, real HTTP, the sandbox a
 	@$(BIN)/python -m pytest -q $(or $(T),--numprocesses $(WORKERS) --dist loadfile)
 
 # What has to be fast may be too slow beside another test; .ci/run tries that once more, alone.
-test-slow: $(VENV)/.slow ## Run the slow tests: API fuzzing, browser, long races (T=... for some of them, in one process)
-	@$(BIN)/python -m pytest -q -m slow $(or $(T),--numprocesses 3 --dist loadfile --no-loadscope-reorder)
+test-slow: $(VENV)/.slow ## Run the slow tests: API fuzzing, browser, long races (T=... for some, FULL=1 in full size)
+	@OTP_TEST_FULL=$(FULL) $(BIN)/python -m pytest -q -m slow $(or $(T),--numprocesses 3 --dist loadfile --no-loadscope-reorder)
 
 release-test: $(VENV)/.slow ## Upgrade from the last release and roll back, process by process, under traffic
 	@$(BIN)/python -m pytest -q -rs -m slow tests/chaos/test_release.py tests/chaos/test_versions.py

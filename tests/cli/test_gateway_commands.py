@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -552,6 +553,12 @@ def test_what_changes_asks() -> None:
         assert bool(command.question) != (last in harmless or command.words == "number-info"), command.words
 
 
+def _take_the_terminal() -> None:
+    """So that Ctrl-C is one, also where the tests run in the background of a shell, which ignores it."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def at_a_terminal(environ: dict[str, str], answer: str, *words: str) -> tuple[int, str, str]:
     """Exit code, output, and what the terminal showed."""
     ours, theirs = pty.openpty()
@@ -564,7 +571,7 @@ def at_a_terminal(environ: dict[str, str], answer: str, *words: str) -> tuple[in
         stderr=theirs,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # so that Ctrl-C is one
+        preexec_fn=_take_the_terminal,
     ) as child:
         os.close(theirs)
         shown = ""

@@ -156,6 +156,6 @@ def fault(template: MailTemplate) -> str:
     if "\n" in template.subject or not template.subject.strip():
         return "subject: must be one line"
     for name, text in (("subject", template.subject), ("text", template.text), ("html", template.html)):
-        if any(not char.isprintable() and char not in "\n\t" for char in text):
+        if not text.replace("\n", "").replace("\t", "").isprintable():
             return f"{name}: holds a control character"
     return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from otp_service.domain.networks import Network
 from otp_service.errors import SettingsError
@@ -66,6 +66,9 @@ def check_bounds(settings: Settings) -> None:
             except ValueError:
                 told = f"guard.{key}: {entry} is neither the beginning of a phone, nor @domain, nor a network"
                 raise SettingsError(told) from None
-    if settings.money.time_zone not in available_timezones():
-        raise SettingsError(f"money.time_zone: {settings.money.time_zone} is no time zone of the IANA list")
+    try:
+        ZoneInfo(settings.money.time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        told = f"money.time_zone: {settings.money.time_zone} is no time zone of the IANA list"
+        raise SettingsError(told) from None
     PriceList(settings)

@@ -6,7 +6,7 @@ import re
 
 STEERING = (
     r"\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 and C1: a terminal's commands
-    r"\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"  # unseen, or turning a line around
+    r"\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"  # unseen, or turning a line around
 )
 """Of a class in a regular expression. Not in it: tab, line feed, and the joiners that names and emoji need."""
 _STEERING = re.compile(rf"[{STEERING}\ud800-\udfff\U000e0000-\U000e007f]")

@@ -16,6 +16,7 @@ import pytest
 from tests.api import Api, Gateways
 from tests.authenticator import enrolled
 from tests.running import API_KEY, RedisServer, code_in, running_sandbox, running_service
+from tests.sizes import sized
 
 pytestmark = [
     pytest.mark.slow,
@@ -24,7 +25,7 @@ pytestmark = [
         reason="schemathesis is missing: make .venv/.slow",
     ),
 ]
-EXAMPLES = 250
+EXAMPLES = sized(250, 80)
 """Cases for each operation (S-26)."""
 SECONDS = 3000
 """Three minutes are usual on two idle cores; a busy machine took more than thirteen."""

@@ -204,10 +204,10 @@ def _polish(components: dict[str, Schema], paths: Mapping[str, PathItem]) -> Non
 
 def _respell(schema: Schema) -> None:
     """A pattern as every engine reads it, also RE2 and JavaScript: what follows `$` only Python needs, and characters
-    beyond ASCII have no spelling that all know. So it lets through some that we refuse."""
+    beyond Latin-1 have no spelling that all know. So it lets through some that we refuse, which descriptions say."""
     if schema.pattern:
-        ascii_alone = re.sub(r"\\u[0-9a-f]{4}(-\\u[0-9a-f]{4})?", "", schema.pattern)
-        schema.pattern = ascii_alone.removesuffix(r"(?!\n)")
+        latin_alone = re.sub(r"\\u[0-9a-f]{4}(-\\u[0-9a-f]{4})?", "", schema.pattern)
+        schema.pattern = latin_alone.removesuffix(r"(?!\n)")
 
 
 def _of_words(word: str, *, nullable: bool, text: str | None = None) -> Schema | Reference:

@@ -14,6 +14,7 @@ from otp_service.schemas.verifications import SubjectText
 from otp_service.settings.section import END
 from otp_service.visible import STEERING
 
+_ALL_SEEN = "Nothing that breaks a line, cannot be seen or turns the direction of a text."
 _ONE_LINE = rf"^[^\t\n{STEERING}]*" + END
 """Apps and pages show it: nothing that turns a line around or cannot be seen."""
 Name = Annotated[
@@ -21,7 +22,7 @@ Name = Annotated[
     Meta(
         max_length=64,
         pattern=_ONE_LINE,
-        description="Your name for this authenticator, to tell several of one person apart.",
+        description=f"Your name for this authenticator, to tell several of one person apart. {_ALL_SEEN}",
         examples=["Work phone"],
         extra=rule("must be text of up to 64 characters in one line, for example `Work phone`"),
     ),
@@ -31,7 +32,7 @@ Label = Annotated[
     Meta(
         max_length=64,
         pattern=_ONE_LINE,
-        description="Name of the account, as the authenticator app shows it; the subject if absent.",
+        description=f"Name of the account, as the authenticator app shows it; the subject if absent. {_ALL_SEEN}",
         examples=["anna"],
         extra=rule("must be text of up to 64 characters in one line, for example `anna`"),
     ),
@@ -41,7 +42,8 @@ Issuer = Annotated[
     Meta(
         max_length=64,
         pattern=rf"^[^:\t\n{STEERING}]*" + END,
-        description="Name of your service, as the authenticator app shows it; the application's brand if absent.",
+        description="Name of your service, as the authenticator app shows it; the application's brand if absent. "
+        f"No `:`. {_ALL_SEEN}",
         examples=["Example"],
         extra=rule("must be text of up to 64 characters in one line without `:`, for example `Example`"),
     ),

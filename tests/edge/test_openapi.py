@@ -236,6 +236,16 @@ def test_p19_what_generators_stumble_over(document: dict[str, Any], operations: 
             assert ("WWW-Authenticate" in answer["headers"]) == (status == "401")
 
 
+def test_p19_patterns_of_names_say_what_every_engine_can_read(document: dict[str, Any]) -> None:
+    for owner in ("EnrolTotp", "ImportRow"):
+        for name in ("name", "label", "issuer"):
+            found = json.dumps(document["components"]["schemas"][owner]["properties"][name])
+            (pattern,) = re.findall(r'"pattern": ("(?:[^"\\\\]|\\\\.)*")', found)
+            for text, taken in (("Work phone", True), ("Zoë \u200d", True), ("a\xadb", False), ("a\x9bb", False)):
+                assert bool(re.search(json.loads(pattern), text)) == taken, (name, text)
+            assert "cannot be seen" in found  # the rest
+
+
 def test_p19_somebody_who_never_saw_the_code_understands(document: dict[str, Any], operations: Operations) -> None:
     groups = {tag["name"]: tag["description"] for tag in document["tags"]}
     for found in operations.values():

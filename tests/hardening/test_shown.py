@@ -24,10 +24,11 @@ STEERING = [
     "\u2066x",
     "\ufeff",
     "\u200b",
+    "a\xadb",
     "\U000e0041",
     "\x08\x08",
 ]
-RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2060-\u2069\ufeff\u200b\U000e0000-\U000e007f]")
+RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u2028-\u202e\u2060-\u2069\ufeff\u200b\U000e0000-\U000e007f]")
 
 
 @pytest.mark.parametrize("text", STEERING)

@@ -21,8 +21,9 @@ from otp_service.domain.reasons import Reason
 from otp_service.gateways.base import Accepted, Delivery, GatewayError
 from otp_service.gateways.http import decode
 from tests.gateways.operations import OPERATIONS, Answering
+from tests.sizes import sized
 
-QUICK, MANY = 400, 10_000
+QUICK, MANY = 400, sized(10_000, 2_000)
 MOST_SECONDS = 0.05
 MOST_BYTES = 5_000_000
 

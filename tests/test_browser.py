@@ -40,6 +40,8 @@ ALONE = [
 ]  # fmt: skip
 """As root, and without talking to anybody."""
 SECONDS = 10_000  # of playwright: milliseconds
+LANGUAGES = ("en-GB", "ru-RU")
+"""Both are walked where their words may be too long for the page; elsewhere one is enough."""
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +62,7 @@ async def browser() -> AsyncIterator[Browser]:
         await found.close()
 
 
-@pytest.fixture(params=["en-GB", "ru-RU"])
+@pytest.fixture(params=["en-GB"])
 async def context(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterator[BrowserContext]:
     found = await browser.new_context(locale=request.param, viewport={"width": 1280, "height": 800})
     found.set_default_timeout(SECONDS)
@@ -104,6 +106,7 @@ async def code_on_the_phone(page: Page) -> str:
     return code_in(await page.inner_text(".device [data-code] >> nth=0"))
 
 
+@pytest.mark.parametrize("context", LANGUAGES, indirect=True)
 async def test_sign_up(page: Page, context: BrowserContext, run: Run, phone: str, tmp_path: Path) -> None:
     """Somebody watches the inbox in another tab and does not touch it."""
     inbox = await context.new_page()
@@ -181,6 +184,7 @@ async def test_what_is_no_phone(page: Page, run: Run, tmp_path: Path) -> None:
     await page.screenshot(path=tmp_path / "8-no-phone.png", full_page=True)
 
 
+@pytest.mark.parametrize("context", LANGUAGES, indirect=True)
 async def test_on_a_small_screen_and_in_the_dark(page: Page, run: Run, phone: str, tmp_path: Path) -> None:
     await page.set_viewport_size({"width": 360, "height": 740})
     await page.emulate_media(color_scheme="dark")
@@ -192,6 +196,7 @@ async def test_on_a_small_screen_and_in_the_dark(page: Page, run: Run, phone: st
         assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
 
 
+@pytest.mark.parametrize("context", LANGUAGES, indirect=True)
 async def test_p15_the_inbox_beside_a_mail_catcher(page: Page, run: Run, phone: str, tmp_path: Path) -> None:
     """The tab counts, words are found, a click breaks a gateway and mends it, and clear clears."""
     russian = await page.evaluate("navigator.language") == "ru-RU"
@@ -224,12 +229,12 @@ async def test_p15_the_inbox_beside_a_mail_catcher(page: Page, run: Run, phone: 
     assert failed.status_code in (429, 502), failed.text
     await page.click("input[value='*'] ~ button[value='']")
     assert await page.locator(".state.ill").count() == 0
-    for scheme in ("light", "dark"):
-        await page.emulate_media(color_scheme=scheme)
-        for width in (1280, 360):
-            await page.set_viewport_size({"width": width, "height": 740})
-            for name in ("", "traffic"):
-                await page.goto(f"{run.sandbox}/{name}")
+    for name in ("", "traffic"):
+        await page.goto(f"{run.sandbox}/{name}")
+        for scheme in ("light", "dark"):
+            await page.emulate_media(color_scheme=scheme)
+            for width in (1280, 360):
+                await page.set_viewport_size({"width": width, "height": 740})
                 await page.screenshot(path=tmp_path / f"16-{name or 'inbox'}-{scheme}-{width}.png", full_page=True)
                 assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (name, width)
     await page.goto(f"{run.sandbox}/")
@@ -254,13 +259,13 @@ async def test_p18_the_page_begins_with_what_succeeds(page: Page, run: Run, tmp_
     assert await page.locator(codes).count() == 1
     await page.click(".problems")
     assert await page.locator(codes).count() > 8
-    for scheme in ("light", "dark"):
-        await page.emulate_media(color_scheme=scheme)
-        for width in (1280, 360):
-            await page.set_viewport_size({"width": width, "height": 740})
-            for name in ("schema", ""):
-                await page.goto(f"{run.service}/{name}")
-                await page.wait_for_selector(".opblock" if name else "dl")
+    for name in ("schema", ""):
+        await page.goto(f"{run.service}/{name}")
+        await page.wait_for_selector(".opblock" if name else "dl")
+        for scheme in ("light", "dark"):
+            await page.emulate_media(color_scheme=scheme)
+            for width in (1280, 360):
+                await page.set_viewport_size({"width": width, "height": 740})
                 await page.screenshot(path=tmp_path / f"17-{name or 'index'}-{scheme}-{width}.png")
                 assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (name, width)
 
@@ -317,6 +322,7 @@ async def a_fresh_code(page: Page) -> None:
         await the_next_code(page)
 
 
+@pytest.mark.parametrize("context", ["ru-RU"], indirect=True)
 async def test_an_authenticator_then_a_backup_code(page: Page, run: Run, phone: str, tmp_path: Path) -> None:
     """Sign up; enrol by a QR code that a real reader reads; log in with the app; lose the phone; use a backup code."""
     await asks_for_a_code(page, run, phone)

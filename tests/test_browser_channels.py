@@ -44,8 +44,13 @@ async def types_the_code(page: Page) -> None:
 
 
 @pytest.mark.parametrize(
-    ("way", "look", "name"),
-    [("telegram", ".by-telegram", "Telegram"), ("email", ".by-smtp", "E-mail"), ("auto", ".by-telegram", "Telegram")],
+    ("context", "way", "look", "name"),
+    [
+        ("ru-RU", "telegram", ".by-telegram", "Telegram"),
+        ("ru-RU", "email", ".by-smtp", "E-mail"),
+        ("en-GB", "auto", ".by-telegram", "Telegram"),
+    ],
+    indirect=["context"],
 )
 async def test_a_start_by_each_channel(
     page: Page, run: Run, phone: str, tmp_path: Path, way: str, look: str, name: str
@@ -74,6 +79,7 @@ async def test_who_is_not_on_telegram_gets_an_sms(page: Page, run: Run, phone: s
     await types_the_code(page)
 
 
+@pytest.mark.parametrize("context", ["ru-RU"], indirect=True)
 async def test_a_code_that_the_phone_sends(page: Page, run: Run, phone: str, tmp_path: Path) -> None:
     """The page shows number, text, link and a QR code that a real reader reads; the phone's SMS opens the door."""
     await asks(page, run, phone, "inbound")
@@ -102,6 +108,7 @@ async def test_a_code_that_the_phone_sends(page: Page, run: Run, phone: str, tmp
     await looks(page, tmp_path, "26-inbox-sent")
 
 
+@pytest.mark.parametrize("context", ["ru-RU"], indirect=True)
 async def test_no_code(page: Page, run: Run, phone: str, tmp_path: Path) -> None:
     """Why, and what now: in words for people."""
     await asks(page, run, phone, "sms")

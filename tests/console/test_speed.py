@@ -33,9 +33,10 @@ from tests.api import Api, Gateways
 from tests.console.conftest import command, named
 from tests.console.desk import Desk, fields
 from tests.running import API_KEY, SECRET, RedisServer, running_service
+from tests.sizes import sized
 
-VERIFICATIONS = int(os.environ.get("OTP_TEST_STORED", "100000"))
-EVENTS, ENTRIES = 300_000, 100_000
+VERIFICATIONS = int(os.environ.get("OTP_TEST_STORED", sized(100_000, 30_000)))
+EVENTS, ENTRIES = sized(300_000, 60_000), sized(100_000, 30_000)
 """Of these a page looks at the newest."""
 PENDING = 10
 """One in so many; the others have ended."""
@@ -178,17 +179,17 @@ def token(desk: Desk) -> str:
 
 
 def timed(ask: Callable[[], httpx.Response], pid: int) -> tuple[float, float, float, float]:
-    """Of ten, after one: the best, which what else the machine does only adds to, the median, the worst, and the
-    processor time of the service, in seconds."""
-    taken = []
+    """Of ten (of three, if one of them is in time), after one: the best, which what else the machine does only adds to,
+    the median, the worst, and the processor time of the service, in seconds."""
+    taken: list[float] = []
     assert ask().status_code in (200, 303)
     used = processor(pid)
-    for _ in range(10):
+    while len(taken) < (sized(10, 3) if min(taken, default=MOST_SECONDS) < MOST_SECONDS else 10):
         began = time.perf_counter()
         answer = ask()
         assert answer.status_code in (200, 303), answer.text
         taken.append(time.perf_counter() - began)
-    return min(taken), statistics.median(taken), max(taken), (processor(pid) - used) / 10
+    return min(taken), statistics.median(taken), max(taken), (processor(pid) - used) / len(taken)
 
 
 def processor(pid: int) -> float:

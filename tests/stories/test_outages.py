@@ -12,6 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.api import Api, Gateways, problem
+from tests.clock import faked_server
 from tests.running import API_KEY, RedisServer, process, running_service, service_environ, wait_for, written
 
 
@@ -126,21 +127,23 @@ async def test_killed_while_the_gateway_makes_the_code_the_retry_goes_on_by_xml(
 
 @pytest.mark.slow
 async def test_killed_and_nobody_comes_back_the_worker_ends_it(
-    tmp_path: Path, redis_server: RedisServer, sandbox_process: str, gateways: Gateways, phone: str
+    tmp_path: Path, sandbox_process: str, gateways: Gateways, phone: str
 ) -> None:
     await gateways.fail("password", "stall")
     await gateways.fail("xml", "processed_then_stall", times=1)
     await gateways.fail("smska", "stall")
     number = f"{phone[:-2]}77"
-    await killed_when(lambda: gateways.asked("password"), tmp_path, redis_server.url, sandbox_process, number)
-    sent = await gateways.asked("xml")
+    with faked_server(tmp_path / "redis") as server:
+        await killed_when(lambda: gateways.asked("password"), tmp_path, server.url, sandbox_process, number)
+        sent = await gateways.asked("xml")
 
-    async with service(tmp_path, redis_server.url, sandbox_process) as (api, _):
-        await asyncio.sleep(28)  # the lease of 6 s, 20 s for the caller to come back, and a round of the worker
-        found = problem(await api.start(number, key="crash-" + number), 502, "no_gateway_available")
-        kept = (await api.status(found["verification_id"])).json()
-        assert kept["status"] == "failed"
-        assert [m["status"] for m in kept["messages"]] == ["unclear"]
+        async with service(tmp_path, server.url, sandbox_process) as (api, _):
+            server.clock.move(seconds=26)  # the lease of 6 s, and 20 s for the caller to come back
+            await asyncio.sleep(3)  # a round of the worker
+            found = problem(await api.start(number, key="crash-" + number), 502, "no_gateway_available")
+            kept = (await api.status(found["verification_id"])).json()
+            assert kept["status"] == "failed"
+            assert [m["status"] for m in kept["messages"]] == ["unclear"]
     assert await gateways.asked("xml") == sent == 0  # it never sends anew without a caller
 
 

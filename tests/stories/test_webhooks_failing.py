@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import signal
 from collections import Counter
@@ -22,6 +21,7 @@ from tests.api import Api, Gateways
 from tests.cli.commands import Commands
 from tests.clock import FakedServer, faked_server
 from tests.hooks import Post, Receiver, receiving
+from tests.sizes import sized
 from tests.stories.told import Told, family, in_order, telling, verifications
 
 pytestmark = pytest.mark.slow
@@ -276,7 +276,7 @@ async def test_workers_that_are_killed_at_random_lose_nothing(
     commands: Commands,
 ) -> None:  # fmt: skip
     """R-09, for webhooks: each event at least once, under one id, with the same bytes, in order for each subject."""
-    kills = int(os.environ.get("KILLS", "8"))
+    kills = sized(8, 4)
     draw = random.Random(9)
     expected: set[str] = set()
 

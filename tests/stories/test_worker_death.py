@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import signal
 import time
@@ -19,9 +18,9 @@ from redis.asyncio import Redis
 from tests.api import Api, Gateways
 from tests.clock import FakedServer, faked_server
 from tests.running import API_KEY, process, running_sandbox, running_service, service_environ
+from tests.sizes import sized
 
-KILLS = int(os.environ.get("OTP_TEST_KILLS", "30"))
-"""200 for the whole figure: about three minutes."""
+KILLS = sized(200, 15)
 ENDINGS = ("02", "03", "04", "05", *(str(ordinary) for ordinary in range(20, 32)))
 FAULTS = ({"fault": "reset"}, {"fault": "processed_then_reset"}, {"fault": "latency", "seconds": 0.5})
 
@@ -125,7 +124,7 @@ async def all_ends(run: Run, redis: Redis) -> None:
     """Let the last lives run out, until no job is left that is about a verification."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        await asyncio.to_thread(run.server.clock.move, seconds=20)
+        await asyncio.to_thread(run.server.clock.move, seconds=60)
         await asyncio.sleep(1)
         jobs = [
             job

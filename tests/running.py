@@ -278,6 +278,10 @@ class RedisServer:
             time.sleep(0.02)
         raise AssertionError("redis does not listen")
 
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
     def kill(self) -> None:
         self._child.kill()
         self._child.wait()

@@ -33,13 +33,13 @@ LOADS = ("start", "check", "status")
 Figures = Mapping[str, float]
 
 
-def rounds(shards: Sequence[int], count: int, seconds: float) -> dict[tuple[int, str], list[Figures]]:
-    """What was found, by the number of primaries and the load."""
+def rounds(shards: Sequence[int], count: int, seconds: float, quiet: float) -> dict[tuple[int, str], list[Figures]]:
+    """What was found, by the number of primaries and the load. quiet: seconds for the worker after starts."""
     found = defaultdict[tuple[int, str], list[Figures]](list)
     for number in range(count):
         for primaries in shards:
             with tempfile.TemporaryDirectory(prefix="otp-bench-") as name, opened(primaries, Path(name)) as world:
-                for load, figures in _loaded(world, seconds):
+                for load, figures in _loaded(world, seconds, quiet):
                     print(number + 1, primaries, load, f"{figures['rate']:.0f}/s", file=sys.stderr, flush=True)
                     found[primaries, load].append(figures)
     return found
@@ -71,10 +71,10 @@ def _port(node: Redis) -> int:
     return int(node.get_connection_kwargs()["port"])
 
 
-def _loaded(world: World, seconds: float) -> Iterator[tuple[str, Figures]]:
+def _loaded(world: World, seconds: float, quiet: float) -> Iterator[tuple[str, Figures]]:
     service = world.pids["service"]
     ids = prepare(world.url, next(world.segments), PREPARED)
-    settle(service, SETTLE_SECONDS)
+    settle(service, quiet)
     for load in LOADS:
         told = {"BENCH_FIRST": str(place(next(world.segments)))}
         if load == "check":
@@ -95,7 +95,7 @@ def _loaded(world: World, seconds: float) -> Iterator[tuple[str, Figures]]:
             },
         )
         if load == "start":
-            settle(service, SETTLE_SECONDS)
+            settle(service, quiet)
 
 
 def section(found: Mapping[tuple[int, str], Sequence[Figures]]) -> dict[str, str]:
@@ -130,10 +130,12 @@ def main() -> int:
     parser.add_argument("--primaries", default="1,2,3", help="(1,2,3)")
     parser.add_argument("--rounds", type=int, default=3, help="(3)")
     parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement (3)")
+    parser.add_argument("--settle", type=float, default=SETTLE_SECONDS, help="seconds for the worker after starts (6)")
     parser.add_argument("--json", type=Path, default=RESULTS / "shards.json", metavar="FILE", help="where all goes")
     parser.add_argument("--write-docs", action="store_true", help="put the table into docs/performance.md")
     options = parser.parse_args()
-    found = rounds([int(word) for word in options.primaries.split(",")], options.rounds, options.seconds)
+    shards = [int(word) for word in options.primaries.split(",")]
+    found = rounds(shards, options.rounds, options.seconds, options.settle)
     rows = [
         {"primaries": primaries, "load": load, "rounds": list(figures)} for (primaries, load), figures in found.items()
     ]

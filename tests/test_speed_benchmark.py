@@ -88,7 +88,8 @@ def test_growth_is_measured(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_shards_share_the_load(tmp_path: Path) -> None:
     file = tmp_path / "shards.json"
-    printed = run("shards", "--primaries", "2", "--rounds", "1", "--seconds", "1", "--json", str(file))
+    told = "--primaries 2 --rounds 1 --seconds 1 --settle 0.3"
+    printed = run("shards", *told.split(), "--json", str(file))
 
     rows = {row["load"]: row["rounds"][0] for row in json.loads(file.read_text())["rows"]}
     assert rows.keys() == {"start", "check", "status"}

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ NEW = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 OLD = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Post:
     """One request. at: by this process's monotonic clock."""
 
@@ -34,7 +35,7 @@ class Post:
     def id(self) -> str:
         return self.headers["webhook-id"]
 
-    @property
+    @cached_property  # those who wait look at all of them again and again
     def body(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.raw)
         return found

@@ -205,7 +205,8 @@ class Database:
             spoilt = [number for number, (reply, *_) in enumerate(replies) if _is_of_the_record(reply)]
             for number in spoilt[:MOST_MENDED]:
                 step = steps[number]
-                if len(step.keys) == 1 and (await self.mend(step.keys)).done:  # it failed before it wrote anything
+                # It failed before it wrote anything; where there is nothing to mend, another caller was faster.
+                if len(step.keys) == 1 and not (await self.mend(step.keys)).left:
                     (replies[number],) = await self._asked([step], after)
         for step, answered in zip(steps, replies, strict=True):
             if not isinstance(answered[0], (step.script.answers, Exception)):
@@ -257,7 +258,8 @@ class Database:
             names = keys[min(number, len(keys) - 1)]
             log.warning("record_not_understood", operation=operation, error=_told(fault))
             mended = await self.mend(names)
-            if mended.done:
+            gone = not mended.left and "WRONGTYPE" in str(fault)  # another caller has just set it aside
+            if mended.done or gone:
                 raise StorageUnavailable from fault
             name = mended.left or (names[0] if names else "")
             raise await self.left(name, "a script does not understand it") from fault

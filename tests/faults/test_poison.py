@@ -11,7 +11,8 @@ import pytest
 from redis.asyncio import Redis
 
 from otp_service.storage.keys import CATALOGUE, Kind
-from tests.faults.poison import HOWS, PERSONAL, names, poisoned
+from tests.api import Api
+from tests.faults.poison import HOWS, PERSONAL, names, poison, poisoned
 from tests.faults.world import World, number, until
 from tests.running import create_key
 
@@ -45,11 +46,14 @@ async def chosen(redis: Redis, kind: Kind) -> list[bytes]:
 
 async def goes_on(world: World) -> None:
     """Everybody else signs up by both processes, and the receiver hears of it. 503 is heard at most for a moment."""
-    for api in world.both:
-        verification = await world.signed_up(api, patient=True)
-        await world.told(verification)
-        events = (await api.http.get("/v1/events", params={"limit": 5})).status_code
-        assert events in (200, 503)
+    await asyncio.gather(*(somebody(world, api) for api in world.both))
+
+
+async def somebody(world: World, api: Api) -> None:
+    verification = await world.signed_up(api, patient=True)
+    await world.told(verification)
+    events = (await api.http.get("/v1/events", params={"limit": 5})).status_code
+    assert events in (200, 503)
 
 
 @pytest.mark.slow
@@ -65,9 +69,8 @@ async def test_h_4_of_every_kind(world: World, kind: Kind, how: str) -> None:
     async with AsyncExitStack() as stack:
         for name in found:
             await stack.enter_async_context(poisoned(world.redis, name, kind, how))
-        await goes_on(world)
-        await victim_asks(world)
-        await asyncio.sleep(0.6)
+        earlier = [name.decode().rpartition(":")[2] for name in (await world.redis.keys("otp:v:*"))[-2:]]
+        await asyncio.gather(goes_on(world), victims_ask(world, earlier), asyncio.sleep(0.6))
         await goes_on(world)
     for api in world.both:
         health = await until(lambda api=api: healthy(api), 15)
@@ -75,17 +78,30 @@ async def test_h_4_of_every_kind(world: World, kind: Kind, how: str) -> None:
     assert world.tracebacks() == []
 
 
-async def victim_asks(world: World) -> None:
-    """Whom it is about hears something, and the log no traceback."""
-    for api in world.both:
+@pytest.mark.slow
+async def test_h_4_of_many_who_meet_it_at_once_nobody_hears_500(world: World) -> None:
+    """One of them sets it aside, before the others have looked."""
+    await goes_on(world)
+    kind = next(kind for kind in CATALOGUE if kind.pattern == "otp:tally:<keyed hash>")
+    for _ in range(5):
+        for name in await names(world.redis, kind):
+            await poison(world.redis, name, kind, "wrong type")
+        answers = await asyncio.gather(*(api.start(number()) for api in world.both * 10))
+        assert {answer.status_code for answer in answers} <= {201, 503}, [answer.text for answer in answers]
+
+
+async def victims_ask(world: World, victims: list[str]) -> None:
+    """Whom it is about hears something, and the log no traceback. victims: ids of their verifications."""
+
+    async def asks(api: Api) -> None:
         assert (await api.http.get("/v1/fraud")).status_code in (200, 503)
-    for verification in (await world.redis.keys("otp:v:*"))[-2:]:
-        name = verification.decode().rpartition(":")[2]
-        for api in world.both:
+        for name in victims:
             heard = [await api.status(name), await api.check(name, "123456"), await api.resend(name)]
             heard += [await api.cancel(name), await api.post("/v1/subjects/anna/check", {"code": "123456"})]
             heard += [await api.post("/v1/factors/totp/search", {"subject": "anna"})]
             assert all(answer.headers["content-type"].startswith("application/") for answer in heard)
+
+    await asyncio.gather(*(asks(api) for api in world.both))
 
 
 async def healthy(api: Any) -> dict[str, Any]:

@@ -42,14 +42,15 @@ class World:
         return self.first, self.second
 
     async def signed_up(self, api: Api, phone: str = "", *, patient: bool = False) -> str:
-        """One person proves a phone; returns the id. patient: asks again where it hears 503, as callers do."""
+        """One person proves a phone; returns the id. patient: asks again where it hears 503, or 409 while its
+        first try is under way, as callers do."""
         phone = phone or number()
         key = f"person-{random.getrandbits(64)}"
 
         async def asked(ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
             for _ in range(40 if patient else 1):
                 answer = await ask()
-                if answer.status_code != 503:
+                if answer.status_code not in (409, 503):
                     break
                 await asyncio.sleep(0.25)
             return answer

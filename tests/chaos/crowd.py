@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import time
 from collections import Counter
@@ -17,11 +16,12 @@ from tests.api import Answer, Api, Gateways
 from tests.chaos.history import Event, History
 from tests.chaos.sends import Sends, sends_of
 from tests.running import API_KEY
+from tests.sizes import sized
 
-SIZE = int(os.environ.get("CHAOS_SIZE", "40"))
+SIZE = sized(40, 20)
 """Verifications in one round."""
-SEEDS = int(os.environ.get("CHAOS_SEEDS", "1"))
-"""Rounds of each experiment. The figures in docs/operations.md come from more than CI has time for."""
+SEEDS = sized(3, 1)
+"""Rounds of each experiment."""
 AT_ONCE = 12
 TRIES = 60
 """Of a caller that does not give up; each waits a moment."""

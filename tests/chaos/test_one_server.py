@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
+import statistics
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from tests.api import Answer, Gateways, problem
 from tests.chaos.conftest import stage
-from tests.chaos.crowd import SEEDS, SIZE
+from tests.chaos.crowd import SEEDS, SIZE, Case, Crowd
 
 pytestmark = pytest.mark.slow
 KILLS = 4
+LOSSY_SECONDS = 10.0
+"""At least; and until everybody has a verdict."""
 UNLIMITED = {f"OTP__LIMITS__{name}__QUOTA": "0" for name in ("PHONE_BURST", "PHONE_DAY", "IP_HOUR", "NETWORK_HOUR")}
 """A start whose answer was lost counts, and so does its repeat: who repeats dozens of times would meet a limit."""
 
@@ -51,8 +55,12 @@ async def test_r03_replies_are_lost(kind: str, tmp_path: Path, sandbox_process: 
         for _ in range(SEEDS):
             cases = await crowd.started(SIZE)
             net.lost_replies = 0.3
-            await asyncio.gather(crowd.submit(cases), crowd.arrive(SIZE // 2, 1))
+            # A start is many calls, none of which is repeated: one in fifty tries has all its answers, so some people
+            # would ask for minutes. They hear theirs when answers arrive again.
+            starting = asyncio.create_task(crowd.arrive(SIZE // 2, 1))
+            await asyncio.gather(crowd.submit(cases), asyncio.sleep(LOSSY_SECONDS))
             net.lost_replies = 0.0
+            await starting
             await crowd.sweep(cases)
             found.judged()
         tries = crowd.tries
@@ -69,33 +77,38 @@ async def timed(ask: Awaitable[Answer]) -> tuple[float, Answer]:
     return time.monotonic() - began, answer
 
 
+async def asked_at_once(crowd: Crowd, cases: Sequence[Case], phones: str) -> list[tuple[float, Answer]]:
+    """40 starts, and a wrong code for each of 40 verifications. phones: all digits but the last two."""
+    starts = [timed(crowd.apis[n % 2].start(f"{phones}{20 + n}")) for n in range(40)]
+    checks = [timed(crowd.apis[n % 2].check(case.verification, case.wrong)) for n, case in enumerate(cases)]
+    return list(await asyncio.gather(*starts, *checks))
+
+
+def p99(answered: Sequence[tuple[float, Answer]]) -> float:
+    """In seconds."""
+    return sorted(seconds for seconds, _ in answered)[int(len(answered) * 0.99)]
+
+
 async def test_r14_redis_is_down(tmp_path: Path, sandbox_process: str, gateways: Gateways) -> None:
     """Killed or frozen: everybody hears 503 within a second, and work goes on within two of its return."""
     async with stage("single", tmp_path, sandbox_process, gateways) as found:
         crowd, server = found.crowd, found.servers.nodes[0]
         cases = await crowd.started(40)
-        for fault in ("freeze", "kill"):
-            # What 80 at once take on this machine, however busy it is, while nothing is wrong.
-            well = await asyncio.gather(
-                *(timed(crowd.apis[n % 2].status(cases[n % 40].verification)) for n in range(80))
-            )
-            assert {answer.status_code for _, answer in well} == {200}
+        for fault, fresh in (("freeze", 11), ("kill", 12)):
+            # What the same 80 at once take on this machine, however busy it is, while nothing is wrong.
+            well = await asked_at_once(crowd, cases, f"+7916701{fresh}")
+            assert {answer.status_code for _, answer in well} == {200, 201}
             server.signal(signal.SIGSTOP) if fault == "freeze" else server.kill()
-            took = []
-            for _ in range(3):
-                starts = [timed(crowd.apis[n % 2].start(f"+7916700{n:04}")) for n in range(40)]
-                checks = [timed(crowd.apis[n % 2].check(case.verification, case.code)) for n, case in enumerate(cases)]
-                for seconds, answer in await asyncio.gather(*starts, *checks):
-                    took.append(seconds)
-                    problem(answer, 503, "storage_unavailable")
+            rounds = [await asked_at_once(crowd, cases, "+791670000") for _ in range(3)]
+            for _, answer in chain(*rounds):
+                problem(answer, 503, "storage_unavailable")
             server.signal(signal.SIGCONT) if fault == "freeze" else server.start()
             back = time.monotonic()
             while (await crowd.apis[0].status(cases[0].verification)).status_code != 200:
                 await asyncio.sleep(0.02)
             recovered = time.monotonic() - back
-            slowest, usual = (
-                sorted(times)[int(len(times) * 0.99)] for times in (took, [seconds for seconds, _ in well])
-            )
+            usual = p99(well)
+            slowest = statistics.median(map(p99, rounds))  # one of three may fall to a busy machine
             print(
                 f"R-14 {fault}: p99 {slowest:.2f} s until the 503 ({usual:.2f} s when well), back in {recovered:.2f} s"
             )

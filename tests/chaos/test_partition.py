@@ -24,6 +24,8 @@ PATIENCE_SECONDS = 90.0
 """For a node to find its place; ten are usual, and a busy machine takes several times as long."""
 
 
+CASES_OF_SHARDS = 40
+"""So many that the share of those who are served is far from none and from all."""
 NEVER_DOWN_MS = 600_000
 """Nobody is taken for dead, however long a busy machine takes."""
 
@@ -128,7 +130,7 @@ async def test_r04_failover_after_kill_9(kind: str, tmp_path: Path, sandbox_proc
         assert silence < (DOWN_AFTER_MS if kind == "sentinel" else NODE_TIMEOUT_MS) / 1000 + 5 + usual
         found.judged()
         began = time.monotonic()
-        await crowd.started(SIZE)  # more at once than a pool with stuck places could serve
+        await crowd.started(40)  # more at once than a pool with stuck places could serve
         assert time.monotonic() - began < 10 + 2 * usual
 
 
@@ -138,7 +140,7 @@ async def test_a_cluster_without_one_shard(tmp_path: Path, sandbox_process: str,
         crowd, servers = found.crowd, found.servers
         for node in servers.nodes:
             node.ask("CONFIG", "SET", "cluster-require-full-coverage", "no")
-        cases = await crowd.started(SIZE)
+        cases = await crowd.started(CASES_OF_SHARDS)
         shard = [node for node in servers.nodes if node.number in (1, 4)]
         for node in shard:
             node.kill()
@@ -149,7 +151,7 @@ async def test_a_cluster_without_one_shard(tmp_path: Path, sandbox_process: str,
         heard = Counter(event.http for event in crowd.history.events)
         print(f"A cluster without one shard: {dict(heard)}")
         # A limit lies in a slot of its own, so 4 of 9 can be served.
-        assert SIZE * 0.25 < heard[200] < SIZE
+        assert CASES_OF_SHARDS * 0.25 < heard[200] < CASES_OF_SHARDS
         assert set(heard) == {200, 503}
         for node in shard:
             node.start()

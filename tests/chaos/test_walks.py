@@ -24,9 +24,10 @@ import otp_service
 from tests.api import Answer, Api, Gateways
 from tests.chaos.sends import Sends, at_rest, now_unclear, sends_of, unclear_in_events
 from tests.running import API_KEY, RedisServer, running_service
+from tests.sizes import sized
 
 pytestmark = pytest.mark.slow
-FREEZES = int(os.environ.get("OTP_TEST_FREEZES", "6"))
+FREEZES = int(os.environ.get("OTP_TEST_FREEZES", sized(6, 3)))
 """Each catches a walk of every person at another moment. 34 for `make walks`: more than 200 moments."""
 PEOPLE = 8
 ORDERS = list(permutations(("targetsms-password", "targetsms-xml", "smska")))

@@ -260,18 +260,22 @@ def test_a3_an_address_has_a_bound(tmp_path: Path, redis_url: str, sandbox_proce
         assert [held("127.0.0.7").status_code for _ in range(20)] == [200] * 20
 
 
+SLOW_SECONDS = 12
+"""Longer than who does not read at all is waited for."""
+
+
 @pytest.mark.slow
 def test_a3_a_slow_reader_that_goes_on_reading_gets_all(url: str) -> None:
     with connected(url) as peer:
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32_768)
         path = b"/schema/assets/swagger-ui-bundle.js"
         peer.sendall(request(method=b"GET", path=path, length=False, headers=[b"Connection: close"]))
-        received, steps = 0, 0
-        while part := peer.recv(65536):
+        received, began = 0, time.monotonic()
+        while part := peer.recv(16_384):
             received += len(part)
-            steps += 1
-            if steps < 40:
-                time.sleep(0.05)
+            if time.monotonic() - began < SLOW_SECONDS:
+                time.sleep(0.15)
+    assert time.monotonic() - began > SLOW_SECONDS
     whole = httpx.get(url + path.decode()).content
     assert received > len(whole) > 1_000_000
 

@@ -33,7 +33,6 @@ from tests.faults.poison import HOWS, names, poisoned
 from tests.faults.world import World, number, opened
 from tests.soak import usage
 
-EACH_SECONDS = 10.0
 LONGEST_P99_SECONDS = 0.5
 LONGEST_P99_MEDIANS = 10
 PERMISSIONS = (("-evalsha", "-eval"), ("-xadd",), ("-zadd",), ("-hset", "-hget"), ("-ping", "-time"))
@@ -50,6 +49,8 @@ class Soak:
     pids: list[int]
     rng: random.Random
     rate: float
+    each: float
+    """Seconds from trouble to trouble."""
     seconds: list[float] = field(default_factory=list)
     approved: list[str] = field(default_factory=list)
     answers: Counter[int] = field(default_factory=Counter)
@@ -62,7 +63,7 @@ class Soak:
     lost: set[str] = field(default_factory=set)
     """Of whom an event waited in an outbox that was poisoned."""
     memory: list[int] = field(default_factory=list)
-    """KiB of both processes, every ten seconds."""
+    """KiB of both processes, at each trouble."""
 
     async def person(self) -> None:
         phone, key = number(), f"soak-{self.rng.getrandbits(64)}"
@@ -111,13 +112,13 @@ class Soak:
                 self.wrong.append(repr(ended))
 
     async def trouble(self, until: float) -> None:
-        while time.monotonic() < until - EACH_SECONDS:
+        while time.monotonic() < until - self.each:
             began = time.monotonic()
             what = self.rng.choice(("key", "key", "permission", "gateway", "receiver"))
             self.befallen[what] += 1
             await getattr(self, f"_{what}")()
             self.memory.append(sum(usage(pid)[0] for pid in self.pids))
-            await asyncio.sleep(max(0.0, EACH_SECONDS - (time.monotonic() - began)))
+            await asyncio.sleep(max(0.0, self.each - (time.monotonic() - began)))
 
     async def _key(self) -> None:
         kinds = [kind for kind in CATALOGUE if kind.pattern not in STANDING and kind.type != "any"]
@@ -183,11 +184,11 @@ class Soak:
         self.wrong += [line[:600] for line in self.world.tracebacks()]
 
 
-async def soak(seconds: float, seed: int, rate: float = 3.0) -> list[str]:
-    """What went wrong, one sentence each. rate: sign-ups in a second."""
+async def soak(seconds: float, seed: int, rate: float = 3.0, each: float = 10.0) -> list[str]:
+    """What went wrong, one sentence each. rate: sign-ups a second. each: seconds from trouble to trouble, 5 or more."""
     with tempfile.TemporaryDirectory() as name:
         async with opened(Path(name), {"/w": {"events": ["*"]}, "/mad": {"events": ["*"]}}) as world:
-            found = Soak(world, world.pids, random.Random(seed), rate)
+            found = Soak(world, world.pids, random.Random(seed), rate, each)
             until = time.monotonic() + seconds
             await asyncio.gather(found.arrivals(until), found.trouble(until))
             await found.judge()

@@ -14,11 +14,12 @@ from redis.asyncio import Redis
 from tests.api import Api, Gateways, problem
 from tests.hardening.attacked import Attacked
 from tests.running import create_key
+from tests.sizes import sized
 from tests.stories.test_check import wrong
 
 pytestmark = pytest.mark.slow
 
-SEEDS = 50
+SEEDS = sized(50, 10)
 SPRAYED = 1_000
 TEN_SECONDS_OF_S05 = 10_000 * 10 // 60
 
@@ -45,7 +46,7 @@ def numbers(seed: int, count: int) -> list[str]:
 
 
 async def test_s01_wrong_guesses_race(apis: list[Api], attacked: Attacked, gateways: Gateways) -> None:
-    """200 at once, 50 times: exactly five are judged, the right code afterwards is not; one event each."""
+    """200 at once, again and again: exactly five are judged, the right code afterwards is not; one event each."""
     phones = dict.fromkeys(numbers(1, SEEDS))
     ids = []
     for seed, phone in enumerate(phones):
@@ -68,9 +69,9 @@ async def test_s01_wrong_guesses_race(apis: list[Api], attacked: Attacked, gatew
 
 
 async def test_s02_right_guesses_race(apis: list[Api], gateways: Gateways) -> None:
-    """100 at once, 20 times: one is approved, the others hear what was; one event each."""
+    """100 at once, again and again: one is approved, the others hear what was; one event each."""
     ids = []
-    for phone in dict.fromkeys(numbers(2, 20)):
+    for phone in dict.fromkeys(numbers(2, sized(20, 8))):
         started = (await apis[0].started(phone))["id"]
         ids.append(started)
         (code,) = await gateways.codes(phone)

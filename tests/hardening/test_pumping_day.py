@@ -7,17 +7,18 @@ from pathlib import Path
 import pytest
 
 from benchmarks.pumping import BLOCK, missed, simulate
+from tests.sizes import sized
 
 pytestmark = pytest.mark.slow
 
-ATTACKS, PEOPLE = 2_000, 500
+ATTACKS, PEOPLE = sized(2_000, 600), sized(500, 250)
 
 
 @pytest.mark.parametrize(("attack", "most"), [("row", 20), ("spread", 200), ("slow", 200)])
 async def test_a8_as_shipped_an_attack_gets_little_and_people_notice_nothing(
     tmp_path: Path, attack: str, most: int
 ) -> None:
-    day = await simulate(tmp_path / attack, "", 1, None, PEOPLE, attack)
+    day = await simulate(tmp_path / attack, "", 1, ATTACKS if attack == "row" else None, PEOPLE, attack)
     assert 0 < day.sms <= most
     assert missed(day) == []
     assert day.people["approved"] > PEOPLE * 0.35

@@ -19,10 +19,11 @@ from otp_service import settings
 from otp_service.app import create_app, open_service
 from tests.api import Api, Gateways
 from tests.running import API_KEY, service_environ
+from tests.sizes import sized
 
 STRICT = os.environ.get("OTP_TEST_TIMING") == "strict"
 """The whole figure of S-11, for a machine that does nothing else: a rank test sees differences of microseconds."""
-CALLS = 5_000 if STRICT else 1_500
+CALLS = 5_000 if STRICT else sized(1_500, 800)
 """Of each kind; four kinds make the 20,000."""
 FOREIGN = 400
 ALPHABET = string.ascii_letters + string.digits + "-_"

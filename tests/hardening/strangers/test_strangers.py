@@ -19,16 +19,19 @@ from tests.api import Answer, Api, Gateways
 from tests.console.test_speed import processor
 from tests.hardening.strangers.shapes import SHAPES
 from tests.running import API_KEY, running_service
+from tests.sizes import sized
 from tests.soak import usage
 
 ROOT = Path(__file__).parents[3]
+LONG = sized(60, 30)
+"""Seconds."""
 PER_SECOND = 12
 """Ordinary requests: starts, checks, statuses and probes."""
 P99_MS = 250.0
 """What is promised, of a machine that nobody else uses."""
 BESIDE_OTHERS_MS = 10_000.0
 """Of the short form, which other tests share the processors with: nobody is lost."""
-MOST_BEFORE = {50: 30, 99: 150}
+MOST_BEFORE = {50: 30, 99: 300}
 """Where it takes longer: for so many requests of others half of the callers wait at most, and all but one in a hundred,
 since of those of strangers one begins in each turn of the event loop. How long that is, is the machine's affair: 65 of
 160 a second (400 ms) on a slow one, 75 of 64 (1.2 s) beside three that compute. Were all to begin at once, it would be
@@ -46,7 +49,7 @@ OPEN_LIMITS = {
 
 
 @pytest.mark.parametrize(
-    "seconds", [pytest.param(6.0, id="6 s"), pytest.param(60.0, id="60 s", marks=pytest.mark.slow)]
+    "seconds", [pytest.param(6.0, id="short"), pytest.param(float(LONG), id="long", marks=pytest.mark.slow)]
 )
 async def test_strangers(
     tmp_path: Path, redis_url: str, sandbox_process: str, gateways: Gateways, seconds: float
@@ -87,7 +90,7 @@ async def test_strangers(
     )
     assert set(begun) == {shape.__name__ for shape in SHAPES}
     assert percentile(took, 99) < BESIDE_OTHERS_MS
-    if seconds > 30 and percentile(took, 99) >= P99_MS:
+    if seconds >= LONG and percentile(took, 99) >= P99_MS:
         assert all(before_them[of_100] < most_before for of_100, most_before in MOST_BEFORE.items()), before_them
     assert 1000 * used / served < MOST_PROCESSOR_MS
     assert most < MOST_MIB

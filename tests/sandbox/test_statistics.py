@@ -15,21 +15,22 @@ async def stats(sandbox: Sandbox, **wanted: str) -> list[str | None]:
 
 
 async def test_statistics_filters(sandbox: Sandbox) -> None:
+    day = str((datetime.now(UTC) - timedelta(days=1)).date())  # today may end meanwhile
     mts = (await sandbox.send(sms("79161234567"))).get("id_sms")
     mega = (await sandbox.send(sms("79221234503", sender="target"))).get("id_sms")
     by_p = (await sandbox.ask("/password_generation/api.php", password_request("+79031234567")))[0].get("id_sms")
     await sandbox.send(sms("79161234502"))
     await sandbox.send(sms(time_send="2100-01-01 12:00"))
-    assert await stats(sandbox) == []
+    assert await stats(sandbox, date_start=day) == []
     await sandbox.advance(3)
 
-    assert await stats(sandbox) == [mts, mega, by_p]
-    assert await stats(sandbox, state="deliver") == [mts, by_p]
-    assert await stats(sandbox, state="not_deliver") == [mega]
-    assert await stats(sandbox, operator="Beeline") == [by_p]
-    assert await stats(sandbox, phone="79161234567") == [mts]
-    assert await stats(sandbox, originator="DEMO", operator="МТС", state="") == [mts]
-    assert await stats(sandbox, originator="nobody") == []
+    assert await stats(sandbox, date_start=day) == [mts, mega, by_p]
+    assert await stats(sandbox, date_start=day, state="deliver") == [mts, by_p]
+    assert await stats(sandbox, date_start=day, state="not_deliver") == [mega]
+    assert await stats(sandbox, date_start=day, operator="Beeline") == [by_p]
+    assert await stats(sandbox, date_start=day, phone="79161234567") == [mts]
+    assert await stats(sandbox, date_start=day, originator="DEMO", operator="МТС", state="") == [mts]
+    assert await stats(sandbox, date_start=day, originator="nobody") == []
 
 
 async def test_statistics_of_a_time(sandbox: Sandbox) -> None:

@@ -16,13 +16,14 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from unittest.mock import MagicMock
 
 import yaml
 
 from otp_service.api import documentation
 from otp_service.api.application import create_litestar
+from otp_service.api.openapi import finish
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -44,7 +45,7 @@ def openapi() -> dict[str, Any]:
     service = MagicMock()
     service.settings.service.environment = "production"
     app = create_litestar(service)
-    return cast("dict[str, Any]", json.loads(json.dumps(app.openapi_schema.to_schema(), default=str)))
+    return finish(json.loads(json.dumps(app.openapi_schema.to_schema(), default=str)))
 
 
 def reference(document: dict[str, Any]) -> str:

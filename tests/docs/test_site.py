@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from tests.api import Api
 from tests.docs.blocks import ROOT
 from tests.test_browser import ALONE, CHROMIUM
 
@@ -92,6 +93,12 @@ def test_each_page_has_its_markdown_beside_it(site: Path, pages: dict[Path, Page
         if path.name != "404.html":
             assert (path.parent / name).read_text("utf-8").startswith("# "), path
     assert (site / "docs" / "api.md").read_bytes() == (ROOT / "docs" / "api.md").read_bytes()
+
+
+async def test_the_reference_is_of_the_document_that_a_service_serves(site: Path, api: Api) -> None:
+    served = (await api.http.get("/schema/openapi.json")).json()
+    assert json.loads((site / "openapi.json").read_text("utf-8")) == served
+    assert "webhooks" in served
 
 
 def test_llms_txt_lists_every_page(site: Path) -> None:

@@ -18,14 +18,16 @@ help: ## Show what can be made
 run: $(VENV)/.base ## Run everything on this machine: service, sandbox with a phone inbox, Valkey
 	@$(BIN)/otp-service run
 
+# Seconds for a test with its fixtures: one that hangs fails and says where, and the others go on.
+LIMIT := --timeout 600
 # Much of the suite waits for processes and sockets, so more workers than cores pay (4 on 2 cores). T=... runs in one.
 WORKERS ?= 4
 test: $(VENV)/.dev ## Run the quick tests (real Valkey, real HTTP, the sandbox as gateways; T=... for some of them)
-	@$(BIN)/python -m pytest -q $(or $(T),--numprocesses $(WORKERS) --dist loadfile)
+	@$(BIN)/python -m pytest -q $(LIMIT) $(or $(T),--numprocesses $(WORKERS) --dist loadfile)
 
 # What has to be fast may be too slow beside another test; .ci/run tries that once more, alone.
 test-slow: $(VENV)/.slow ## Run the slow tests: API fuzzing, browser, long races (T=... for some, FULL=1 in full size)
-	@OTP_TEST_FULL=$(FULL) $(BIN)/python -m pytest -q -m slow $(or $(T),--numprocesses 3 --dist loadfile --no-loadscope-reorder)
+	@OTP_TEST_FULL=$(FULL) $(BIN)/python -m pytest -q -m slow $(if $(FULL),,$(LIMIT)) $(or $(T),--numprocesses 3 --dist loadfile --no-loadscope-reorder)
 
 release-test: $(VENV)/.slow ## Upgrade from the last release and roll back, process by process, under traffic
 	@$(BIN)/python -m pytest -q -rs -m slow tests/chaos/test_release.py tests/chaos/test_versions.py
